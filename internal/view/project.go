@@ -1,0 +1,159 @@
+// Package view holds the definitions of a project: its services, sources and views, as caudal.yaml and views/*.yaml say them.
+//
+// It does no I/O: files come in as bytes, environment variables through a function, SQL is checked through the Checker.
+package view
+
+import "time"
+
+// Project is one folder of definitions, checked and with every default filled in.
+type Project struct {
+	Name    string
+	Kafka   Kafka
+	Redis   Redis
+	Lake    Lake
+	Batch   Batch
+	Sources []*Source // by name
+	Views   []*View   // by name
+}
+
+// Kafka says where the log is. No brokers: `caudal dev` and `caudal demo` embed one.
+type Kafka struct{ Brokers []string }
+
+// Redis says where speed state is kept. More than one address: a cluster.
+type Redis struct {
+	Addrs              []string
+	Username, Password string
+}
+
+// Lake says where the lake is: "s3://bucket/prefix" or a folder. Endpoint, Region and PathStyle are for S3 servers that are not AWS.
+type Lake struct {
+	URL       string
+	Endpoint  string
+	Region    string
+	AccessKey string
+	SecretKey string
+	PathStyle bool
+}
+
+// Batch bounds the batch layer.
+type Batch struct {
+	MemoryLimit      string        // DuckDB's memory_limit, e.g. "2GB"
+	Threads          int           // 0: all cores
+	ArchiveWait      time.Duration // how long a run waits for the archive to reach V
+	Snapshots        int           // how many are kept
+	InstantRollbacks int           // for how many of them speed epochs are kept
+}
+
+// Source is a topic with its format, schema, event-time field, dedup key and lateness.
+type Source struct {
+	Name         string
+	Topic        string
+	Partitions   int
+	Format       string // "json"
+	Key          string // field that producers key by; "" = none
+	EventTime    EventTime
+	EventID      string // field holding the dedup key; "" = no dedup
+	DedupHorizon time.Duration
+	DedupRecords int64
+	Lateness     time.Duration
+	MaxAhead     time.Duration
+	Fields       []Field // in the order of the file
+}
+
+// Field returns the position of the named field, or -1.
+func (s *Source) Field(name string) int {
+	for i := range s.Fields {
+		if s.Fields[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// EventTime names the field of the event's time and how its JSON value is written.
+type EventTime struct {
+	Field    string
+	Format   string // a Go layout, or rfc3339, unix_s, unix_ms, unix_us
+	Timezone string // IANA zone of a layout without an offset; "UTC" when left out
+}
+
+// Field is one typed column of a source.
+type Field struct {
+	Name     string
+	Type     Type
+	Nullable bool
+	From     []string // JSON path (object keys, outermost first); default: the name
+	Default  *string  // JSON text used where the value is missing
+}
+
+// View is a named set of dimensions and measures over one source.
+type View struct {
+	Name        string
+	Description string
+	Source      *Source
+	Where       string // SQL over the source's columns; "" = all events
+	Timezone    string // IANA zone that day and longer grains honour
+	Location    *time.Location
+	Dimensions  []Dimension
+	Grains      []Grain   // finest first
+	Measures    []Measure // stored ones and derived ones, in the order of the file
+	MaxValues   int       // dimension-value combinations per grain bucket set before __other__; see DESIGN 6
+	Hash        string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
+	Canonical   []byte    // the JSON that was hashed; stored in the lake under Hash
+}
+
+// Measure returns the position of the named measure, or -1.
+func (v *View) Measure(name string) int {
+	for i := range v.Measures {
+		if v.Measures[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Dimension returns the position of the named dimension, or -1.
+func (v *View) Dimension(name string) int {
+	for i := range v.Dimensions {
+		if v.Dimensions[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Dimension is a group-by column: an SQL expression over the source's columns.
+type Dimension struct {
+	Name        string
+	Expr        string
+	Type        Type // as DuckDB infers it
+	Description string
+}
+
+// Agg is the kind of a measure.
+type Agg string
+
+// The aggregations of this version. Derived measures are SQL over other measures, computed after the merge.
+const (
+	Count         Agg = "count"
+	Sum           Agg = "sum"
+	Min           Agg = "min"
+	Max           Agg = "max"
+	Average       Agg = "average"
+	CountDistinct Agg = "count_distinct"
+	Percentile    Agg = "percentile" // `median` is read as percentile with p 0.5
+	Derived       Agg = "derived"
+)
+
+// Measure is an aggregate of a view, or an expression over its aggregates.
+type Measure struct {
+	Name        string
+	Agg         Agg
+	Expr        string  // over the source's columns; for Derived over measures and dimensions
+	Filter      string  // SQL over the source's columns: only these events count; "" = all
+	Type        Type    // of the answer
+	Input       Type    // of Expr per event: what enters the aggregate (for sums: the declared decimal or integer)
+	P           float64 // Percentile, in (0, 1)
+	Description string
+	Unit        string
+}
