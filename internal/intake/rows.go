@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -20,17 +21,11 @@ func (s *Str) Bytes() []byte {
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&s.hi)), n)
 }
 
-// Int128 is a signed 128-bit integer in two's complement, laid out as duckdb_hugeint.
-type Int128 struct {
-	Lo uint64
-	Hi int64
-}
-
 // Column is one column of Rows. Exactly one of the slices is used, by the kind of its type.
 type Column struct {
 	Type  view.Type
 	Words []int64  // Int64, Bool (0 or 1), Timestamp (µs), Date (days), Decimal up to 18 digits (unscaled), Double (math.Float64bits)
-	Wide  []Int128 // Decimal beyond 18 digits (unscaled)
+	Wide  []algebra.Int128 // Decimal beyond 18 digits (unscaled)
 	Strs  []Str    // String
 	Valid []uint64 // bit i of word i/64 set: row i is not null; grown with the rows
 }
