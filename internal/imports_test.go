@@ -1,0 +1,150 @@
+package internal_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/caudal/caudal/"
+
+// owners says which package may import a third-party client: each has one owner (docs/architecture.md).
+var owners = map[string]string{
+	"github.com/segmentio/kafka-go":      "internal/stream",
+	"github.com/redis/go-redis":          "internal/live",
+	"github.com/parquet-go/parquet-go":   "internal/lake",
+	"github.com/aws/":                    "internal/lake",
+	"github.com/duckdb/":                 "internal/engine",
+	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
+	"github.com/alicebob/miniredis":      "internal/embedded",
+}
+
+// allowed says which packages of ours a package may import. A package that is not listed may not exist.
+var allowed = map[string][]string{
+	"internal/algebra":      {"internal/view"},
+	"internal/view":         {},
+	"internal/intake":       {"internal/view", "internal/algebra"},
+	"internal/feed":         {"internal/view", "internal/intake"},
+	"internal/engine":       {"internal/view", "internal/algebra", "internal/intake"},
+	"internal/stream":       {},
+	"internal/embedded":     {},
+	"internal/lake":         {"internal/view", "internal/algebra", "internal/intake"},
+	"internal/live":         {"internal/intake"},
+	"internal/testservices": {},
+	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
+	"batch":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
+	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
+}
+
+// pure packages do no I/O, start no goroutine and read no clock.
+var pure = []string{"internal/algebra", "internal/view", "internal/intake"}
+
+var impure = []string{"os", "net", "net/http", "io/fs", "os/exec", "syscall", "context", "sync", "log", "log/slog"}
+
+func TestPackagesImportOnlyWhatTheDesignAllows(t *testing.T) {
+	files := 0
+	eachFile(t, func(dir, path string, test bool, imports []string) {
+		files++
+		for _, name := range imports {
+			for client, owner := range owners {
+				if strings.HasPrefix(name, client) && dir != owner {
+					t.Errorf("%s imports %s, which only %s may", path, name, owner)
+				}
+			}
+			own, ours := strings.CutPrefix(name, module)
+			if test || dir == "." || !ours {
+				continue
+			}
+			may, known := allowed[dir]
+			if !known {
+				t.Errorf("%s: package %s is not in the import table", path, dir)
+			} else if !slices.Contains(may, own) {
+				t.Errorf("%s imports %s, which the import table does not allow", path, own)
+			}
+		}
+		if slices.Contains(pure, dir) && !test {
+			for _, name := range imports {
+				if slices.Contains(impure, name) {
+					t.Errorf("%s imports %s, but %s does no I/O and starts nothing", path, name, dir)
+				}
+			}
+		}
+	})
+	if files < 20 {
+		t.Fatalf("only %d files were looked at", files)
+	}
+}
+
+func TestPurePackagesStartNoGoroutineAndReadNoClock(t *testing.T) {
+	for _, dir := range pure {
+		paths, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("list %s: %v (%d files)", dir, err, len(paths))
+		}
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n, line := range strings.Split(string(text), "\n") {
+				line = strings.TrimSpace(line)
+				if strings.HasPrefix(line, "go ") || strings.Contains(line, "time.Now(") || strings.Contains(line, "time.Since(") {
+					t.Errorf("%s:%d: %s", path, n+1, line)
+				}
+			}
+		}
+	}
+}
+
+// eachFile visits the Go files of this module (nested modules are their own business).
+func eachFile(t *testing.T, visit func(dir, path string, test bool, imports []string)) {
+	t.Helper()
+	root := ".."
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if rel != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+				return filepath.SkipDir
+			}
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && rel != "." {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, name)
+		}
+		visit(filepath.ToSlash(filepath.Dir(rel)), rel, strings.HasSuffix(path, "_test.go"), imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
