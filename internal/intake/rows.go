@@ -24,10 +24,10 @@ func (s *Str) Bytes() []byte {
 // Column is one column of Rows. Exactly one of the slices is used, by the kind of its type.
 type Column struct {
 	Type  view.Type
-	Words []int64  // Int64, Bool (0 or 1), Timestamp (µs), Date (days), Decimal up to 18 digits (unscaled), Double (math.Float64bits)
+	Words []int64          // Int64, Bool (0 or 1), Timestamp (µs), Date (days), Decimal up to 18 digits (unscaled), Double (math.Float64bits)
 	Wide  []algebra.Int128 // Decimal beyond 18 digits (unscaled)
-	Strs  []Str    // String
-	Valid []uint64 // bit i of word i/64 set: row i is not null; grown with the rows
+	Strs  []Str            // String
+	Valid []uint64         // bit i of word i/64 set: row i is not null; grown with the rows
 }
 
 // Float returns row i of a Double column.
@@ -51,5 +51,20 @@ type Rows struct {
 	used      int // bytes of it that are taken
 }
 
+// NewRows returns empty rows with the columns of the source.
+func NewRows(src *view.Source) *Rows {
+	r := &Rows{Columns: make([]Column, len(src.Fields))}
+	for i := range src.Fields {
+		r.Columns[i].Type = src.Fields[i].Type
+	}
+	return r
+}
+
 // Len is the number of rows.
 func (r *Rows) Len() int { return len(r.Offset) }
+
+// Reset forgets all rows and keeps their memory for the next ones.
+func (r *Rows) Reset() { r.Truncate(0) }
+
+// Truncate forgets the rows from n on.
+func (r *Rows) Truncate(n int) {}
