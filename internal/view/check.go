@@ -1,0 +1,22 @@
+package view
+
+// Checker binds SQL expressions against one row type. The engine implements it, so that what lint accepts is what both layers run.
+type Checker interface {
+	// Check returns one result per expression. An expression that is wrong is told in its Checked; the error says that checking
+	// itself failed. The checker wraps each expression so that it can be nothing but one scalar expression over cols.
+	Check(cols []Column, exprs []string) ([]Checked, error)
+}
+
+// Column is a named, typed input of an expression.
+type Column struct {
+	Name string
+	Type Type
+}
+
+// Checked is what the checker found out about one expression.
+type Checked struct {
+	Type       Type     // of the result; integers narrower than 64 bits are Int64; Invalid where this version has no such type
+	Err        string   // why it does not bind, one line; names stand in double quotes; "" = it binds
+	Candidates []string // names that were perhaps meant
+	Volatile   bool     // its result is not a function of the row alone
+}
