@@ -1,0 +1,31 @@
+# make alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CGO_ENABLED := 1
+
+.PHONY: help build demo test check bench bench-json services
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+build: ## bin/caudal
+	go build -trimpath -o bin/caudal .
+
+demo: build ## everything embedded, real data, a page on 127.0.0.1:8080
+	./bin/caudal demo
+
+test: check ## the whole suite
+	go test -timeout 10m ./...
+
+check: ## formatting, vet
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt-ed: $$files"; exit 1; fi
+	go vet ./...
+
+bench: ## the speed and archive paths beside this machine's own limit for that work
+	go run ./benchmarks
+
+bench-json: ## the same as JSON
+	go run ./benchmarks -json
+
+services: ## install the real services that the tests start (Kafka, Redis)
+	internal/testservices/install.sh

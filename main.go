@@ -1,0 +1,104 @@
+// The caudal command: one binary for every role and for the people who look after them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// The exit statuses of every command.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in how a command was called, as against a command that failed.
+type usageError struct{ error }
+
+func execute(ctx context.Context, args []string, stdout, stderr *os.File) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "caudal: %v\nRun 'caudal --help' for usage.\n", err)
+		return exitUsage
+	case errors.Is(err, errReported):
+		return exitFailed
+	default:
+		fmt.Fprintf(stderr, "caudal: %v\n", err)
+		return exitFailed
+	}
+}
+
+// errReported ends a command whose output has already said what failed.
+var errReported = errors.New("failed")
+
+// app is what every command shares: the global flags and where to print.
+type app struct {
+	projectDir string
+	output     string
+	stdout     *os.File
+	stderr     *os.File
+}
+
+func newRoot(stdout, stderr *os.File) *cobra.Command {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:           "caudal",
+		Short:         "Lambda-architecture analytics in one binary: fast answers from Redis, exact ones from the lake, one merged truth",
+		Example:       "  caudal demo\n  caudal dev\n  caudal query revenue --measures net_revenue --dimensions country --grain 1mo",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q", args[0])
+			}
+			return nil
+		},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkOutput() },
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.PersistentFlags().StringVar(&a.projectDir, "project", "", "folder of caudal.yaml (default: the current folder and its parents)")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", "table", "table, json or csv")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		demoCommand(a), devCommand(a), lintCommand(a), runCommand(a), produceCommand(a),
+		queryCommand(a), batchCommand(a), statusCommand(a), deadLettersCommand(a),
+	)
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes a wrong number of arguments, or an unknown subcommand, a usage error (exit status 2).
+func wrapArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+}

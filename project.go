@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// findProject returns the folder that holds caudal.yaml: dir, or the nearest of the current folder and its parents.
+func findProject(dir string) (string, error) {
+	if dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, "caudal.yaml")); err != nil {
+			return "", fmt.Errorf("no project at %s: %w", dir, err)
+		}
+		return dir, nil
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the current folder: %w", err)
+	}
+	for at := here; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "caudal.yaml")); err == nil {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("no caudal.yaml in %s or above: name the project with --project", here)
+		}
+	}
+}
+
+// readProject reads the definition files of the project at dir.
+func readProject(dir string) ([]view.File, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "views", "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("list the views of %s: %w", dir, err)
+	}
+	sort.Strings(paths)
+	var files []view.File
+	for _, path := range append([]string{filepath.Join(dir, "caudal.yaml")}, paths...) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read the definitions: %w", err)
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return nil, fmt.Errorf("name %s: %w", path, err)
+		}
+		files = append(files, view.File{Path: filepath.ToSlash(name), Data: data})
+	}
+	return files, nil
+}
+
+// loadProject reads and checks the definitions at dir; its error is view.Problems where they are wrong.
+func loadProject(dir string) (*view.Project, error) {
+	files, err := readProject(dir)
+	if err != nil {
+		return nil, err
+	}
+	db, err := engine.Open(engine.Options{Threads: 1, MemoryLimit: "256MB", TempDir: os.TempDir()})
+	if err != nil {
+		return nil, fmt.Errorf("start the SQL engine: %w", err)
+	}
+	checker, err := db.Checker()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), db.Close())
+	}
+	project, problems := view.Parse(files, os.LookupEnv, checker)
+	if err := db.Close(); err != nil {
+		return nil, fmt.Errorf("stop the SQL engine: %w", err)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return project, nil
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/caudal/caudal/internal/embedded"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// stateDir is where a project keeps its embedded services' data.
+func stateDir(dir string) string { return filepath.Join(dir, ".caudal") }
+
+// services are one process's connections to what a project runs on.
+type services struct {
+	project *view.Project
+	dir     string // of the project
+	stream  *stream.Client
+	live    *live.Redis
+	lake    *lake.Lake
+	log     *slog.Logger
+	closers []func() error // in the order of opening
+}
+
+// connect opens the services that the project names. Those that it leaves out are taken from the `caudal dev` that runs in dir; where
+// none runs, that is an error that says so.
+func connect(ctx context.Context, project *view.Project, dir string, log *slog.Logger) (*services, error) {
+	if len(project.Kafka.Brokers) == 0 || len(project.Redis.Addrs) == 0 {
+		running, err := findRunning(dir)
+		if err != nil {
+			return nil, err
+		}
+		running.fill(project)
+	}
+	return open(ctx, project, dir, log)
+}
+
+// open connects to the services of a project in which every address is filled in. The lake defaults to a folder of the project.
+func open(ctx context.Context, project *view.Project, dir string, log *slog.Logger) (_ *services, err error) {
+	s := &services{project: project, dir: dir, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	s.stream, err = stream.Connect(stream.Config{
+		Brokers: project.Kafka.Brokers,
+		OnError: func(err error) { log.Warn("kafka: trying again", "error", err) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
+	}
+	s.closers = append(s.closers, s.stream.Close)
+	s.live, err = live.Connect(live.Config{Addrs: project.Redis.Addrs, Username: project.Redis.Username, Password: project.Redis.Password})
+	if err != nil {
+		return nil, fmt.Errorf("connect to Redis: %w", err)
+	}
+	s.closers = append(s.closers, s.live.Close)
+	url := project.Lake.URL
+	if url == "" {
+		url = filepath.Join(stateDir(dir), "lake")
+	}
+	store, err := lake.Open(ctx, url, lake.Options{
+		CacheDir: filepath.Join(stateDir(dir), "cache"), Endpoint: project.Lake.Endpoint, Region: project.Lake.Region,
+		AccessKey: project.Lake.AccessKey, SecretKey: project.Lake.SecretKey, PathStyle: project.Lake.PathStyle,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the lake: %w", err)
+	}
+	s.lake = lake.New(store)
+	return s, nil
+}
+
+// close ends the connections, the last one first.
+func (s *services) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// ensureTopics makes the topics of the project's sources that do not exist yet.
+func (s *services) ensureTopics(ctx context.Context) error {
+	for _, src := range s.project.Sources {
+		if err := s.stream.EnsureTopic(ctx, src.Topic, src.Partitions); err != nil {
+			return fmt.Errorf("make topic %s: %w", src.Topic, err)
+		}
+	}
+	return nil
+}
+
+// embed starts the services that the project leaves out, keeps their data under the project's .caudal folder, and fills their
+// addresses in. The returned function stops them.
+func embed(project *view.Project, dir string) (stop func() error, err error) {
+	var stops []func() error
+	stop = func() error {
+		var errs []error
+		for i := len(stops) - 1; i >= 0; i-- {
+			errs = append(errs, stops[i]())
+		}
+		return errors.Join(errs...)
+	}
+	if err := os.MkdirAll(stateDir(dir), 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of the embedded services: %w", err)
+	}
+	if len(project.Kafka.Brokers) == 0 {
+		broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: filepath.Join(stateDir(dir), "broker")})
+		if err != nil {
+			return nil, fmt.Errorf("start the embedded broker: %w", err)
+		}
+		stops = append(stops, broker.Close)
+		project.Kafka.Brokers = broker.Addrs()
+	}
+	if len(project.Redis.Addrs) == 0 {
+		redis, err := embedded.StartRedis("127.0.0.1:0")
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("start the embedded Redis: %w", err), stop())
+		}
+		stops = append(stops, redis.Close)
+		project.Redis.Addrs = []string{redis.Addr()}
+	}
+	return stop, nil
+}
