@@ -1,0 +1,214 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/redis/go-redis/v9"
+)
+
+// flushScript is SEAM Worker 5. The arguments of a chunk are its name, 1 if it must be new, how many follow, and these.
+var flushScript = newScript(`
+local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'n')
+if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or m[3] ~= ARGV[3] or m[4] ~= ARGV[4] then
+  return {'differs', m[1], m[2], m[3], m[4]}
+end
+local n = tonumber(m[5])
+if redis.call('HLEN', KEYS[2]) ~= n then return {'lost', 'the index'} end
+local p = 8
+for i = 3, #KEYS do
+  local want = 1
+  if ARGV[p + 1] == '1' then want = 0; n = n + 1 end
+  if redis.call('HEXISTS', KEYS[2], ARGV[p]) ~= want or redis.call('EXISTS', KEYS[i]) ~= want then
+    return {'lost', ARGV[p]}
+  end
+  p = p + 3 + tonumber(ARGV[p + 2])
+end
+p = 8
+for i = 3, #KEYS do
+  redis.call('HSET', KEYS[2], ARGV[p], ARGV[5])
+  local last = p + 2 + tonumber(ARGV[p + 2])
+  p = p + 3
+  while p <= last do
+    local q = math.min(p + 997, last)
+    redis.call('HSET', KEYS[i], unpack(ARGV, p, q))
+    p = q + 1
+  end
+end
+redis.call('HSET', KEYS[1], 'off', ARGV[5], 'at', ARGV[6], 'counts', ARGV[7], 'n', string.format('%d', n))
+return {'applied'}
+`, false)
+
+// Flush is the step of a group from one offset to the next: the absolute states of every cell that the records [From, To) touched.
+type Flush struct {
+	Group
+	Inst, Token string
+	Start       int64 // the newest epoch
+	From, To    int64
+	Progress    intake.Progress // at To
+	Counts      Counts          // at To, absolute
+	Chunks      []ChunkWrite    // distinct, each with a cell at least
+}
+
+// ChunkWrite holds the cells of one chunk that changed. The bytes are read during the call only.
+type ChunkWrite struct {
+	ID             ChunkID
+	New            bool     // the chunk does not exist yet; otherwise it must
+	Fields, Values [][]byte // as many of one as of the other
+}
+
+// FlushResult is what became of one flush. Err set: unknown, the same flush may be sent again. Applied: done. Otherwise nothing was
+// written, and Found or Lost says why; SEAM Worker 6 tells from Found which case it is.
+type FlushResult struct {
+	Applied bool
+	Found   Found  // what Redis holds, where it differs from the flush
+	Lost    string // the chunk that Redis has lost, or has though it should be new
+	Err     error
+}
+
+// Found is what Redis says of a group where the caller expected something else. Missing: there is no such group.
+type Found struct {
+	Missing     bool
+	Inst, Token string
+	Start, Off  int64
+}
+
+// Applied says whether Redis stands where the flush would have brought it: it was carried out before, its reply lost (SEAM 6 i).
+func (f *Flush) WasApplied(at Found) bool {
+	return !at.Missing && at.Inst == f.Inst && at.Start == f.Start && at.Off == f.To
+}
+
+// WasCut says whether a cut ended the epoch exactly where the flush begins (SEAM 6 ii).
+func (f *Flush) WasCut(at Found) bool {
+	return !at.Missing && at.Inst == f.Inst && at.Token == f.Token && at.Start != f.Start && at.Start == f.From && at.Off == f.From
+}
+
+// Flush sends the calls in one pipeline, each of them one atomic step. Calls of one group must follow each other in order: where one
+// is not applied, the later ones find a difference and do nothing.
+func (r *Redis) Flush(ctx context.Context, calls []Flush) []FlushResult {
+	results := make([]FlushResult, len(calls))
+	for i := range calls {
+		if err := calls[i].validate(); err != nil {
+			for j := range results {
+				results[j].Err = err
+			}
+			return results
+		}
+	}
+	cmds := make([]*redis.Cmd, len(calls))
+	send := func(bySha bool, which func(i int) bool) {
+		pipe := r.client.Pipeline()
+		for i := range calls {
+			if which(i) {
+				cmds[i] = calls[i].command(ctx, bySha)
+				_ = pipe.Process(ctx, cmds[i]) // queued only
+			}
+		}
+		_, _ = pipe.Exec(ctx) // each command has its own error
+	}
+	send(true, func(int) bool { return true })
+	unknown := make([]bool, len(calls))
+	again := false
+	for i, c := range cmds {
+		unknown[i] = unknownScript(c.Err())
+		again = again || unknown[i]
+	}
+	if again {
+		send(false, func(i int) bool { return unknown[i] })
+	}
+	for i, c := range cmds {
+		results[i] = flushResult(c)
+		if results[i].Err != nil {
+			results[i].Err = fmt.Errorf("flush %s at %d: %w", calls[i].Group, calls[i].From, results[i].Err)
+		}
+	}
+	return results
+}
+
+func (f *Flush) validate() error {
+	if f.To < f.From || f.From < f.Start {
+		return fmt.Errorf("flush %s: from %d to %d in epoch %d is no step", f.Group, f.From, f.To, f.Start)
+	}
+	for i := range f.Chunks {
+		c := &f.Chunks[i]
+		if len(c.Fields) == 0 || len(c.Fields) != len(c.Values) {
+			return fmt.Errorf("flush %s: chunk %s has %d names and %d states", f.Group, c.ID.field(), len(c.Fields), len(c.Values))
+		}
+	}
+	return nil
+}
+
+func (f *Flush) command(ctx context.Context, bySha bool) *redis.Cmd {
+	cells := 0
+	for i := range f.Chunks {
+		cells += len(f.Chunks[i].Fields)
+	}
+	prefix := f.prefix()
+	keys := make([]string, 0, 2+len(f.Chunks))
+	keys = append(keys, prefix+"meta", prefix+"chunks")
+	args := make([]any, 0, 7+3*len(f.Chunks)+2*cells)
+	args = append(args, f.Inst, f.Token, strconv.FormatInt(f.Start, 10), strconv.FormatInt(f.From, 10), strconv.FormatInt(f.To, 10),
+		encodeProgress(f.Progress), encodeCounts(f.Counts))
+	// A pointer to a string goes into an interface without an allocation; a slice would cost one per argument.
+	text := make([]string, 0, 2*cells)
+	for i := range f.Chunks {
+		c := &f.Chunks[i]
+		name := c.ID.field()
+		keys = append(keys, prefix+f.Inst+":"+name)
+		fresh := "0"
+		if c.New {
+			fresh = "1"
+		}
+		args = append(args, name, fresh, strconv.Itoa(2*len(c.Fields)))
+		for j := range c.Fields {
+			text = append(text, aliased(c.Fields[j]), aliased(c.Values[j]))
+			args = append(args, &text[len(text)-2], &text[len(text)-1])
+		}
+	}
+	return flushScript.command(ctx, bySha, keys, args)
+}
+
+// aliased is b as a string without a copy. It is only handed to the client, which writes it out before the call returns.
+func aliased(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func flushResult(cmd *redis.Cmd) FlushResult {
+	word, v, err := reply(cmd)
+	if err != nil {
+		return FlushResult{Err: err}
+	}
+	switch word {
+	case "applied":
+		return FlushResult{Applied: true}
+	case "lost":
+		what := "?"
+		if len(v) == 1 {
+			what, _ = v[0].(string)
+		}
+		return FlushResult{Lost: what}
+	}
+	found, err := foundOf(v)
+	return FlushResult{Found: found, Err: err}
+}
+
+// foundOf reads inst, token, start and off; all nil where there is no meta.
+func foundOf(v []any) (Found, error) {
+	if len(v) != 4 {
+		return Found{}, fmt.Errorf("the script answered %d values, not 4", len(v))
+	}
+	var s [4]string
+	for i := range v {
+		var ok bool
+		if s[i], ok = v[i].(string); !ok {
+			return Found{Missing: true}, nil
+		}
+	}
+	start, err1 := strconv.ParseInt(s[2], 10, 64)
+	off, err2 := strconv.ParseInt(s[3], 10, 64)
+	if err1 != nil || err2 != nil {
+		return Found{}, fmt.Errorf("start %q and offset %q are not numbers", s[2], s[3])
+	}
+	return Found{Inst: s[0], Token: s[1], Start: start, Off: off}, nil
+}

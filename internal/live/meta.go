@@ -1,0 +1,140 @@
+package live
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/caudal/caudal/internal/intake"
+)
+
+// Counts are sums over the records of a group since the first of its starts, by verdict.
+type Counts struct {
+	Events     int64 // counted in cells' source: decoded, duplicates not included
+	Duplicates int64
+	Late       int64 // of the events
+	Dead       int64 // dead letters
+	Errors     int64 // events of which an expression failed
+}
+
+// Add adds o.
+func (c *Counts) Add(o Counts) {
+	c.Events += o.Events
+	c.Duplicates += o.Duplicates
+	c.Late += o.Late
+	c.Dead += o.Dead
+	c.Errors += o.Errors
+}
+
+// Meta is a group's state as Redis holds it.
+type Meta struct {
+	Inst     string          // random id of this life of the state
+	Token    string          // the owner's random id
+	Off      int64           // records below it, from Starts[0] on, are in the cells
+	Starts   []int64         // first offsets of the epochs that are held, ascending; the newest is being written
+	Progress intake.Progress // of the intake, at Off
+	Counts   Counts
+	Chunks   map[ChunkID]int64 // the chunks that exist, with their version: Off after their last write. Nil where a call says so.
+}
+
+// Newest is the start of the epoch that is being written.
+func (m Meta) Newest() int64 { return m.Starts[len(m.Starts)-1] }
+
+// Holds says whether offset v begins one of the epochs.
+func (m Meta) Holds(v int64) bool {
+	for _, s := range m.Starts {
+		if s == v {
+			return true
+		}
+	}
+	return false
+}
+
+// metaFields are the fields of the meta hash in the order that headOf expects; n is the number of chunks in the index.
+const metaFields = `'inst', 'token', 'off', 'starts', 'at', 'counts'`
+
+func encodeProgress(p intake.Progress) string {
+	return strconv.FormatInt(p.MaxEventTime, 10) + ":" + strconv.FormatInt(p.MaxTimestamp, 10)
+}
+
+func encodeCounts(c Counts) string {
+	b := make([]byte, 0, 64)
+	for i, n := range [...]int64{c.Events, c.Duplicates, c.Late, c.Dead, c.Errors} {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(b)
+}
+
+// headOf reads the values of metaFields.
+func headOf(v []any) (Meta, error) {
+	var m Meta
+	var f [6]string
+	if len(v) != len(f) {
+		return m, fmt.Errorf("meta has %d fields, not %d", len(v), len(f))
+	}
+	for i := range f {
+		s, ok := v[i].(string)
+		if !ok {
+			return m, fmt.Errorf("meta lacks its field %d", i)
+		}
+		f[i] = s
+	}
+	m.Inst, m.Token = f[0], f[1]
+	var err error
+	if m.Off, err = strconv.ParseInt(f[2], 10, 64); err != nil {
+		return m, fmt.Errorf("meta's offset: %w", err)
+	}
+	if m.Starts, err = parseInts(f[3], ","); err != nil {
+		return m, fmt.Errorf("meta's starts: %w", err)
+	}
+	at, err := parseInts(f[4], ":")
+	if err != nil || len(at) != 2 {
+		return m, fmt.Errorf("meta's progress %q is not two numbers", f[4])
+	}
+	m.Progress = intake.Progress{MaxEventTime: at[0], MaxTimestamp: at[1]}
+	c, err := parseInts(f[5], ":")
+	if err != nil || len(c) != 5 {
+		return m, fmt.Errorf("meta's counts %q are not five numbers", f[5])
+	}
+	m.Counts = Counts{Events: c[0], Duplicates: c[1], Late: c[2], Dead: c[3], Errors: c[4]}
+	return m, nil
+}
+
+func parseInts(s, sep string) ([]int64, error) {
+	parts := strings.Split(s, sep)
+	out := make([]int64, len(parts))
+	for i, p := range parts {
+		n, err := strconv.ParseInt(p, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = n
+	}
+	return out, nil
+}
+
+// indexOf reads the reply of HGETALL on a group's index.
+func indexOf(v any) (map[ChunkID]int64, error) {
+	flat, ok := v.([]any)
+	if !ok || len(flat)%2 != 0 {
+		return nil, fmt.Errorf("the index of chunks is no hash but %T", v)
+	}
+	out := make(map[ChunkID]int64, len(flat)/2)
+	for i := 0; i < len(flat); i += 2 {
+		name, _ := flat[i].(string)
+		version, _ := flat[i+1].(string)
+		id, err := parseChunkID(name)
+		if err != nil {
+			return nil, err
+		}
+		n, err := strconv.ParseInt(version, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("version of chunk %s: %w", name, err)
+		}
+		out[id] = n
+	}
+	return out, nil
+}
