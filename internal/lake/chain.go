@@ -1,0 +1,169 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/caudal/caudal/internal/intake"
+)
+
+// ErrCorrupt says that what the lake holds contradicts itself. Nothing should be computed from it before a person has looked.
+var ErrCorrupt = errors.New("lake contradicts itself")
+
+type chainKey struct {
+	topic     Topic
+	partition int
+}
+
+// chain is what is known of a partition's chunks: the committed ones, without a gap. They are immutable, so that only what follows has to be listed.
+type chain struct {
+	mu     sync.Mutex // held while the chain is brought up to date, so that one caller lists and the others wait
+	chunks []Chunk
+}
+
+// parallelReads bounds how many chunks are read at once when a chain is read for the first time.
+const parallelReads = 16
+
+func (l *Lake) chain(t Topic, partition int) *chain {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := chainKey{t, partition}
+	c := l.chains[k]
+	if c == nil {
+		c = &chain{}
+		l.chains[k] = c
+	}
+	return c
+}
+
+func (l *Lake) lastCommitted(t Topic, partition int) *Chunk {
+	c := l.chain(t, partition)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.chunks) == 0 {
+		return nil
+	}
+	last := c.chunks[len(c.chunks)-1]
+	return &last
+}
+
+// Chunks returns the chunks of a partition that hold offsets from `from` on, ascending; only the last may be open. ErrCorrupt if they leave a gap.
+func (l *Lake) Chunks(ctx context.Context, t Topic, partition int, from int64) ([]Chunk, error) {
+	committed, open, err := l.refresh(ctx, t, partition)
+	if err != nil {
+		return nil, fmt.Errorf("chunks of %s p%d: %w", t, partition, err)
+	}
+	i := sort.Search(len(committed), func(i int) bool { return committed[i].Next > from })
+	chunks := slices.Clone(committed[i:])
+	if open != nil && open.Next > from {
+		chunks = append(chunks, *open)
+	}
+	return chunks, nil
+}
+
+// Next returns the offset from which the archive has to go on in a partition and the state of the fold there: what the last commit
+// says. An intent without its commit is returned as open, and has to be carried out first. Without any chunk, next is -1: the log's start.
+func (l *Lake) Next(ctx context.Context, t Topic, partition int) (next int64, at Progress, open *Chunk, err error) {
+	committed, open, err := l.refresh(ctx, t, partition)
+	if err != nil {
+		return 0, Progress{}, nil, fmt.Errorf("next offset of %s p%d: %w", t, partition, err)
+	}
+	if len(committed) == 0 {
+		next, at = -1, intake.Start()
+		if open != nil {
+			next = open.First
+		}
+		return next, at, open, nil
+	}
+	last := &committed[len(committed)-1]
+	return last.Next, last.Progress, open, nil
+}
+
+// refresh lists what follows the known chain. The slice returned is shared and must not be written to.
+func (l *Lake) refresh(ctx context.Context, t Topic, partition int) (committed []Chunk, open *Chunk, err error) {
+	c := l.chain(t, partition)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	after := ""
+	if n := len(c.chunks); n > 0 {
+		after = chunkKey(t, partition, c.chunks[n-1].First)
+	}
+	var keys []string
+	for object, err := range l.store.ListFrom(ctx, chunkFolder(t, partition), after) {
+		if err != nil {
+			return nil, nil, err
+		}
+		keys = append(keys, object.Key)
+	}
+	found, err := l.readChunks(ctx, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range found {
+		chunk := &found[i]
+		if keys[i] != chunkKey(t, partition, chunk.First) {
+			return nil, nil, fmt.Errorf("%w: %s holds the chunk that begins at %d", ErrCorrupt, keys[i], chunk.First)
+		}
+		if n := len(c.chunks); n > 0 && c.chunks[n-1].Next != chunk.First {
+			return nil, nil, fmt.Errorf("%w: a chunk ends at %d, the next begins at %d", ErrCorrupt, c.chunks[n-1].Next, chunk.First)
+		}
+		if !chunk.Committed {
+			if i != len(found)-1 {
+				return nil, nil, fmt.Errorf("%w: %s is open, yet chunks follow", ErrCorrupt, keys[i])
+			}
+			open = chunk
+			break
+		}
+		c.chunks = append(c.chunks, *chunk)
+	}
+	return c.chunks[:len(c.chunks):len(c.chunks)], open, nil
+}
+
+// readChunks reads objects side by side, in the order of the keys.
+func (l *Lake) readChunks(ctx context.Context, keys []string) ([]Chunk, error) {
+	chunks := make([]Chunk, len(keys))
+	errs := make([]error, len(keys))
+	slots := make(chan struct{}, parallelReads)
+	var wg sync.WaitGroup
+	for i, key := range keys {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			chunks[i], errs[i] = l.readChunk(ctx, key)
+		})
+	}
+	wg.Wait()
+	return chunks, errors.Join(errs...)
+}
+
+// ChangedDates returns the dates (UTC) whose segments hold offsets of [from, to): what a batch has to compute again when a partition's
+// cut moves from one to the other. It is a function of the two cuts and of immutable commits alone.
+func ChangedDates(chunks []Chunk, from, to int64) []string {
+	var dates []string
+	for _, c := range chunks {
+		for _, f := range c.Files {
+			if !f.Dead && f.Last >= from && f.First < to {
+				dates = append(dates, f.Date)
+			}
+		}
+	}
+	slices.Sort(dates)
+	return slices.Compact(dates)
+}
+
+// Segments returns the segments of a date (UTC) that hold offsets below `to`.
+func Segments(chunks []Chunk, date string, to int64) []ChunkFile {
+	var files []ChunkFile
+	for _, c := range chunks {
+		for _, f := range c.Files {
+			if !f.Dead && f.Date == date && f.First < to {
+				files = append(files, f)
+			}
+		}
+	}
+	return files
+}

@@ -1,0 +1,106 @@
+package lake
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrLocked says that somebody else holds a lock.
+var ErrLocked = errors.New("locked")
+
+// LockedError is the ErrLocked that names the holder.
+type LockedError struct {
+	Name  string
+	Owner string
+	Until time.Time // when the lock falls free if the holder does not renew it
+}
+
+// Error names the holder.
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s: %v by %s until %s", e.Name, ErrLocked, e.Owner, e.Until.Format(time.RFC3339))
+}
+
+// Unwrap makes errors.Is(err, ErrLocked) true.
+func (e *LockedError) Unwrap() error { return ErrLocked }
+
+// Lock keeps runs from overlapping. It is a courtesy that saves work and not what safety rests on: an owner that sleeps past its time
+// is overtaken, and every publish is conditional anyhow.
+type Lock struct {
+	lake *Lake
+	name string
+	held lockRecord
+	tag  string
+}
+
+type lockRecord struct {
+	Owner string    `json:"owner"`
+	Until time.Time `json:"until"`
+	Nonce string    `json:"nonce"` // so that no two holds have the same bytes
+}
+
+// Lock takes the named lock until now+ttl. ErrLocked, as a *LockedError, if somebody holds it.
+func (l *Lake) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (*Lock, error) {
+	if err := checkName("lock", name); err != nil {
+		return nil, err
+	}
+	k := &Lock{lake: l, name: name, held: lockRecord{Owner: owner, Until: now.Add(ttl).UTC(), Nonce: rand.Text()}}
+	data, tag, err := l.store.Get(ctx, lockKey(name))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		k.tag, err = l.store.Create(ctx, lockKey(name), encode(k.held))
+	case err == nil:
+		var standing lockRecord
+		if err := decode(lockKey(name), data, &standing); err != nil {
+			return nil, err
+		}
+		if standing.Until.After(now) {
+			return nil, &LockedError{Name: name, Owner: standing.Owner, Until: standing.Until}
+		}
+		k.tag, err = l.store.Swap(ctx, lockKey(name), encode(k.held), tag)
+	}
+	if errors.Is(err, ErrExists) || errors.Is(err, ErrChanged) {
+		return nil, k.lost(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return k, nil
+}
+
+// Renew holds the lock until now+ttl. ErrLocked if it was lost to somebody else: the caller should stop.
+func (k *Lock) Renew(ctx context.Context, now time.Time, ttl time.Duration) error {
+	return k.swap(ctx, lockRecord{Owner: k.held.Owner, Until: now.Add(ttl).UTC(), Nonce: rand.Text()})
+}
+
+// Release frees the lock. ErrLocked if it was lost before.
+func (k *Lock) Release(ctx context.Context) error {
+	return k.swap(ctx, lockRecord{Owner: k.held.Owner, Until: time.Unix(0, 0).UTC(), Nonce: rand.Text()})
+}
+
+func (k *Lock) swap(ctx context.Context, next lockRecord) error {
+	tag, err := k.lake.store.Swap(ctx, lockKey(k.name), encode(next), k.tag)
+	if errors.Is(err, ErrChanged) {
+		return k.lost(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", k.name, err)
+	}
+	k.held, k.tag = next, tag
+	return nil
+}
+
+// lost names who has the lock by now.
+func (k *Lock) lost(ctx context.Context) error {
+	data, _, err := k.lake.store.Get(ctx, lockKey(k.name))
+	if err != nil {
+		return fmt.Errorf("lock %s: %w: by somebody: %w", k.name, ErrLocked, err)
+	}
+	var standing lockRecord
+	if err := decode(lockKey(k.name), data, &standing); err != nil {
+		return err
+	}
+	return &LockedError{Name: k.name, Owner: standing.Owner, Until: standing.Until}
+}

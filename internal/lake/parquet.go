@@ -1,0 +1,152 @@
+package lake
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+)
+
+const (
+	// rowsPerGroup is DuckDB's own: one thread scans one row group.
+	rowsPerGroup = 122_880
+	// batchRows values of a column are handed over at once: few enough for the first-level cache.
+	batchRows = 1024
+	// pageBytes bounds a data page before compression.
+	pageBytes = 1 << 20
+	// dictionaryBytes is how large a column's dictionary may grow before its values are stored plainly.
+	dictionaryBytes = 1 << 20
+	// createdBy is fixed, so that the same rows make the same bytes whichever build wrote them.
+	createdBy = "caudal"
+	// definitionMeta is the footer's key under which a segment names its definition.
+	definitionMeta = "caudal.definition"
+)
+
+// column is one leaf column of a file to be written: fill puts the values of rows [from, from+len(values)) of the file into values.
+type column struct {
+	name   string
+	node   parquet.Node
+	bounds bool // whether the smallest and largest value help a reader to skip
+	fill   func(values []parquet.Value, from int)
+}
+
+// orderedGroup is a group that keeps the order of its fields; parquet.Group sorts them by name.
+type orderedGroup struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+// Fields returns the columns in the order of the definition.
+func (g orderedGroup) Fields() []parquet.Field { return g.fields }
+
+type namedNode struct {
+	parquet.Node
+	name string
+}
+
+// Name is the column's name.
+func (n *namedNode) Name() string { return n.name }
+
+// Value is for writers of Go structs; ours writes columns.
+func (n *namedNode) Value(reflect.Value) reflect.Value {
+	panic("BUG: column " + n.name + " read by reflection")
+}
+
+// writeParquet writes columns of n rows as one file.
+func writeParquet(w io.Writer, name string, columns []column, n int, meta map[string]string) error {
+	group := orderedGroup{Group: parquet.Group{}}
+	options := []parquet.WriterOption{
+		parquet.CreatedBy(createdBy, "1", "0"),
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.PageBufferSize(pageBytes),
+		parquet.WriteBufferSize(0),
+		parquet.DataPageStatistics(false),
+		parquet.DictionaryMaxBytes(dictionaryBytes),
+	}
+	for key, value := range meta {
+		options = append(options, parquet.KeyValueMetadata(key, value)) // the writer sorts them
+	}
+	for _, c := range columns {
+		if group.Group[c.name] != nil {
+			return fmt.Errorf("write %s: two columns are named %q", name, c.name)
+		}
+		group.Group[c.name] = c.node
+		group.fields = append(group.fields, &namedNode{c.node, c.name})
+		if !c.bounds {
+			options = append(options, parquet.SkipPageBounds(c.name))
+		}
+	}
+	file := parquet.NewGenericWriter[any](w, append(options, parquet.NewSchema(name, group))...)
+	var values [batchRows]parquet.Value
+	for start := 0; start < n; start += rowsPerGroup {
+		end := min(start+rowsPerGroup, n)
+		writers := file.ColumnWriters()
+		for i := range columns {
+			for from := start; from < end; from += batchRows {
+				batch := values[:min(batchRows, end-from)]
+				columns[i].fill(batch, from)
+				if _, err := writers[i].WriteRowValues(batch); err != nil {
+					return fmt.Errorf("write %s: column %s: %w", name, columns[i].name, err)
+				}
+			}
+		}
+		if err := file.Flush(); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// readParquet calls each for the rows of a file, group by group. Values are valid during the call only. parquet-go panics on malformed files; those become errors.
+func readParquet(path string, each func(schema *parquet.Schema, row parquet.Row) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read %s: malformed: %v", path, r)
+		}
+	}()
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read parquet: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read parquet: %w", err)
+	}
+	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	for _, group := range file.RowGroups() {
+		if err := readGroup(group, file.Schema(), each); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func readGroup(group parquet.RowGroup, schema *parquet.Schema, each func(*parquet.Schema, parquet.Row) error) error {
+	rows := group.Rows()
+	defer rows.Close()
+	var batch [64]parquet.Row
+	for {
+		n, err := rows.ReadRows(batch[:])
+		for _, row := range batch[:n] {
+			if err := each(schema, row); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,318 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/intake"
+)
+
+// Cut is where a snapshot ends in one partition: V[p], and the state of the fold there.
+type Cut struct {
+	Offset   int64    `json:"offset"` // the snapshot covers exactly the records below it
+	Progress Progress `json:"progress"`
+}
+
+// ViewFile is one file of a snapshot: what a view answers for the buckets of one period.
+type ViewFile struct {
+	Key    string `json:"key"`
+	Unit   string `json:"unit"`   // "day", "week", "month" or "year"
+	Period string `json:"period"` // its start, in the view's time zone: "2011-03-04"
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Manifest is a snapshot of a view: what a batch published, immutable. Which dates a later batch has to compute again follows from its
+// Cuts and the chunks between them and the later ones; see ChangedDates.
+type Manifest struct {
+	ID         string             `json:"id"` // sequence number and run, so that snapshots sort by age; set by Publish
+	View       string             `json:"view"`
+	Definition string             `json:"definition"` // hash
+	Run        string             `json:"run"`        // id of the run that made it; part of its files' keys
+	Created    time.Time          `json:"created"`
+	Topic      Topic              `json:"topic"`
+	Cuts       map[int]Cut        `json:"cuts"` // V, by partition; one that is absent has V at its start
+	Files      []ViewFile         `json:"files"`
+	Ledger     []ViewFile         `json:"ledger,omitempty"` // what the run wrote about speed versus batch
+	Parent     string             `json:"parent,omitempty"` // id of the snapshot that it was planned against
+	Full       bool               `json:"full,omitempty"`   // computed without looking at the parent
+	Events     int64              `json:"events"`           // below the cuts, duplicates among them
+	Duplicates int64              `json:"duplicates"`
+	Late       int64              `json:"late"`
+	Dead       int64              `json:"dead"`
+	Missing    map[int][][2]int64 `json:"missing,omitempty"` // offsets [a, b) below the cuts that retention took
+}
+
+// Current is the content of CURRENT, the only object of a view that changes. Its sequence number makes its bytes never come back, so
+// that a conditional put cannot be fooled by a rollback.
+type Current struct {
+	Sequence int64         `json:"sequence"` // from 0, one more with each publish
+	Snapshot string        `json:"snapshot"` // id
+	History  []Publication `json:"history"`  // oldest first, this one the last; at most historyLimit
+}
+
+// Publication is one swing of CURRENT.
+type Publication struct {
+	Sequence int64  `json:"sequence"`
+	Snapshot string `json:"snapshot"`
+}
+
+// historyLimit bounds CURRENT: three years of nightly publishes are some 40 KB.
+const historyLimit = 1000
+
+// Tag names the CURRENT that was read, so that a publish can tell whether it still stands. The zero Tag names none.
+type Tag struct {
+	etag    string
+	current Current
+}
+
+// Sequence is the sequence number of the CURRENT that the tag names.
+func (t Tag) Sequence() int64 { return t.current.Sequence }
+
+// Current returns the snapshot that a view's answers rest on, under one definition, and the tag to publish against. The manifest is
+// shared and must not be written to. ErrNotFound if there is none, not even S0.
+func (l *Lake) Current(ctx context.Context, view, definition string) (*Manifest, Tag, error) {
+	key := currentKey(view, definition)
+	data, etag, err := l.store.Get(ctx, key)
+	if err != nil {
+		return nil, Tag{}, fmt.Errorf("current snapshot of %s: %w", view, err)
+	}
+	tag := Tag{etag: etag}
+	if err := decode(key, data, &tag.current); err != nil {
+		return nil, Tag{}, err
+	}
+	m, err := l.Snapshot(ctx, view, definition, tag.current.Snapshot)
+	if err != nil {
+		return nil, Tag{}, err
+	}
+	return m, tag, nil
+}
+
+// Snapshot returns the snapshot of that id; it is shared and must not be written to. ErrNotFound if there is none.
+func (l *Lake) Snapshot(ctx context.Context, view, definition, id string) (*Manifest, error) {
+	key := snapshotKey(view, definition, id)
+	l.mu.Lock()
+	m := l.manifests[key]
+	l.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	data, _, err := l.store.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s of %s: %w", id, view, err)
+	}
+	m = &Manifest{}
+	if err := decode(key, data, m); err != nil {
+		return nil, err
+	}
+	if m.View != view || m.Definition != definition || m.ID != id {
+		return nil, fmt.Errorf("%w: %s holds snapshot %s of %s@%s", ErrCorrupt, key, m.ID, m.View, m.Definition)
+	}
+	l.mu.Lock()
+	l.manifests[key] = m
+	l.mu.Unlock()
+	return m, nil
+}
+
+// EnsureFirst makes S0, the empty snapshot at the starts of the topic's log, unless the view has a snapshot already, and returns the one that stands.
+func (l *Lake) EnsureFirst(ctx context.Context, view, definition string, t Topic, starts map[int]int64, now time.Time) (*Manifest, Tag, error) {
+	m, tag, err := l.Current(ctx, view, definition)
+	if !errors.Is(err, ErrNotFound) {
+		return m, tag, err
+	}
+	cuts := make(map[int]Cut, len(starts))
+	for p, offset := range starts {
+		cuts[p] = Cut{Offset: offset, Progress: intake.Start()}
+	}
+	first := Manifest{ID: snapshotID(0, "first"), View: view, Definition: definition, Run: "first", Created: now.UTC(), Topic: t, Cuts: cuts}
+	return l.createFirst(ctx, first)
+}
+
+// createFirst writes S0 and a CURRENT that names it. Racing callers may bring different starts: the manifest that was first is the one.
+func (l *Lake) createFirst(ctx context.Context, m Manifest) (*Manifest, Tag, error) {
+	if err := m.validate(); err != nil {
+		return nil, Tag{}, err
+	}
+	if _, err := l.store.Create(ctx, snapshotKey(m.View, m.Definition, m.ID), encode(&m)); err != nil && !errors.Is(err, ErrExists) {
+		return nil, Tag{}, fmt.Errorf("first snapshot of %s: %w", m.View, err)
+	}
+	current := Current{Snapshot: m.ID, History: []Publication{{Snapshot: m.ID}}}
+	if _, err := l.store.Create(ctx, currentKey(m.View, m.Definition), encode(current)); err != nil && !errors.Is(err, ErrExists) {
+		return nil, Tag{}, fmt.Errorf("first snapshot of %s: %w", m.View, err)
+	}
+	return l.Current(ctx, m.View, m.Definition)
+}
+
+// Publish makes a manifest the snapshot that answers rest on, if the CURRENT that tag names still stands: ErrChanged otherwise, and
+// nothing changed. V may not go back in any partition. The published manifest is returned with its id.
+func (l *Lake) Publish(ctx context.Context, m Manifest, tag Tag) (*Manifest, Tag, error) {
+	m.ID = snapshotID(tag.current.Sequence+1, m.Run)
+	m.Created = m.Created.UTC()
+	fail := func(err error) (*Manifest, Tag, error) {
+		return nil, Tag{}, fmt.Errorf("publish snapshot %s of %s: %w", m.ID, m.View, err)
+	}
+	if tag.etag == "" {
+		return fail(errors.New("no snapshot to publish against: EnsureFirst comes before"))
+	}
+	if err := m.validate(); err != nil {
+		return fail(err)
+	}
+	before, err := l.Snapshot(ctx, m.View, m.Definition, tag.current.Snapshot)
+	if err != nil {
+		return fail(err)
+	}
+	if err := m.follows(before); err != nil {
+		return fail(err)
+	}
+	key := snapshotKey(m.View, m.Definition, m.ID)
+	if _, err := l.store.Create(ctx, key, encode(&m)); errors.Is(err, ErrExists) {
+		// The same run got so far before: what it wrote then is the snapshot, if it says the same.
+		standing, err := l.Snapshot(ctx, m.View, m.Definition, m.ID)
+		if err != nil {
+			return fail(err)
+		}
+		if !standing.sameContent(&m) {
+			return fail(fmt.Errorf("%w: the run wrote another manifest of that id before", ErrExists))
+		}
+	} else if err != nil {
+		return fail(err)
+	}
+	return l.swing(ctx, m.View, m.Definition, m.ID, tag)
+}
+
+// Rollback makes an earlier snapshot the one that answers rest on, as a new publication: ErrChanged if the CURRENT that tag names no
+// longer stands, ErrNotFound if there is no such snapshot.
+func (l *Lake) Rollback(ctx context.Context, view, definition, id string, tag Tag) (*Manifest, Tag, error) {
+	if _, err := l.Snapshot(ctx, view, definition, id); err != nil {
+		return nil, Tag{}, fmt.Errorf("roll back: %w", err)
+	}
+	return l.swing(ctx, view, definition, id, tag)
+}
+
+func (l *Lake) swing(ctx context.Context, view, definition, id string, tag Tag) (*Manifest, Tag, error) {
+	next := Current{Sequence: tag.current.Sequence + 1, Snapshot: id}
+	next.History = append(next.History, tag.current.History[max(0, len(tag.current.History)-historyLimit+1):]...)
+	next.History = append(next.History, Publication{Sequence: next.Sequence, Snapshot: id})
+	etag, err := l.store.Swap(ctx, currentKey(view, definition), encode(next), tag.etag)
+	if err != nil {
+		return nil, Tag{}, fmt.Errorf("publish snapshot %s of %s: %w", id, view, err)
+	}
+	m, err := l.Snapshot(ctx, view, definition, id)
+	if err != nil {
+		return nil, Tag{}, err
+	}
+	return m, Tag{etag: etag, current: next}, nil
+}
+
+// Snapshots returns the snapshots of a view under one definition that were published and are kept, oldest first, and its current state.
+// A manifest whose publish never came about is not among them. ErrNotFound if the view has none.
+func (l *Lake) Snapshots(ctx context.Context, view, definition string) ([]*Manifest, Current, error) {
+	_, tag, err := l.Current(ctx, view, definition)
+	if err != nil {
+		return nil, Current{}, err
+	}
+	published := map[string]bool{}
+	for _, p := range tag.current.History {
+		published[p.Snapshot] = true
+	}
+	var snapshots []*Manifest
+	folder := viewFolder(view, definition) + "/snapshots/"
+	for object, err := range l.store.List(ctx, folder) {
+		if err != nil {
+			return nil, Current{}, fmt.Errorf("snapshots of %s: %w", view, err)
+		}
+		id := strings.TrimSuffix(strings.TrimPrefix(object.Key, folder), ".json")
+		if !published[id] {
+			continue
+		}
+		m, err := l.Snapshot(ctx, view, definition, id)
+		if err != nil {
+			return nil, Current{}, err
+		}
+		snapshots = append(snapshots, m)
+	}
+	return snapshots, tag.current, nil
+}
+
+// PutRunCut fixes the cut of a run, so that a run that is started again uses the same V: the one that was put first is returned.
+func (l *Lake) PutRunCut(ctx context.Context, view, definition, run string, cuts map[int]Cut) (map[int]Cut, error) {
+	key := l.RunKey(view, definition, run, "cut.json")
+	_, err := l.store.Create(ctx, key, encode(cuts))
+	if err == nil {
+		return cuts, nil
+	}
+	if !errors.Is(err, ErrExists) {
+		return nil, fmt.Errorf("put cut of run %s: %w", run, err)
+	}
+	return l.RunCut(ctx, view, definition, run)
+}
+
+// RunCut returns the cut of a run. ErrNotFound if it has made none.
+func (l *Lake) RunCut(ctx context.Context, view, definition, run string) (map[int]Cut, error) {
+	key := l.RunKey(view, definition, run, "cut.json")
+	data, _, err := l.store.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("cut of run %s: %w", run, err)
+	}
+	cuts := map[int]Cut{}
+	return cuts, decode(key, data, &cuts)
+}
+
+func snapshotID(sequence int64, run string) string { return fmt.Sprintf("%06d-%s", sequence, run) }
+
+func (m *Manifest) validate() error {
+	if err := errors.Join(checkName("view", m.View), checkName("definition", m.Definition), checkName("run", m.Run)); err != nil {
+		return err
+	}
+	if m.Run == "snapshots" || m.Run == "CURRENT" {
+		return fmt.Errorf("run %q: the name is taken", m.Run)
+	}
+	if m.Topic.Name == "" || m.Topic.Incarnation < 1 {
+		return fmt.Errorf("snapshot of %s: no topic incarnation", m.View)
+	}
+	for p, cut := range m.Cuts {
+		if cut.Offset < 0 {
+			return fmt.Errorf("snapshot of %s: partition %d is cut at offset %d", m.View, p, cut.Offset)
+		}
+	}
+	for _, f := range m.Files {
+		if f.Key == "" || len(f.SHA256) != 64 {
+			return fmt.Errorf("snapshot of %s: file %q has the SHA-256 %q", m.View, f.Key, f.SHA256)
+		}
+	}
+	return nil
+}
+
+// follows checks that V goes back nowhere: a publish may add records to the truth and never take some away.
+func (m *Manifest) follows(before *Manifest) error {
+	if m.Topic != before.Topic {
+		return fmt.Errorf("topic is %s, that of the current snapshot %s", m.Topic, before.Topic)
+	}
+	for p, cut := range before.Cuts {
+		if after, ok := m.Cuts[p]; !ok || after.Offset < cut.Offset {
+			return fmt.Errorf("partition %d would go back from offset %d to %d", p, cut.Offset, after.Offset)
+		}
+	}
+	return nil
+}
+
+// sameContent compares all but when the manifest was made.
+func (m *Manifest) sameContent(other *Manifest) bool {
+	a, b := *m, *other
+	a.Created, b.Created = time.Time{}, time.Time{}
+	return string(encode(&a)) == string(encode(&b))
+}
+
+// Offsets is V, by partition.
+func (m *Manifest) Offsets() map[int]int64 {
+	v := make(map[int]int64, len(m.Cuts))
+	for p := range maps.Keys(m.Cuts) {
+		v[p] = m.Cuts[p].Offset
+	}
+	return v
+}
