@@ -48,6 +48,8 @@ func Connect(c Config) (*Redis, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	// The client would print what it also returns; the setting is the whole process's, and this package its only importer.
+	redis.SetLogger(silent{})
 	timeout := c.Timeout
 	if timeout <= 0 {
 		timeout = 10 * time.Second
@@ -67,6 +69,11 @@ func Connect(c Config) (*Redis, error) {
 		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout,
 	})}, nil
 }
+
+type silent struct{}
+
+// Printf prints nothing.
+func (silent) Printf(context.Context, string, ...any) {}
 
 // Close closes the connections.
 func (r *Redis) Close() error { return r.client.Close() }
