@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // Config says where Kafka is and how to speak to it. The zero value of every field but Brokers is a default.
@@ -83,15 +86,45 @@ func (c Config) Validate() error {
 // Client speaks to one Kafka cluster. It is safe for concurrent use.
 type Client struct {
 	cfg Config
+
+	mu     sync.Mutex
+	conns  map[string]*conn // by address; shared, for requests that are answered at once
+	closed bool
 }
+
+var errClosed = errors.New("the kafka client is closed")
 
 // Connect checks the configuration and returns a client. It opens no connection, so no broker needs to be up.
 func Connect(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg.withDefaults()}, nil
+	return &Client{cfg: cfg.withDefaults(), conns: map[string]*conn{}}, nil
 }
 
 // Close closes the client's own connections. Readers and producers are closed by those who opened them.
-func (c *Client) Close() error { return nil }
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, cn := range c.conns {
+		cn.Close()
+	}
+	clear(c.conns)
+	return nil
+}
+
+// retry calls f until it succeeds, fails for good, or ctx ends, with growing pauses; Config.OnError sees each failure
+// that is tried again.
+func (c *Client) retry(ctx context.Context, f func() error) error {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = 20*time.Millisecond, 2*time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := f()
+		if err != nil && !temporary(err) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(b), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) { c.cfg.OnError(err) }))
+	return err
+}
