@@ -1,0 +1,238 @@
+// Package batch is the archive, which writes every record of the log to the lake, and the runs that compute the exact answer from it.
+//
+// The archive's protocol is that of spec/Archive.tla: intent, files, commit; what to do next is always read from the lake itself. A run
+// is SEAM 8-15: cut, wait for the archive, compute, gate, reconcile, publish, drop. Neither trusts anything that it did not check.
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// ArchiveConfig says what is archived, from where to where, and when a chunk closes. Zero values of the limits are defaults.
+type ArchiveConfig struct {
+	Project *view.Project
+	Stream  *stream.Client
+	Lake    *lake.Lake
+	Logger  *slog.Logger // default: slog.Default
+
+	ChunkRecords int           // a chunk closes at so many records; default 250,000
+	ChunkBytes   int64         // or so many bytes of keys and values; default 64 MiB
+	ChunkAge     time.Duration // or so long after its first record was read; default 60 s
+
+	// Registerer takes the metrics. Default: none.
+	Registerer prometheus.Registerer
+	// Steps is called between every two steps of writing a chunk; an error that it returns ends the work there, as a crash would. For tests.
+	Steps func(step string) error
+}
+
+func (c ArchiveConfig) withDefaults() ArchiveConfig {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.ChunkRecords == 0 {
+		c.ChunkRecords = 250_000
+	}
+	if c.ChunkBytes == 0 {
+		c.ChunkBytes = 64 << 20
+	}
+	if c.ChunkAge == 0 {
+		c.ChunkAge = time.Minute
+	}
+	if c.Steps == nil {
+		c.Steps = func(string) error { return nil }
+	}
+	return c
+}
+
+// Validate reports the first setting that cannot work.
+func (c ArchiveConfig) Validate() error {
+	switch {
+	case c.Project == nil || c.Stream == nil || c.Lake == nil:
+		return errors.New("archive: project, stream and lake are needed")
+	case c.ChunkRecords < 0 || c.ChunkBytes < 0 || c.ChunkAge < 0:
+		return errors.New("archive: a limit of a chunk is negative")
+	}
+	topics := map[string]string{}
+	for _, src := range c.Project.Sources {
+		if other, ok := topics[src.Topic]; ok {
+			return fmt.Errorf("archive: sources %s and %s read the same topic %s, but a topic has one archive, with one schema", other, src.Name, src.Topic)
+		}
+		topics[src.Topic] = src.Name
+	}
+	return nil
+}
+
+// Archive is the archive role of a project. Any number of processes may run one; they share the partitions.
+type Archive struct {
+	cfg     ArchiveConfig
+	feeds   map[string]*feed // by topic
+	metrics *archiveMetrics
+
+	mu    sync.Mutex
+	asked map[string]map[int]int64 // up to which offsets somebody waits, by topic and partition
+}
+
+// feed is one topic with the source that reads it.
+type feed struct {
+	source     *view.Source
+	schema     *intake.Schema
+	definition string // hash of the source's definition
+	body       []byte // the definition
+}
+
+// NewArchive checks the configuration and the decode plans. It opens nothing.
+func NewArchive(cfg ArchiveConfig) (*Archive, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Archive{cfg: cfg.withDefaults(), feeds: map[string]*feed{}, asked: map[string]map[int]int64{}}
+	for _, src := range cfg.Project.Sources {
+		schema, err := intake.NewSchema(src)
+		if err != nil {
+			return nil, fmt.Errorf("archive source %s: %w", src.Name, err)
+		}
+		hash, body, err := describeSource(src)
+		if err != nil {
+			return nil, fmt.Errorf("archive: %w", err)
+		}
+		a.feeds[src.Topic] = &feed{source: src, schema: schema, definition: hash, body: body}
+		a.asked[src.Topic] = map[int]int64{}
+	}
+	var err error
+	if a.metrics, err = newArchiveMetrics(cfg.Registerer); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	return a, nil
+}
+
+// ArchiveGroup is the consumer group of a project's archive. Its offsets are a gauge of lag, nothing more.
+func ArchiveGroup(project string) string { return "caudal-archive-" + project }
+
+// Run archives until ctx ends, which is no error. A chunk whose intent is out is finished first. An error means that no retry can help,
+// such as a topic that is not the one whose records the lake holds.
+func (a *Archive) Run(ctx context.Context) error {
+	for _, f := range a.feeds {
+		if err := a.cfg.Lake.PutDefinition(ctx, f.definition, f.body); err != nil {
+			return fmt.Errorf("archive topic %s: %w", f.source.Topic, err)
+		}
+	}
+	topics := make([]string, 0, len(a.feeds))
+	for topic := range a.feeds {
+		topics = append(topics, topic)
+	}
+	if len(topics) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	err := a.cfg.Stream.RunGroup(ctx, ArchiveGroup(a.cfg.Project.Name), topics, a.generation)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Close asks for the chunks of a topic to be closed up to an offset of each partition, as a batch in another process does through the lake.
+func (a *Archive) Close(topic string, offsets map[int]int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	asked := a.asked[topic]
+	for p, offset := range offsets {
+		if before, ok := asked[p]; asked != nil && (!ok || offset > before) {
+			asked[p] = offset
+		}
+	}
+}
+
+// askedOf is the offset up to which somebody waits for a partition's chunks, or -1.
+func (a *Archive) askedOf(topic string, partition int) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if offset, ok := a.asked[topic][partition]; ok {
+		return offset
+	}
+	return -1
+}
+
+// generation archives the partitions that one generation of the group assigns, until ctx ends or a partition fails for good.
+func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for topic, partitions := range assigned.Topics {
+		t, err := a.incarnation(ctx, topic)
+		if err != nil {
+			cancel(err)
+			return err
+		}
+		if len(partitions) > 0 {
+			wg.Go(func() { a.pollAsked(ctx, t) })
+		}
+		for _, id := range partitions {
+			p := &partition{archive: a, feed: a.feeds[topic], topic: t, id: id, committed: func(ctx context.Context, next int64) error {
+				return assigned.Commit(ctx, map[string]map[int]int64{topic: {id: next}})
+			}}
+			wg.Go(func() {
+				if err := p.run(ctx); err != nil {
+					cancel(err)
+				}
+			})
+		}
+	}
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// incarnation checks that the broker's topic is the one whose records the lake holds, and that views have their first snapshot.
+func (a *Archive) incarnation(ctx context.Context, topic string) (lake.Topic, error) {
+	seen, err := a.cfg.Stream.Topic(ctx, topic)
+	if err != nil {
+		return lake.Topic{}, err
+	}
+	t, err := a.cfg.Lake.Incarnation(ctx, topic, seen.ClusterID, seen.ID)
+	if errors.Is(err, lake.ErrOtherIncarnation) {
+		return t, stream.Permanent(fmt.Errorf("archive topic %s: %w", topic, err))
+	}
+	return t, err
+}
+
+// askInterval is how often the lake is asked whether a batch waits.
+const askInterval = time.Second
+
+// pollAsked takes over from the lake which chunks of a topic are to be closed.
+func (a *Archive) pollAsked(ctx context.Context, t lake.Topic) {
+	tick := time.NewTicker(askInterval)
+	defer tick.Stop()
+	for {
+		asked, err := a.cfg.Lake.CloseAsked(ctx, t)
+		switch {
+		case err == nil:
+			a.Close(t.Name, maps.Clone(asked))
+		case ctx.Err() == nil:
+			a.metrics.errors.WithLabelValues(t.Name).Inc()
+			a.cfg.Logger.Warn("archive cannot see whether a batch waits", "topic", t.Name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

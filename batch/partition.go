@@ -1,0 +1,220 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/stream"
+)
+
+// partition archives one partition of one life of a topic.
+type partition struct {
+	archive   *Archive
+	feed      *feed
+	topic     lake.Topic
+	id        int
+	committed func(ctx context.Context, next int64) error // tells the group, as a gauge
+}
+
+// Back-off between attempts after a failure, with jitter.
+const (
+	firstBackoff = 200 * time.Millisecond
+	lastBackoff  = 10 * time.Second
+)
+
+// run archives until ctx ends. Whatever fails, memory is dropped and the lake asked anew where to go on.
+func (p *partition) run(ctx context.Context) error {
+	backoff := firstBackoff
+	for {
+		began := time.Now()
+		err := p.life(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, lake.ErrExists) || errors.Is(err, lake.ErrChanged):
+			// Another archive was faster; it may still be at work, after a rebalance.
+			p.archive.cfg.Logger.Info("another archive wrote the chunk", "topic", p.topic.Name, "partition", p.id, "error", err)
+		default:
+			p.archive.metrics.errors.WithLabelValues(p.topic.Name).Inc()
+			p.archive.cfg.Logger.Warn("archive begins again from the lake", "topic", p.topic.Name, "partition", p.id, "error", err)
+		}
+		if time.Since(began) > lastBackoff {
+			backoff = firstBackoff
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff/2 + rand.N(backoff)):
+		}
+		backoff = min(2*backoff, lastBackoff)
+	}
+}
+
+// life goes on from where the lake ends, until something fails.
+func (p *partition) life(ctx context.Context) error {
+	next, at, err := p.finishOpen(ctx)
+	if err != nil {
+		return err
+	}
+	if next < 0 {
+		if next, _, err = p.archive.cfg.Stream.Bounds(ctx, p.topic.Name, p.id); err != nil {
+			return err
+		}
+	}
+	w, err := p.open(ctx, p.feed, next, at)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	for {
+		c, err := w.read(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.write(ctx, c); err != nil {
+			return err
+		}
+		w.reset()
+	}
+}
+
+// finishOpen carries out an intent that was left without its commit, and says where the lake ends then.
+func (p *partition) finishOpen(ctx context.Context) (next int64, at intake.Progress, err error) {
+	for {
+		next, at, open, err := p.archive.cfg.Lake.Next(ctx, p.topic, p.id)
+		if err != nil || open == nil {
+			return next, at, err
+		}
+		if err := p.finish(ctx, *open, at); err != nil {
+			return 0, at, fmt.Errorf("finish chunk [%d, %d) of %s p%d: %w", open.First, open.Next, p.topic, p.id, err)
+		}
+	}
+}
+
+// finish reads the range of an intent again, with the intent's definition and not with ours, and writes what is not there yet.
+func (p *partition) finish(ctx context.Context, open lake.Chunk, at intake.Progress) error {
+	f, err := p.feedOf(ctx, open.Definition)
+	if err != nil {
+		return err
+	}
+	w, err := p.open(ctx, f, open.First, at)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	c, err := w.readRange(ctx, open.Last)
+	if err != nil {
+		return err
+	}
+	c.next = open.Next
+	return p.fulfil(ctx, open, c)
+}
+
+// feedOf returns the source that a chunk was begun with.
+func (p *partition) feedOf(ctx context.Context, definition string) (*feed, error) {
+	if definition == p.feed.definition {
+		return p.feed, nil
+	}
+	body, err := p.archive.cfg.Lake.Definition(ctx, definition)
+	if err != nil {
+		return nil, err
+	}
+	return parseFeed(body, definition)
+}
+
+// write puts a chunk into the lake: intent, files, commit.
+func (p *partition) write(ctx context.Context, c *chunk) error {
+	if err := p.step("before-intent"); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	open, err := p.archive.cfg.Lake.PutIntent(ctx, p.topic, p.id, lake.Intent{
+		First: c.first, Last: c.last, Next: c.next, Definition: p.feed.definition, IngestedAt: time.Now().UnixMicro(),
+	})
+	if err != nil {
+		return err
+	}
+	return p.fulfil(ctx, open, c)
+}
+
+// finishTime is what a chunk may take after the archive was told to end: finished now it need not be done again.
+const finishTime = 20 * time.Second
+
+// fulfil writes the files of an intent and commits it. It goes on for a while when ctx ends.
+func (p *partition) fulfil(ctx context.Context, open lake.Chunk, c *chunk) error {
+	done := ctx.Done()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-done:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(finishTime):
+			cancel()
+		}
+	}()
+	if err := p.step("after-intent"); err != nil {
+		return err
+	}
+	if err := p.putFiles(ctx, &open, c); err != nil {
+		return err
+	}
+	open.Events, open.Duplicates, open.Late, open.Dead = int64(c.rows.Len()), c.duplicates, c.late, int64(len(c.dead))
+	open.Progress, open.Missing = c.progress, c.missing
+	if err := p.step("before-commit"); err != nil {
+		return err
+	}
+	if err := p.archive.cfg.Lake.Commit(ctx, p.topic, p.id, open); err != nil {
+		return err
+	}
+	if err := p.step("after-commit"); err != nil {
+		return err
+	}
+	p.count(c, &open)
+	if err := p.committed(ctx, open.Next); err != nil {
+		p.archive.cfg.Logger.Debug("group offset of the archive not committed", "topic", p.topic.Name, "partition", p.id, "error", err)
+	}
+	return nil
+}
+
+func (p *partition) step(name string) error { return p.archive.cfg.Steps(name) }
+
+func (p *partition) count(c *chunk, done *lake.Chunk) {
+	m, topic := p.archive.metrics, p.topic.Name
+	m.records.WithLabelValues(topic, "event").Add(float64(done.Events - done.Duplicates))
+	m.records.WithLabelValues(topic, "duplicate").Add(float64(done.Duplicates))
+	m.records.WithLabelValues(topic, "dead_letter").Add(float64(done.Dead))
+	for i := range c.dead {
+		m.dead.WithLabelValues(topic, c.dead[i].Reason).Inc()
+	}
+	m.chunks.WithLabelValues(topic).Inc()
+	for _, f := range done.Files {
+		m.bytes.WithLabelValues(topic).Add(float64(f.Bytes))
+	}
+	for _, gap := range done.Missing {
+		m.missing.WithLabelValues(topic).Add(float64(gap[1] - gap[0]))
+	}
+	m.next.WithLabelValues(topic, fmt.Sprint(p.id)).Set(float64(done.Next))
+	p.archive.cfg.Logger.Debug("chunk committed", "topic", topic, "partition", p.id, "first", done.First, "next", done.Next,
+		"events", done.Events, "dead", done.Dead, "files", len(done.Files))
+}
+
+// overtaken says whether err is that retention took records below the log's start, and where the log begins now.
+func overtaken(err error) (first int64, ok bool) {
+	var out *stream.OutOfRange
+	if errors.As(err, &out) && out.Offset < out.First {
+		return out.First, true
+	}
+	return 0, false
+}
