@@ -76,7 +76,7 @@ type Found struct {
 	Start, Off  int64
 }
 
-// Applied says whether Redis stands where the flush would have brought it: it was carried out before, its reply lost (SEAM 6 i).
+// WasApplied says whether Redis stands where the flush would have brought it: it was carried out before, its reply lost (SEAM 6 i).
 func (f *Flush) WasApplied(at Found) bool {
 	return !at.Missing && at.Inst == f.Inst && at.Start == f.Start && at.Off == f.To
 }
@@ -183,11 +183,7 @@ func flushResult(cmd *redis.Cmd) FlushResult {
 	case "applied":
 		return FlushResult{Applied: true}
 	case "lost":
-		what := "?"
-		if len(v) == 1 {
-			what, _ = v[0].(string)
-		}
-		return FlushResult{Lost: what}
+		return FlushResult{Lost: lostOf(v)}
 	}
 	found, err := foundOf(v)
 	return FlushResult{Found: found, Err: err}

@@ -129,9 +129,9 @@ func TestWorker5FlushBeyondTheLuaStack(t *testing.T) {
 		}
 		flushed(t, r, step(m, 1, w))
 		m = peek(t, r)
-		cells, ok, err := r.Load(context.Background(), group, Expect{m.Inst, m.Token, 0, 1}, []ChunkRead{{ID: minute(0, 0), Fields: w.Fields}})
-		if err != nil || !ok || len(cells) != 1 || !reflect.DeepEqual(cells[0].Values, w.Values) {
-			t.Fatalf("read back: ok %v, %v", ok, err)
+		got, err := r.Load(context.Background(), group, Expect{m.Inst, m.Token, 0, 1}, []ChunkRead{{ID: minute(0, 0), Fields: w.Fields}})
+		if err != nil || !got.OK || len(got.Cells) != 1 || !reflect.DeepEqual(got.Cells[0].Values, w.Values) {
+			t.Fatalf("read back: ok %v, %v", got.OK, err)
 		}
 	})
 }
@@ -242,10 +242,11 @@ func TestWorker3LoadReadsOnlyWhatTheCallerBelieves(t *testing.T) {
 		flushed(t, r, step(m, 10, write(minute(0, 4), true, "a", "1", "b", "2"), write(hour, true, "h", "")))
 		reads := []ChunkRead{{ID: minute(0, 4), Fields: [][]byte{[]byte("b"), []byte("no"), []byte("a")}}, {ID: hour, All: true}}
 		right := Expect{"i", "t", 0, 10}
-		cells, ok, err := r.Load(ctx, group, right, reads)
-		if err != nil || !ok {
-			t.Fatal(ok, err)
+		got, err := r.Load(ctx, group, right, reads)
+		if err != nil || !got.OK {
+			t.Fatal(got, err)
 		}
+		cells := got.Cells
 		if v := cells[0].Values; string(v[0]) != "2" || v[1] != nil || string(v[2]) != "1" {
 			t.Errorf("cells by name are %q", v)
 		}
@@ -253,13 +254,17 @@ func TestWorker3LoadReadsOnlyWhatTheCallerBelieves(t *testing.T) {
 			t.Errorf("the whole chunk is %q", c)
 		}
 		for _, wrong := range []Expect{{"x", "t", 0, 10}, {"i", "x", 0, 10}, {"i", "t", 1, 10}, {"i", "t", 0, 11}} {
-			if _, ok, err := r.Load(ctx, group, wrong, reads); ok || err != nil {
-				t.Errorf("%+v was believed: %v", wrong, err)
+			if got, err := r.Load(ctx, group, wrong, reads); got.OK || err != nil || wrong.WasCut(got.Found) {
+				t.Errorf("%+v was believed: %+v, %v", wrong, got, err)
 			}
 		}
 		r.client.Del(ctx, group.prefix()+"i:0:1h:7")
-		if _, ok, err := r.Load(ctx, group, right, reads); ok || err != nil {
-			t.Errorf("a lost chunk was read: %v", err)
+		if got, err := r.Load(ctx, group, right, reads); got.OK || got.Lost != "0:1h:7" || err != nil {
+			t.Errorf("a lost chunk was read: %+v, %v", got, err)
+		}
+		r.Cut(ctx, group)
+		if got, err := r.Load(ctx, group, right, reads); got.OK || !right.WasCut(got.Found) || err != nil {
+			t.Errorf("a cut was taken for something else: %+v, %v", got, err)
 		}
 	})
 }

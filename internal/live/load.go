@@ -51,9 +51,21 @@ type ChunkRead struct {
 // Cells are names and states. For a ChunkRead with names the order is theirs, and the state of an absent cell is nil.
 type Cells struct{ Fields, Values [][]byte }
 
-// Load reads cells back, atomically with the check that the group still stands where the caller believes. Not ok: it does not, or
-// a chunk is lost; the caller has to take the group again.
-func (r *Redis) Load(ctx context.Context, g Group, expect Expect, reads []ChunkRead) (cells []Cells, ok bool, err error) {
+// Loaded is what became of a read-back. Not OK: there are no cells, and Found or Lost says why.
+type Loaded struct {
+	OK    bool
+	Cells []Cells // one for each ChunkRead
+	Found Found   // what Redis holds, where it differs from what the caller believes
+	Lost  string  // the chunk that Redis has lost
+}
+
+// WasCut says whether a cut ended the epoch exactly where the caller stands: the cells that it asked for do not exist yet.
+func (e Expect) WasCut(at Found) bool {
+	return !at.Missing && at.Inst == e.Inst && at.Token == e.Token && at.Start != e.Start && at.Start == e.Off && at.Off == e.Off
+}
+
+// Load reads cells back, atomically with the check that the group still stands where the caller believes.
+func (r *Redis) Load(ctx context.Context, g Group, expect Expect, reads []ChunkRead) (Loaded, error) {
 	prefix := g.prefix()
 	keys := append(make([]string, 0, 2+len(reads)), prefix+"meta", prefix+"chunks")
 	args := []any{expect.Inst, expect.Token, strconv.FormatInt(expect.Start, 10), strconv.FormatInt(expect.Off, 10)}
@@ -71,21 +83,33 @@ func (r *Redis) Load(ctx context.Context, g Group, expect Expect, reads []ChunkR
 	}
 	word, v, err := r.run(ctx, loadScript, keys, args...)
 	if err != nil {
-		return nil, false, fmt.Errorf("read cells of %s back: %w", g, err)
+		return Loaded{}, fmt.Errorf("read cells of %s back: %w", g, err)
 	}
-	if word != "ok" {
-		return nil, false, nil
+	switch {
+	case word == "lost":
+		return Loaded{Lost: lostOf(v)}, nil
+	case word != "ok":
+		found, err := foundOf(v)
+		return Loaded{Found: found}, err
+	case len(v) != len(reads):
+		return Loaded{}, fmt.Errorf("read cells of %s back: %d chunks came for %d", g, len(v), len(reads))
 	}
-	if len(v) != len(reads) {
-		return nil, false, fmt.Errorf("read cells of %s back: %d chunks came for %d", g, len(v), len(reads))
-	}
-	cells = make([]Cells, len(reads))
+	out := Loaded{OK: true, Cells: make([]Cells, len(reads))}
 	for i, c := range reads {
-		if cells[i], err = c.cells(v[i]); err != nil {
-			return nil, false, fmt.Errorf("read chunk %s of %s back: %w", c.ID.field(), g, err)
+		if out.Cells[i], err = c.cells(v[i]); err != nil {
+			return Loaded{}, fmt.Errorf("read chunk %s of %s back: %w", c.ID.field(), g, err)
 		}
 	}
-	return cells, true, nil
+	return out, nil
+}
+
+func lostOf(v []any) string {
+	if len(v) == 1 {
+		if s, ok := v[0].(string); ok {
+			return s
+		}
+	}
+	return "?"
 }
 
 func (c ChunkRead) cells(v any) (Cells, error) {
