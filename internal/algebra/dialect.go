@@ -1,0 +1,131 @@
+package algebra
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/caudal/caudal/internal/view"
+)
+
+// dialect is what the SQL engines say differently. Everything that a cell depends on is integer arithmetic, md5, min, max, count and sum, so
+// that another engine can compute the same states.
+type dialect interface {
+	// try is the expression, or null where it fails.
+	try(expr string) string
+	// failed is true where the expression fails and false where it has a value or is null, given that try(expr) is null.
+	failed(expr string) string
+	// tryCast casts, and is null where the value does not fit.
+	tryCast(expr, to string) string
+	// unscaled is a 128-bit integer, value*10^scale.
+	unscaled(value string, t view.Type) string
+	// halves splits a 128-bit integer into its high 64 bits and its low 64 bits, both as 128-bit integers.
+	halves(unscaled string) (high, low string)
+	// joined is (high*2^64 + low)/10^scale as text, null where it does not fit 128 bits.
+	joined(high, low string, scale uint8) string
+	// canonical is the text of a value that is hashed.
+	canonical(value string, t view.Type) string
+	// hash is the low 63 bits of the md5 of a text, as a 64-bit integer.
+	hash(text string) string
+	// register is register<<6|rank of a hash.
+	register(hash string) string
+	// bin is the packed key of a number in a DDSketch.
+	bin(value string) string
+	// finite is the double, or null where it is infinite or no number.
+	finite(value string) string
+	// list, distinctList and histogram aggregate a value per cell: all of it, each once, each with its count.
+	list(value string) string
+	distinctList(value string) string
+	histogram(value string) string
+	// greatestRanks reduces a distinctList of registers to the greatest rank of each register, ascending; written with %s for the list.
+	greatestRanks() string
+	// percentile is the value of rank ceil(p*n), an aggregate.
+	percentile(value, p string) string
+}
+
+// duckDB is the dialect of DuckDB.
+type duckDB struct{}
+
+func (duckDB) try(expr string) string { return "TRY(" + expr + ")" }
+
+// failed asks for the text of the expression rather than whether it is null: that question the optimizer answers from statistics
+// without computing the expression, and the failure would not be seen.
+func (duckDB) failed(expr string) string {
+	return "(TRY(coalesce(CAST(" + expr + " AS VARCHAR), '')) IS NULL)"
+}
+
+func (duckDB) tryCast(expr, to string) string { return "TRY_CAST(" + expr + " AS " + to + ")" }
+
+func (duckDB) unscaled(value string, t view.Type) string {
+	if t.Scale == 0 {
+		return "CAST(" + value + " AS HUGEINT)"
+	}
+	if !t.Wide() {
+		return fmt.Sprintf("CAST(%s * %d AS BIGINT)", value, pow10(t.Scale))
+	}
+	return "CAST(replace(CAST(" + value + " AS VARCHAR), '.', '') AS HUGEINT)"
+}
+
+func (duckDB) halves(unscaled string) (high, low string) {
+	const two64 = "18446744073709551616"
+	low = "(" + unscaled + " & 18446744073709551615)"
+	return "((" + unscaled + " - " + low + ") // " + two64 + ")", low
+}
+
+func (duckDB) joined(high, low string, scale uint8) string {
+	u := "TRY(CAST(" + high + " AS HUGEINT) * 18446744073709551616 + CAST(" + low + " AS HUGEINT))"
+	if scale == 0 {
+		return u
+	}
+	// one digit more than the scale, so that the point has a digit before it
+	digits := fmt.Sprintf("lpad(ltrim(CAST(%s AS VARCHAR), '-'), greatest(length(ltrim(CAST(%s AS VARCHAR), '-')), %d), '0')", u, u, scale+1)
+	return fmt.Sprintf("(CASE WHEN %s < 0 THEN '-' ELSE '' END || left(%s, -%d) || '.' || right(%s, %d))", u, digits, scale, digits, scale)
+}
+
+func (d duckDB) canonical(value string, t view.Type) string {
+	switch t.Kind {
+	case view.String:
+		return value
+	case view.Decimal:
+		return "CAST(" + d.unscaled(value, t) + " AS VARCHAR)"
+	case view.Timestamp:
+		return "CAST(epoch_us(" + value + ") AS VARCHAR)"
+	case view.Date:
+		return "CAST(" + value + " - DATE '1970-01-01' AS VARCHAR)"
+	}
+	return "CAST(" + value + " AS VARCHAR)"
+}
+
+func (duckDB) hash(text string) string {
+	return "CAST(md5_number(" + text + ") & 9223372036854775807 AS BIGINT)"
+}
+
+func (duckDB) register(hash string) string {
+	w := "(((" + hash + " >> 12) & 2251799813685247) | 2251799813685248)"
+	return fmt.Sprintf("CAST(((%s & 4095) << 6) | (bit_count((%s & -%s) - 1) + 1) AS UINTEGER)", hash, w, w)
+}
+
+func (duckDB) bin(value string) string {
+	x := "CAST(" + value + " AS DOUBLE)"
+	// with an exponent the literal is a double; without one it would be a decimal
+	k := fmt.Sprintf("(CAST(ceil(ln(abs(%s)) / %s) AS INTEGER) + %d)", x, strconv.FormatFloat(math.Log(ddGamma), 'e', -1, 64), ddOffset)
+	return fmt.Sprintf("CASE WHEN %s IS NULL THEN NULL WHEN %s = 0 THEN 0 WHEN %s > 0 THEN %s ELSE -%s END", value, x, x, k, k)
+}
+
+func (duckDB) finite(value string) string {
+	return "CASE WHEN isfinite(" + value + ") THEN " + value + " END"
+}
+
+func (duckDB) list(value string) string { return "list(" + value + ")" }
+
+func (duckDB) distinctList(value string) string { return "list(DISTINCT " + value + ")" }
+
+func (duckDB) histogram(value string) string { return "histogram(" + value + ")" }
+
+func (duckDB) greatestRanks() string {
+	return "list_filter(list_sort(%[1]s), lambda p, i: i = len(%[1]s) OR list_sort(%[1]s)[i + 1] >> 6 <> p >> 6)"
+}
+
+func (duckDB) percentile(value, p string) string {
+	return "quantile_disc(" + value + ", " + p + ")"
+}

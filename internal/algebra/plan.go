@@ -1,0 +1,257 @@
+// Package algebra is what both layers compute with: the partial aggregates of a view, the SQL that makes them, how two of them merge,
+// how they are written to bytes, and how an answer is read off.
+//
+// A measure compiles to parts; a State is the product of the parts of all measures of a view. Merge is associative and commutative
+// and has New as its identity. The package does no I/O, starts no goroutine and reads no clock; a Plan may be used by many goroutines.
+package algebra
+
+import (
+	"fmt"
+	"hash/fnv"
+
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Version is the first byte of every encoded state.
+const Version = 1
+
+// HashID names the hash behind count_distinct: md5_number's low 63 bits over canonical text, 4,096 registers. It is part of the
+// signature in every encoded state, so that sketches of another hash are refused and not misread.
+const HashID = 1
+
+// Plan is a compiled view.
+type Plan struct {
+	View *view.View
+
+	values  []value // what the row expressions compute, each once
+	parts   []part  // what the cells keep, each once
+	spans   []int   // result columns of each part
+	uses    []int   // part of each measure; -1: the event count, -2: derived
+	width   int     // words of a state
+	texts   int     // strings of a state
+	hlls    int     // HyperLogLog sketches of a state
+	dds     int     // DDSketches of a state
+	sign    byte    // signature of the parts, in every encoded state
+	hidden  where   // the view's filter
+	dialect dialect
+}
+
+const (
+	useEvents  = -1
+	useDerived = -2
+)
+
+// part is one mergeable piece of a cell's state. Implementations hold where in the state it lives, and keep no data.
+type part interface {
+	// columns lists its result columns in order, with the aggregate that computes each over the row value named in it.
+	columns(d dialect, layer layer) []column
+	// exact is the aggregate whose value is the exact answer in batch.
+	exact(d dialect, m *view.Measure) string
+	merge(dst, src *State)
+	// read merges the columns of a result row, beginning at col, into s.
+	read(row Row, col int, s *State)
+	append(dst []byte, s *State) []byte
+	decode(r *reader, s *State)
+	answer(s *State, m *view.Measure) Answer
+}
+
+// column is one column of a part in results and view files.
+type column struct {
+	expr   string // aggregate over the rows of a cell
+	refine string // over the aggregate's result, written with %s for it; "" = as it is
+	sql    string // type in view files
+}
+
+// layer tells the bounded aggregates of batch from the quick ones of speed.
+type layer uint8
+
+const (
+	speedLayer layer = iota
+	batchLayer
+)
+
+// Compile turns a checked view into its plan.
+func Compile(v *view.View) (*Plan, error) {
+	p := &Plan{View: v, width: headWords, dialect: duckDB{}}
+	p.hidden = where{expr: v.Where, safe: v.Where == "" || infallible(v.Source, v.Where)}
+	shared := map[string]int{}
+	for i := range v.Measures {
+		m := &v.Measures[i]
+		use, err := p.compileMeasure(m, shared)
+		if err != nil {
+			return nil, fmt.Errorf("compile measure %s of view %s: %w", m.Name, v.Name, err)
+		}
+		p.uses = append(p.uses, use)
+	}
+	for _, part := range p.parts {
+		p.spans = append(p.spans, len(part.columns(p.dialect, batchLayer)))
+	}
+	return p, nil
+}
+
+// compileMeasure adds the part that a measure needs, unless another measure has it already, and returns its number.
+func (p *Plan) compileMeasure(m *view.Measure, shared map[string]int) (int, error) {
+	switch {
+	case m.Agg == view.Derived:
+		return useDerived, nil
+	case m.Agg == view.Count && m.Expr == "" && m.Filter == "":
+		return useEvents, nil
+	}
+	in := m.Input
+	if in.Kind == view.Invalid {
+		in = m.Type
+	}
+	expr := m.Expr
+	if m.Agg == view.Count && expr == "" {
+		expr, in = "TRUE", view.Type{Kind: view.Bool}
+	}
+	if expr == "" {
+		return 0, fmt.Errorf("aggregation %s needs an expression", m.Agg)
+	}
+	family := m.Agg
+	if family == view.Average {
+		family = view.Sum
+	}
+	id := fmt.Sprintf("%s\x00%s\x00%s\x00%s", family, in, expr, m.Filter)
+	if k, ok := shared[id]; ok {
+		return k, nil
+	}
+	part, err := p.newPart(m, in, p.value(expr, m.Filter, in))
+	if err != nil {
+		return 0, err
+	}
+	p.parts = append(p.parts, part)
+	shared[id] = len(p.parts) - 1
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%d %d %s %s", p.sign, HashID, family, in)
+	sum := h.Sum32()
+	p.sign = byte(sum ^ sum>>8 ^ sum>>16 ^ sum>>24)
+	return len(p.parts) - 1, nil
+}
+
+func (p *Plan) newPart(m *view.Measure, in view.Type, value int) (part, error) {
+	v := &p.values[value]
+	switch m.Agg {
+	case view.Count:
+		return countPart{value: v.name, at: p.words(1)}, nil
+	case view.Sum, view.Average:
+		switch {
+		case in.Kind == view.Double:
+			return floatSumPart{value: v.name, at: p.words(2)}, nil
+		case in.Wide():
+			return wideSumPart{value: v.name, in: in, at: p.words(4)}, nil
+		case in.Kind == view.Int64 || in.Kind == view.Decimal:
+			return sumPart{value: v.name, in: in, at: p.words(3)}, nil
+		}
+	case view.Min, view.Max:
+		sign := 1
+		if m.Agg == view.Min {
+			sign = -1
+		}
+		switch {
+		case in.Kind == view.String:
+			p.texts++
+			return textExtremePart{value: v.name, sign: sign, at: p.texts - 1}, nil
+		case in.Wide():
+			return wideExtremePart{value: v.name, in: in, sign: sign, at: p.words(3)}, nil
+		case in.Kind == view.Double:
+			return floatExtremePart{value: v.name, sign: sign, at: p.words(2)}, nil
+		case in.Kind != view.Invalid:
+			return extremePart{value: v.name, in: in, sign: sign, at: p.words(2)}, nil
+		}
+	case view.CountDistinct:
+		if in.Kind != view.Double && in.Kind != view.Invalid {
+			v.hashed = true
+			p.hlls++
+			return distinctPart{value: v.name, packed: v.packed(), maybeNull: v.maybeNull, at: p.hlls - 1}, nil
+		}
+	case view.Percentile:
+		if in.Kind == view.Double || in.Kind == view.Int64 || in.Kind == view.Decimal || in.Kind == view.Int128 {
+			v.binned = true
+			p.dds++
+			return percentilePart{value: v.name, bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
+		}
+	default:
+		return nil, fmt.Errorf("unknown aggregation %q", m.Agg)
+	}
+	return nil, fmt.Errorf("aggregation %s does not take %s", m.Agg, in)
+}
+
+// words takes n words of the state.
+func (p *Plan) words(n int) int {
+	at := p.width
+	p.width += n
+	return at
+}
+
+// Column is one column of a result or a view file.
+type Column struct {
+	Name string
+	SQL  string // its type as DuckDB writes it
+}
+
+// StateColumns lists the columns that ReadState takes, in order; `_events` is the first.
+func (p *Plan) StateColumns() []Column {
+	cols := []Column{{"_events", "BIGINT"}, {"_late", "BIGINT"}, {"_errors", "BIGINT"}}
+	for k, part := range p.parts {
+		for j, c := range part.columns(p.dialect, batchLayer) {
+			cols = append(cols, Column{partColumn(k, j), c.sql})
+		}
+	}
+	return cols
+}
+
+// ViewColumns lists the columns of a view file in order: `_grain`, the columns of BatchSQL (`_set`, `_bucket`, d<i> per dimension, the
+// state columns, x<i> per measure that is stored).
+func (p *Plan) ViewColumns() []Column {
+	cols := []Column{{"_grain", "VARCHAR"}, {"_set", "INTEGER"}, {"_bucket", "BIGINT"}}
+	for i := range p.View.Dimensions {
+		cols = append(cols, Column{dimColumn(i), p.View.Dimensions[i].Type.SQL()})
+	}
+	cols = append(cols, p.StateColumns()...)
+	for i := range p.View.Measures {
+		if p.uses[i] != useDerived {
+			cols = append(cols, Column{ExactColumn(i), exactType(&p.View.Measures[i])})
+		}
+	}
+	return cols
+}
+
+func partColumn(part, column int) string { return fmt.Sprintf("p%d_%d", part, column) }
+
+func dimColumn(i int) string { return fmt.Sprintf("d%d", i) }
+
+// ExactColumn names the column of the exact answer of measure i, of type ExactType.
+func ExactColumn(i int) string { return fmt.Sprintf("x%d", i) }
+
+// ExactType is the type that the exact answer of measure i is stored at: the measure's, save that 128-bit integers are decimals
+// without a scale, which Parquet keeps exactly.
+func (p *Plan) ExactType(i int) view.Type { return storedType(p.View.Measures[i].Type) }
+
+func storedType(t view.Type) view.Type {
+	if t.Kind == view.Int128 {
+		return view.Type{Kind: view.Decimal, Precision: 38}
+	}
+	return t
+}
+
+func exactType(m *view.Measure) string { return storedType(m.Type).SQL() }
+
+// maxSetDimensions bounds the grouping sets: 2^n of them.
+const maxSetDimensions = 3
+
+// Sets lists the grouping sets that batch stores: bit i says that dimension i is in the key. The full set comes first. Views with
+// measures that cannot be added up store every subset while there are few, so that totals are exact too.
+func (p *Plan) Sets() []uint32 {
+	n := len(p.View.Dimensions)
+	full := uint32(1)<<n - 1
+	sets := []uint32{full}
+	if p.hlls+p.dds == 0 || n > maxSetDimensions {
+		return sets
+	}
+	for set := full; set > 0; {
+		set--
+		sets = append(sets, set)
+	}
+	return sets
+}

@@ -1,0 +1,171 @@
+package algebra
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/caudal/caudal/internal/view"
+)
+
+// PartialSQL is the query of the speed layer over one micro-batch: `_partition`, `_sub`, `_bucket` (start of the bucket of View.Base,
+// µs), d<i> per dimension, then StateColumns. `from` is a relation with the source's columns and _partition, _sub,
+// _event_time_us (µs), _duplicate and _late. Sketches come as lists of everything, which Go reduces.
+func (p *Plan) PartialSQL(from string) string {
+	size := p.View.Base().Size.Microseconds()
+	keys := []string{"_partition", "_sub", "_bucket"}
+	from = fmt.Sprintf("(SELECT *, %s AS _bucket FROM %s)", floorSQL("_event_time_us", size), from)
+	group := append([]string{}, keys...)
+	for i := range p.View.Dimensions {
+		group = append(group, dimColumn(i))
+	}
+	cols := append(append([]string{}, group...), p.stateSQL(speedLayer)...)
+	return fmt.Sprintf("SELECT %s FROM (%s) GROUP BY %s", strings.Join(cols, ", "), p.rows(from, keys), strings.Join(group, ", "))
+}
+
+// BatchOptions says what BatchSQL computes.
+type BatchOptions struct {
+	// From is a relation with the source's columns and _event_time_us (µs), _duplicate and _late.
+	From string
+	// Grain is the bucket size.
+	Grain view.Grain
+	// Bounds is a relation with one column `start` (BIGINT, µs): the starts of all buckets of a calendar grain that rows may fall into.
+	// Rows before the first are left out. Not used for Fixed grains.
+	Bounds string
+	// Sets are the grouping sets; nil: Plan.Sets.
+	Sets []uint32
+}
+
+// BatchSQL is the query of the batch layer: `_set` (bit i: dimension i is in the key, the others are null), `_bucket`, d<i> per
+// dimension, StateColumns, and x<i> with the exact answer of each stored measure. Row expressions are those of PartialSQL, to the
+// letter. Sketches are reduced in SQL and in a canonical order, so that the result is a function of the rows.
+func (p *Plan) BatchSQL(o BatchOptions) string {
+	from := ""
+	if o.Grain.Unit == view.Fixed {
+		from = fmt.Sprintf("(SELECT *, %s AS _bucket FROM %s)", floorSQL("_event_time_us", o.Grain.Size.Microseconds()), o.From)
+	} else {
+		from = fmt.Sprintf("(SELECT r.*, b.start AS _bucket FROM %s AS r ASOF JOIN %s AS b ON r._event_time_us >= b.start)", o.From, o.Bounds)
+	}
+	sets := o.Sets
+	if sets == nil {
+		sets = p.Sets()
+	}
+	set, group, missing := p.groupingSets(sets)
+	cols := []string{set + " AS _set", "_bucket"}
+	outer := []string{"_set", "_bucket"}
+	for i := range p.View.Dimensions {
+		dim := dimColumn(i)
+		if missing>>i&1 != 0 {
+			dim = fmt.Sprintf("CAST(NULL AS %s) AS %s", storedType(p.View.Dimensions[i].Type).SQL(), dim)
+		}
+		cols = append(cols, dim)
+		outer = append(outer, dimColumn(i))
+	}
+	cols = append(cols, p.stateSQL(batchLayer)...)
+	outer = append(outer, "_events", "_late", "_errors")
+	for k, part := range p.parts {
+		for j, c := range part.columns(p.dialect, batchLayer) {
+			name := partColumn(k, j)
+			expr := fmt.Sprintf("CAST(%s AS %s)", refined(c, name), c.sql)
+			outer = append(outer, expr+" AS "+name)
+		}
+	}
+	for i := range p.View.Measures {
+		m := &p.View.Measures[i]
+		switch use := p.uses[i]; use {
+		case useDerived:
+			continue
+		case useEvents:
+			cols = append(cols, p.dialect.tryCast(p.eventsSQL(), exactType(m))+" AS "+ExactColumn(i))
+		default:
+			cols = append(cols, fmt.Sprintf("CAST(%s AS %s) AS %s", p.parts[use].exact(p.dialect, m), exactType(m), ExactColumn(i)))
+		}
+		outer = append(outer, ExactColumn(i))
+	}
+	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM (%s) GROUP BY %s)",
+		strings.Join(outer, ", "), strings.Join(cols, ", "), p.rows(from, []string{"_bucket"}), group)
+}
+
+func refined(c column, name string) string {
+	if c.refine == "" {
+		return name
+	}
+	return fmt.Sprintf(c.refine, name)
+}
+
+// groupingSets is the number of the set that a result row is of, the GROUP BY, and the dimensions that are in no set.
+func (p *Plan) groupingSets(sets []uint32) (set, group string, missing uint32) {
+	n := len(p.View.Dimensions)
+	full := uint32(1)<<n - 1
+	if len(sets) == 1 && sets[0] == full {
+		return fmt.Sprintf("CAST(%d AS INTEGER)", full), strings.Join(p.setColumns(full), ", "), 0
+	}
+	missing = full
+	list := make([]string, len(sets))
+	for k, s := range sets {
+		list[k] = "(" + strings.Join(p.setColumns(s), ", ") + ")"
+		missing &^= s
+	}
+	bits := []string{"0"}
+	for i := range n {
+		if missing>>i&1 == 0 {
+			bits = append(bits, fmt.Sprintf("(1 - grouping(%s)) * %d", dimColumn(i), 1<<i))
+		}
+	}
+	return "CAST(" + strings.Join(bits, " + ") + " AS INTEGER)", "GROUPING SETS (" + strings.Join(list, ", ") + ")", missing
+}
+
+// setColumns are the columns that a grouping set groups by.
+func (p *Plan) setColumns(set uint32) []string {
+	names := []string{"_bucket"}
+	for i := range p.View.Dimensions {
+		if set>>i&1 != 0 {
+			names = append(names, dimColumn(i))
+		}
+	}
+	return names
+}
+
+// eventsSQL counts the events of a cell.
+func (p *Plan) eventsSQL() string {
+	if p.hidden.safe {
+		return "count(*)"
+	}
+	return "count(*) FILTER (WHERE _ok)"
+}
+
+// stateSQL is the aggregates of StateColumns, named.
+func (p *Plan) stateSQL(l layer) []string {
+	failures := "CAST(0 AS BIGINT)"
+	if p.fallible() {
+		failures = "CAST(sum(_failures) AS BIGINT)"
+	}
+	cols := []string{
+		p.eventsSQL() + " AS _events",
+		"count(*) FILTER (WHERE _late) AS _late",
+		failures + " AS _errors",
+	}
+	for k, part := range p.parts {
+		for j, c := range part.columns(p.dialect, l) {
+			cols = append(cols, c.expr+" AS "+partColumn(k, j))
+		}
+	}
+	return cols
+}
+
+// fallible says whether any expression of the view can fail on an event.
+func (p *Plan) fallible() bool {
+	fallible := !p.hidden.safe
+	for i := range p.View.Dimensions {
+		_, safe, _ := typed(p.View.Source, p.View.Dimensions[i].Expr, p.View.Dimensions[i].Type)
+		fallible = fallible || !safe
+	}
+	for i := range p.values {
+		fallible = fallible || !p.values[i].safe || !p.values[i].safeOnly
+	}
+	return fallible
+}
+
+// floorSQL rounds microseconds down to a multiple of size, also before 1970.
+func floorSQL(us string, size int64) string {
+	return fmt.Sprintf("%s - %s %% %d - CASE WHEN %s %% %d < 0 THEN %d ELSE 0 END", us, us, size, us, size, size)
+}
