@@ -1,14 +1,181 @@
 package intake
 
-import "github.com/caudal/caudal/internal/view"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/caudal/caudal/internal/view"
+)
+
+// MaxRecord is the size in bytes from which on a record's value is a dead letter: it is the same for all sources, so that no setting
+// can make two layers differ.
+const MaxRecord = 4 << 20
+
+// maxRecall bounds dedup_records: positions in the memory of ids are 32 bits.
+const maxRecall = 1 << 31
 
 // Schema is the decode plan of a source. It is immutable; any number of folds may share it.
+//
+// A record is one JSON object. Fields are looked up by their path; what no field asks for is skipped, but must be JSON. Of repeated keys
+// the last wins, whole objects on a path among them. A key that is absent, or whose path ends early in a missing or null object, is
+// missing: the default, else null where the field is nullable, else a dead letter. An explicit null is null where the field is
+// nullable, else the default, else a dead letter.
+//
+//   - string: a JSON string.
+//   - int64: a JSON number that is whole, however written: 1000, 1e3, 1000.0.
+//   - decimal: a JSON number, or a string that holds one; exact, never by way of a float. Zeros behind the scale are fine, other digits
+//     are out of range.
+//   - double: a JSON number; one that rounds to infinity is out of range, and -0 is 0.
+//   - bool: true or false.
+//   - timestamp: a string in RFC 3339 (a space may stand for the T; no offset means UTC; digits beyond the microsecond are cut off), or a
+//     whole number of microseconds since the epoch; years 1 to 9999.
+//   - date: a string YYYY-MM-DD; years 1 to 9999.
+//   - the event time: as the source's format says. A layout wants a string, unix times a number or a string that holds one.
+//
+// Of several mistakes in one record, broken JSON is reported first, then the field that comes first in the source.
 type Schema struct {
-	source *view.Source
+	source    *view.Source
+	root      *node
+	nodes     int
+	defaults  []*fallback // by field; nil: none
+	eventTime int
+	eventID   int // -1: no dedup
+	format    format
+	horizon   int64 // µs
+	records   int64
+	lateness  int64 // µs
+	ahead     int64 // µs
 }
 
-// NewSchema compiles the decode plan. It fails where the source contradicts itself: an event time that is not a timestamp field,
-// a path that runs through another field's value, a default that its field cannot hold.
-func NewSchema(src *view.Source) (*Schema, error) {
-	return &Schema{source: src}, nil
+// node is an object on the path of some field.
+type node struct {
+	number int // among the nodes of the schema
+	keys   []key
+	index  map[string]int // position in keys
+	under  []int          // fields whose path goes through here
 }
+
+// key is a member of an object: a value of one or more fields, or an object on their path.
+type key struct {
+	name   string
+	fields []int
+	node   *node
+}
+
+// fallback is a field's default, typed.
+type fallback struct {
+	rows *Rows // one row; the field's column of it
+	us   int64 // of the event time
+}
+
+// NewSchema compiles the decode plan. It fails where the source contradicts itself: an event time that is not a timestamp field, an
+// unknown zone, a path that runs through another field's value, a default that its field cannot hold, bounds below zero.
+func NewSchema(src *view.Source) (*Schema, error) {
+	s := &Schema{
+		source:    src,
+		defaults:  make([]*fallback, len(src.Fields)),
+		eventTime: src.Field(src.EventTime.Field),
+		eventID:   -1,
+		horizon:   src.DedupHorizon.Microseconds(),
+		records:   src.DedupRecords,
+		lateness:  src.Lateness.Microseconds(),
+		ahead:     src.MaxAhead.Microseconds(),
+	}
+	if src.Format != "json" && src.Format != "" {
+		return nil, fmt.Errorf("source %s: format %q is not one that the intake decodes", src.Name, src.Format)
+	}
+	if s.eventTime < 0 || src.Fields[s.eventTime].Type.Kind != view.Timestamp {
+		return nil, fmt.Errorf("source %s: event time %q is no timestamp field", src.Name, src.EventTime.Field)
+	}
+	if src.EventID != "" {
+		if s.eventID = src.Field(src.EventID); s.eventID < 0 {
+			return nil, fmt.Errorf("source %s: event id %q is no field", src.Name, src.EventID)
+		}
+	}
+	if s.horizon < 0 || s.lateness < 0 || s.ahead < 0 || s.records < 0 || s.records >= maxRecall {
+		return nil, fmt.Errorf("source %s: dedup horizon, dedup records (below %d), lateness and max ahead cannot be negative", src.Name, int64(maxRecall))
+	}
+	var err error
+	if s.format, err = newFormat(src.EventTime); err != nil {
+		return nil, fmt.Errorf("source %s: %w", src.Name, err)
+	}
+	s.root = s.newNode()
+	for i := range src.Fields {
+		if err := s.plan(i); err != nil {
+			return nil, fmt.Errorf("source %s: %w", src.Name, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Schema) newNode() *node {
+	s.nodes++
+	return &node{number: s.nodes - 1, index: map[string]int{}}
+}
+
+// plan enters field i into the tree and types its default.
+func (s *Schema) plan(i int) error {
+	f := &s.source.Fields[i]
+	switch k := f.Type.Kind; {
+	case k == view.Invalid || k > view.Date:
+		return fmt.Errorf("field %s: type %s is not one of a source", f.Name, f.Type)
+	case k == view.Decimal && (f.Type.Precision < 1 || f.Type.Precision > maxDigits || f.Type.Scale > f.Type.Precision):
+		return fmt.Errorf("field %s: %s is not between decimal(1,0) and decimal(38,38)", f.Name, f.Type)
+	}
+	path := f.From
+	if len(path) == 0 {
+		path = []string{f.Name}
+	}
+	n := s.root
+	for depth, name := range path {
+		n.under = append(n.under, i)
+		at, ok := n.index[name]
+		if !ok {
+			at = len(n.keys)
+			n.index[name] = at
+			n.keys = append(n.keys, key{name: name})
+		}
+		k := &n.keys[at]
+		last := depth == len(path)-1
+		if last && k.node != nil || !last && len(k.fields) > 0 {
+			return fmt.Errorf("field %s: %s cannot be both a value and an object of other fields", f.Name, strings.Join(path[:depth+1], "."))
+		}
+		if last {
+			k.fields = append(k.fields, i)
+			break
+		}
+		if k.node == nil {
+			k.node = s.newNode()
+		}
+		n = k.node
+	}
+	if f.Default == nil {
+		return nil
+	}
+	return s.planDefault(i, *f.Default)
+}
+
+// planDefault types the default of field i by the decoder itself, so that a default is read like any value.
+func (s *Schema) planDefault(i int, text string) error {
+	f := s.source.Fields[i]
+	f.From, f.Default = []string{"x"}, nil
+	only := &Schema{source: &view.Source{Fields: []view.Field{f}}, defaults: make([]*fallback, 1), eventTime: -1, eventID: -1, format: s.format}
+	if i == s.eventTime {
+		only.eventTime = 0
+	}
+	only.root = only.newNode()
+	if err := only.plan(0); err != nil {
+		return err
+	}
+	d := &fallback{rows: NewRows(only.source)}
+	us, dead := newDecoder(only).decode([]byte(`{"x":`+text+`}`), d.rows)
+	if dead != nil {
+		return fmt.Errorf("field %s: default %s: %s", f.Name, text, dead.Detail)
+	}
+	d.us = us
+	s.defaults[i] = d
+	return nil
+}
+
+// Source is the source that the schema decodes.
+func (s *Schema) Source() *view.Source { return s.source }
