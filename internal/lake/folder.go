@@ -257,6 +257,9 @@ func (f *folder) List(ctx context.Context, prefix string) iter.Seq2[Object, erro
 func (f *folder) ListFrom(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		dir := prefix[:strings.LastIndexByte(prefix, '/')+1]
+		if dir != "" && checkKey(strings.TrimSuffix(dir, "/")) != nil {
+			return // no key begins so, and the path could lead out of the root
+		}
 		f.walk(ctx, dir, prefix, after, yield)
 	}
 }

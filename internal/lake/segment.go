@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/intake"
@@ -62,7 +63,9 @@ func WriteSegment(w io.Writer, rows *intake.Rows, idx []int32, schema SegmentSch
 		column{ColumnDuplicate, parquet.Leaf(parquet.BooleanType), true, flags(rows.Duplicate, order)},
 		column{ColumnLate, parquet.Leaf(parquet.BooleanType), true, flags(rows.Late, order)},
 	)
-	return writeParquet(w, "segment", columns, len(order), map[string]string{definitionMeta: schema.Definition})
+	err := writeParquet(w, "segment", columns, len(order), map[string]string{definitionMeta: schema.Definition})
+	runtime.KeepAlive(rows) // the collector does not see the strings' pointers into its arena
+	return err
 }
 
 func timestampNode() parquet.Node {
@@ -74,7 +77,10 @@ func fieldColumn(field view.Field, col *intake.Column, order []int32) (column, e
 	c := column{name: field.Name, bounds: true}
 	switch t := field.Type; t.Kind {
 	case view.String:
-		c.node, c.fill = parquet.Encoded(parquet.String(), &parquet.RLEDictionary), strs(col.Strs, order)
+		c.node, c.fill = parquet.String(), strs(col.Strs, order)
+		if repeats(col, order) {
+			c.node = parquet.Encoded(c.node, &parquet.RLEDictionary)
+		}
 		c.bounds = false // of rows in the order of time they skip nothing, and a long one would stand in the footer
 	case view.Int64:
 		c.node, c.fill = parquet.Int(64), words(col.Words, order)
@@ -104,6 +110,24 @@ func fieldColumn(field view.Field, col *intake.Column, order []int32) (column, e
 		c.node, c.fill = parquet.Optional(c.node), nullable(col, order, c.fill)
 	}
 	return c, nil
+}
+
+// sampleRows is how many rows tell whether a column's strings repeat.
+const sampleRows = 8192
+
+// repeats says whether a dictionary of the strings pays: not where nearly each is another, such as an id, for which it would cost half of
+// the time to write a segment. The rows looked at are neighbours in time, as repeats mostly are.
+func repeats(col *intake.Column, order []int32) bool {
+	n := min(len(order), sampleRows)
+	from := (len(order) - n) / 2
+	distinct, values := make(map[string]struct{}, n), 0
+	for _, row := range order[from : from+n] {
+		if !col.Null(int(row)) {
+			values++
+			distinct[string(col.Strs[row].Bytes())] = struct{}{}
+		}
+	}
+	return len(distinct) <= values*3/4
 }
 
 func words(from []int64, order []int32) func([]parquet.Value, int) {
