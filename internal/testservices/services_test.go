@@ -1,0 +1,123 @@
+package testservices
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestKafkaComesBackAfterKill(t *testing.T) {
+	Kafka(t) // skips where there is none
+	if os.Getenv("CAUDAL_TEST_KAFKA") != "" {
+		t.Skip("somebody else's Kafka is not to be killed")
+	}
+	k, err := sharedKafka()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.ready(); err == nil {
+		t.Fatal("a killed Kafka answers")
+	}
+	if err := k.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.ready(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRedisComesBackAfterKill(t *testing.T) {
+	Redis(t)
+	r, err := StartRedis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Stop()
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Restart(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestS3RefusesWhoHasNoKey(t *testing.T) {
+	s := S3(t)
+	r, err := http.Get(s.Endpoint + "/" + s.Bucket + "?list-type=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusForbidden {
+		t.Fatalf("listing without a key: %s", r.Status)
+	}
+}
+
+// TestServicesDieWithTheirStarter starts this test binary again, which starts a Redis and is then killed.
+func TestServicesDieWithTheirStarter(t *testing.T) {
+	if os.Getenv("CAUDAL_TESTSERVICES_CHILD") != "" {
+		r, err := StartRedis()
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Stdout.WriteString("pid " + strconv.Itoa(r.cmd.Process.Pid) + "\n")
+		select {}
+	}
+	Redis(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestServicesDieWithTheirStarter$")
+	cmd.Env = append(os.Environ(), "CAUDAL_TESTSERVICES_CHILD=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	n, err := out.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(string(buf[:n]), "pid ")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	for deadline := time.Now().Add(5 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); strings.Contains(string(b), ") Z ") {
+			return // dead, and its new parent has not looked yet
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("redis-server (pid %d) outlived the process that started it", pid)
+		}
+	}
+}
+
+func TestMissingServiceSkipsButFailsUnderCI(t *testing.T) {
+	for _, ci := range []string{"", "true"} {
+		t.Setenv("CI", ci)
+		var f fakeTB
+		missing(&f, "real Thing", ErrNotInstalled)
+		if f.skipped == (ci == "true") || f.failed != (ci == "true") {
+			t.Errorf("CI=%q: skipped %v, failed %v", ci, f.skipped, f.failed)
+		}
+	}
+}
+
+type fakeTB struct {
+	testing.TB
+	skipped, failed bool
+}
+
+func (f *fakeTB) Helper()               {}
+func (f *fakeTB) Skipf(string, ...any)  { f.skipped = true }
+func (f *fakeTB) Fatalf(string, ...any) { f.failed = true }

@@ -1,0 +1,74 @@
+package testservices
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// The services that the tests of one binary share: each is started when the first test asks for it and dies with the
+// binary. Topics, keys and prefixes keep the tests apart.
+var (
+	sharedKafka = sync.OnceValues(StartKafka)
+	sharedRedis = sync.OnceValues(StartRedis)
+	sharedS3    = sync.OnceValues(StartS3)
+)
+
+// Kafka returns the addresses of a real Apache Kafka. CAUDAL_TEST_KAFKA=host:port[,host:port] names one that is there
+// already. A machine that has none skips the test, loudly; under CI=true it fails.
+func Kafka(tb testing.TB) []string {
+	tb.Helper()
+	if s := os.Getenv("CAUDAL_TEST_KAFKA"); s != "" {
+		return strings.Split(s, ",")
+	}
+	k, err := sharedKafka()
+	if err != nil {
+		missing(tb, "real Kafka", err)
+	}
+	return k.Brokers()
+}
+
+// Redis returns the address of a real Redis with noeviction. CAUDAL_TEST_REDIS=host:port names one that is there
+// already. A machine that has none skips the test, loudly; under CI=true it fails.
+func Redis(tb testing.TB) string {
+	tb.Helper()
+	if s := os.Getenv("CAUDAL_TEST_REDIS"); s != "" {
+		return s
+	}
+	r, err := sharedRedis()
+	if err != nil {
+		missing(tb, "real Redis", err)
+	}
+	return r.Addr()
+}
+
+// S3 returns a bucket of a real S3 server. CAUDAL_TEST_S3_ENDPOINT, _BUCKET, _ACCESS_KEY, _SECRET_KEY and _REGION name
+// one that is there already. A machine that has none skips the test, loudly; under CI=true it fails.
+func S3(tb testing.TB) S3Server {
+	tb.Helper()
+	if s := os.Getenv("CAUDAL_TEST_S3_ENDPOINT"); s != "" {
+		return S3Server{
+			Endpoint:  s,
+			Bucket:    os.Getenv("CAUDAL_TEST_S3_BUCKET"),
+			AccessKey: os.Getenv("CAUDAL_TEST_S3_ACCESS_KEY"),
+			SecretKey: os.Getenv("CAUDAL_TEST_S3_SECRET_KEY"),
+			Region:    os.Getenv("CAUDAL_TEST_S3_REGION"),
+		}
+	}
+	g, err := sharedS3()
+	if err != nil {
+		missing(tb, "real S3", err)
+	}
+	return g.S3Server
+}
+
+// missing ends a test that cannot have its service.
+func missing(tb testing.TB, what string, err error) {
+	tb.Helper()
+	if os.Getenv("CI") == "true" {
+		tb.Fatalf("%s: %v", what, err)
+		return
+	}
+	tb.Skipf("SKIP %s: %v (run .ci/run to install it)", what, err)
+}
