@@ -54,6 +54,7 @@ func BenchmarkAppend(b *testing.B) {
 			schema, rows := mustSchema(b, src), NewRows(src)
 			b.SetBytes(int64(len(log[0].Value)))
 			b.ReportAllocs()
+			b.ResetTimer()
 			var fold *Fold
 			for i := 0; i < b.N; i++ {
 				if i%len(log) == 0 {
