@@ -68,6 +68,9 @@ func temporary(err error) bool {
 	if errors.Is(err, errHistoryLost) {
 		return true
 	}
+	if oor := (*OutOfRange)(nil); errors.As(err, &oor) {
+		return false
+	}
 	if code := kafka.Error(0); errors.As(err, &code) {
 		return code.Temporary()
 	}

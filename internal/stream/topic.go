@@ -47,20 +47,17 @@ func (c *Client) EnsureTopic(ctx context.Context, topic string, partitions int) 
 	created := false
 	err := c.retry(ctx, func() error {
 		l, err := c.fetchLayout(ctx, topic)
-		if err != nil {
-			return err
-		}
-		if l.code == codeUnknownTopic && !created {
+		if err == nil && l.code == codeUnknownTopic && !created {
 			if err := c.create(ctx, l.controller, topic, partitions); err != nil {
 				return err
 			}
 			created = true
-			return kafka.LeaderNotAvailable
+			l, err = c.fetchLayout(ctx, topic)
 		}
-		if l.code != 0 {
-			return kafka.Error(l.code)
+		if err == nil && l.code != 0 {
+			err = kafka.Error(l.code)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("create kafka topic %q: %w", topic, err)
