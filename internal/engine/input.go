@@ -1,0 +1,157 @@
+package engine
+
+/*
+#include <stdlib.h>
+#include "rows.h"
+#cgo darwin LDFLAGS: -Wl,-undefined,dynamic_lookup
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/view"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+)
+
+// Input is a relation of SQL over the rows that are set at the time: columns are copied vector by vector out of Go's memory, nothing is
+// appended to a table. Its columns are the source's fields and
+// _partition, _offset, _timestamp (µs), _event_time_us, _sub: BIGINT; _duplicate, _late: BOOLEAN.
+type Input struct {
+	name   string
+	rows   *C.caudal_rows
+	fields []view.Field
+	pinned runtime.Pinner
+}
+
+// The columns that follow the source's fields, in order.
+var inputColumns = [...]string{"_partition", "_offset", "_timestamp", "_event_time_us", "_sub", "_duplicate", "_late"}
+
+// RegisterRows makes the relation name() known to all connections of the database. A name can be registered once. The Input belongs to
+// the database and is gone with it.
+func (c *Conn) RegisterRows(name string, src *view.Source) (*Input, error) {
+	n := len(src.Fields)
+	in := &Input{
+		name:   name,
+		rows:   C.caudal_rows_new(C.int(n+len(inputColumns)), C.int(c.db.threads)),
+		fields: src.Fields,
+	}
+	c.db.keep(in)
+	for i := range src.Fields {
+		in.column(i, src.Fields[i].Name, src.Fields[i].Type)
+	}
+	for j, name := range inputColumns {
+		t := view.Type{Kind: view.Int64}
+		if name == "_duplicate" || name == "_late" {
+			t.Kind = view.Bool
+		}
+		in.column(n+j, name, t)
+	}
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	if C.caudal_rows_register(c.con.Ptr, in.rows, cname) != 0 {
+		return nil, fmt.Errorf("register rows of source %s as %s: DuckDB refused it", src.Name, name)
+	}
+	return in, nil
+}
+
+// column declares column i.
+func (in *Input) column(i int, name string, t view.Type) {
+	kind, move := mapping.TypeBigInt, C.CAUDAL_COPY8
+	switch t.Kind {
+	case view.String:
+		kind, move = mapping.TypeVarchar, C.CAUDAL_COPY16
+	case view.Double:
+		kind = mapping.TypeDouble
+	case view.Bool:
+		kind, move = mapping.TypeBoolean, C.CAUDAL_TO8
+	case view.Timestamp:
+		kind = mapping.TypeTimestamp
+	case view.Date:
+		kind, move = mapping.TypeDate, C.CAUDAL_TO32
+	case view.Decimal:
+		kind = mapping.TypeDecimal
+		switch {
+		case t.Precision <= 4:
+			move = C.CAUDAL_TO16
+		case t.Precision <= 9:
+			move = C.CAUDAL_TO32
+		case t.Precision > 18:
+			move = C.CAUDAL_COPY16
+		}
+	}
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	C.caudal_rows_column(in.rows, C.int(i), cname, C.int(kind), C.int(t.Precision), C.int(t.Scale), C.int(move))
+}
+
+// From is the relation as it stands in a FROM clause.
+func (in *Input) From() string { return quoteName(in.name) + "()" }
+
+// Set shows the first n rows to queries that start from now on; sub is the column _sub, nil for zeros. The rows must not change, and no
+// query over them may run, until Clear or the next Set returns: the memory is pinned and read in place.
+func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
+	in.Clear()
+	if n > rows.Len() || sub != nil && n > len(sub) || len(rows.Columns) != len(in.fields) {
+		panic(fmt.Sprintf("BUG: %d of %d rows with %d columns set as input %s of %d columns", n, rows.Len(), len(rows.Columns), in.name, len(in.fields)))
+	}
+	if n == 0 {
+		return
+	}
+	for i := range rows.Columns {
+		c := &rows.Columns[i]
+		var valid []uint64
+		if in.fields[i].Nullable {
+			valid = c.Valid
+		}
+		switch {
+		case c.Type.Kind == view.String:
+			setColumn(in, i, c.Strs, valid)
+		case c.Type.Wide():
+			setColumn(in, i, c.Wide, valid)
+		default:
+			setColumn(in, i, c.Words, valid)
+		}
+	}
+	for j, words := range [...][]int64{rows.Partition, rows.Offset, rows.Timestamp, rows.EventTime, sub, rows.Duplicate, rows.Late} {
+		setColumn(in, len(in.fields)+j, words, nil)
+	}
+	for _, block := range rows.Blocks() {
+		if cap(block) > 0 {
+			in.pinned.Pin(unsafe.SliceData(block))
+		}
+	}
+	in.rows.nrows = C.uint64_t(n)
+}
+
+// setColumn pins one column and hands it over.
+func setColumn[T any](in *Input, i int, data []T, valid []uint64) {
+	var p, v unsafe.Pointer
+	if len(data) > 0 {
+		in.pinned.Pin(unsafe.SliceData(data))
+		p = unsafe.Pointer(unsafe.SliceData(data))
+	}
+	if len(valid) > 0 {
+		in.pinned.Pin(unsafe.SliceData(valid))
+		v = unsafe.Pointer(unsafe.SliceData(valid))
+	}
+	C.caudal_rows_data(in.rows, C.int(i), p, (*C.uint64_t)(v))
+}
+
+// Clear lets go of the rows; queries then see none.
+func (in *Input) Clear() {
+	in.rows.nrows = 0
+	for i := range int(in.rows.ncols) {
+		C.caudal_rows_data(in.rows, C.int(i), nil, nil)
+	}
+	in.pinned.Unpin()
+}
+
+// free gives the memory back once the database is closed.
+func (in *Input) free() {
+	in.Clear()
+	C.caudal_rows_free(in.rows)
+}
