@@ -140,9 +140,12 @@ func (l *Lake) readChunks(ctx context.Context, keys []string) ([]Chunk, error) {
 	return chunks, errors.Join(errs...)
 }
 
-// ChangedDates returns the dates (UTC) whose segments hold offsets of [from, to): what a batch has to compute again when a partition's
-// cut moves from one to the other. It is a function of the two cuts and of immutable commits alone.
+// ChangedDates returns the dates (UTC) whose segments may hold offsets of [from, to): what a batch has to compute again when a partition's
+// cut moves from one to the other. A file is known by its lowest and highest offset, so that a date may be named needlessly and never be missed. It is a function of the two cuts and of immutable commits alone.
 func ChangedDates(chunks []Chunk, from, to int64) []string {
+	if from >= to {
+		return nil
+	}
 	var dates []string
 	for _, c := range chunks {
 		for _, f := range c.Files {

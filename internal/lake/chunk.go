@@ -100,7 +100,7 @@ func (l *Lake) PutIntent(ctx context.Context, t Topic, partition int, in Intent)
 	if len(chunks) > 0 {
 		standing := chunks[0]
 		if standing.First != in.First {
-			return fail(fmt.Errorf("%w: the chunk [%d, %d) covers its first offset", ErrChanged, standing.First, standing.Next))
+			return fail(fmt.Errorf("%w: the chunk [%d, %d) is in its way", ErrChanged, standing.First, standing.Next))
 		}
 		_, err := fail(ErrExists)
 		return standing, err

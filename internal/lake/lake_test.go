@@ -1,0 +1,156 @@
+package lake_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caudal/caudal/internal/lake"
+)
+
+func TestAFileThatStandsIsHashedAndNotRewritten(t *testing.T) {
+	l, s := newLake(t)
+	a := must[lake.File](t)(l.PutFile(t.Context(), "lake/f", []byte("theirs")))
+	b := must[lake.File](t)(l.PutFile(t.Context(), "lake/f", []byte("mine")))
+	if a != b || b.SHA256 != lake.Sum([]byte("theirs")) || b.Bytes != 6 {
+		t.Errorf("first %+v, then %+v", a, b)
+	}
+	wantContent(t, s, "lake/f", "theirs")
+}
+
+func TestATopicKeepsItsIncarnation(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		l := lake.New(openStore(t, dir, lake.Options{NoSync: true}))
+		if got := must[lake.Topic](t)(l.Incarnation(t.Context(), "orders", "c1", "t1")); got != (lake.Topic{Name: "orders", Incarnation: 1}) {
+			t.Fatalf("got %v", got)
+		}
+	}
+	l := lake.New(openStore(t, dir, lake.Options{}))
+	for _, id := range [][2]string{{"c1", "t2"}, {"c2", "t1"}, {"", ""}} {
+		_, err := l.Incarnation(t.Context(), "orders", id[0], id[1])
+		wantErr(t, err, lake.ErrOtherIncarnation)
+		var other *lake.OtherIncarnationError
+		if !errors.As(err, &other) || other.LakeTopicID != "t1" || other.BrokerTopicID != id[1] || other.Topic.Incarnation != 1 {
+			t.Errorf("error is %+v", other)
+		}
+	}
+	if _, err := l.Incarnation(t.Context(), "a/b", "c", "t"); err == nil {
+		t.Error("a topic with a slash was taken")
+	}
+}
+
+func TestOfRacingFirstLooksAtATopicOneIdentityWins(t *testing.T) {
+	dir := t.TempDir()
+	won := race(t, 8, lake.ErrOtherIncarnation, func(i int) error {
+		_, err := lake.New(openStore(t, dir, lake.Options{NoSync: true})).Incarnation(t.Context(), "orders", "c", fmt.Sprint(i))
+		return err
+	})
+	if won != 1 {
+		t.Errorf("%d won", won)
+	}
+}
+
+func TestDefinitionsAreKeptByTheirHash(t *testing.T) {
+	l, s := newLake(t)
+	_, err := l.Definition(t.Context(), hash)
+	wantErr(t, err, lake.ErrNotFound)
+	for range 2 {
+		if err := l.PutDefinition(t.Context(), hash, []byte(`{"view":"sales"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, reader := range []*lake.Lake{l, l, lake.New(s)} {
+		if got := must[[]byte](t)(reader.Definition(t.Context(), hash)); string(got) != `{"view":"sales"}` {
+			t.Errorf("got %q", got)
+		}
+	}
+	wantContent(t, s, "definitions/"+hash+".json", `{"view":"sales"}`)
+	if _, err := l.Definition(t.Context(), "../x"); err == nil || errors.Is(err, lake.ErrNotFound) {
+		t.Error("a hash that leaves the folder was looked for:", err)
+	}
+}
+
+func TestWhatIsAskedToBeClosedOnlyRises(t *testing.T) {
+	l, s := newLake(t)
+	if got := must[map[int]int64](t)(l.CloseAsked(t.Context(), topic)); len(got) != 0 {
+		t.Fatalf("asked %v", got)
+	}
+	var wg sync.WaitGroup
+	for i := range int64(4) {
+		wg.Go(func() {
+			if err := lake.New(s).AskClose(t.Context(), topic, map[int]int64{0: 100 + i, 1: 200 - i, int(10 + i): 0}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	want := map[int]int64{0: 103, 1: 200, 10: 0, 11: 0, 12: 0, 13: 0}
+	if got := must[map[int]int64](t)(l.CloseAsked(t.Context(), topic)); !maps.Equal(got, want) {
+		t.Errorf("asked %v, want %v", got, want)
+	}
+}
+
+func TestALockIsHeldUntilItIsReleasedOrRunsOut(t *testing.T) {
+	l, s := newLake(t)
+	a := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-a/1", night, time.Minute))
+	_, err := lake.New(s).Lock(t.Context(), "batch", "host-b/2", night.Add(59*time.Second), time.Minute)
+	wantErr(t, err, lake.ErrLocked)
+	var locked *lake.LockedError
+	if !errors.As(err, &locked) || locked.Owner != "host-a/1" || !locked.Until.Equal(night.Add(time.Minute)) {
+		t.Errorf("error is %v", err)
+	}
+	if err := a.Renew(t.Context(), night.Add(50*time.Second), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Lock(t.Context(), "batch", "host-a/1", night.Add(100*time.Second), time.Minute) // its own name is no excuse
+	wantErr(t, err, lake.ErrLocked)
+	if err := a.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-b/2", night.Add(2*time.Second), time.Minute))
+	c := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-c/3", night.Add(time.Hour), time.Minute)) // b slept
+	wantErr(t, b.Renew(t.Context(), night.Add(time.Hour), time.Minute), lake.ErrLocked)
+	wantErr(t, b.Release(t.Context()), lake.ErrLocked)
+	if err := c.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOfRacingLockersOneWins(t *testing.T) {
+	_, s := newLake(t)
+	for round := range 3 { // the first creates, the others take over what ran out
+		now := night.Add(time.Duration(round) * time.Hour)
+		won := race(t, 8, lake.ErrLocked, func(i int) error {
+			_, err := lake.New(s).Lock(t.Context(), "batch", "the same owner", now, time.Minute)
+			return err
+		})
+		if won != 1 {
+			t.Fatalf("round %d: %d won", round, won)
+		}
+	}
+}
+
+func TestAFileThatWasDamagedAfterItWasFetchedIsNotBelievedAgain(t *testing.T) {
+	dir := t.TempDir()
+	l := lake.New(openStore(t, dir, lake.Options{NoSync: true}))
+	f := must[lake.File](t)(l.PutFile(t.Context(), "lake/f", []byte("0123456789")))
+	path := must[string](t)(l.Fetch(t.Context(), f.Key, f.SHA256))
+	if path != filepath.Join(dir, "lake", "f") {
+		t.Fatalf("a folder's file was copied to %s", path)
+	}
+	if err := os.WriteFile(path, []byte("0123x56789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The clock of a file system may be coarse: make sure that the times differ, as hours between would.
+	if err := os.Chtimes(path, night, night); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Fetch(t.Context(), f.Key, f.SHA256)
+	wantErr(t, err, lake.ErrChecksum)
+}
