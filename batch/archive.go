@@ -89,8 +89,24 @@ type Archive struct {
 type feed struct {
 	source     *view.Source
 	schema     *intake.Schema
-	definition string // hash of the source's definition
-	body       []byte // the definition
+	definition string // hash of the source
+}
+
+// feedOf returns the source whose definition the lake keeps under a hash.
+func feedOf(ctx context.Context, l *lake.Lake, definition string) (*feed, error) {
+	body, err := l.Definition(ctx, definition)
+	if err != nil {
+		return nil, err
+	}
+	src, err := view.ParseSource(body)
+	if err != nil {
+		return nil, fmt.Errorf("read definition %s of a source: %w", definition, err)
+	}
+	schema, err := intake.NewSchema(src)
+	if err != nil {
+		return nil, fmt.Errorf("read definition %s of a source: %w", definition, err)
+	}
+	return &feed{source: src, schema: schema, definition: definition}, nil
 }
 
 // NewArchive checks the configuration and the decode plans. It opens nothing.
@@ -104,11 +120,7 @@ func NewArchive(cfg ArchiveConfig) (*Archive, error) {
 		if err != nil {
 			return nil, fmt.Errorf("archive source %s: %w", src.Name, err)
 		}
-		hash, body, err := describeSource(src)
-		if err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
-		}
-		a.feeds[src.Topic] = &feed{source: src, schema: schema, definition: hash, body: body}
+		a.feeds[src.Topic] = &feed{source: src, schema: schema, definition: src.Hash()}
 		a.asked[src.Topic] = map[int]int64{}
 	}
 	var err error
@@ -125,7 +137,7 @@ func ArchiveGroup(project string) string { return "caudal-archive-" + project }
 // such as a topic that is not the one whose records the lake holds.
 func (a *Archive) Run(ctx context.Context) error {
 	for _, f := range a.feeds {
-		if err := a.cfg.Lake.PutDefinition(ctx, f.definition, f.body); err != nil {
+		if err := a.cfg.Lake.PutDefinition(ctx, f.definition, f.source.Canonical()); err != nil {
 			return fmt.Errorf("archive topic %s: %w", f.source.Topic, err)
 		}
 	}

@@ -120,11 +120,7 @@ func (p *partition) feedOf(ctx context.Context, definition string) (*feed, error
 	if definition == p.feed.definition {
 		return p.feed, nil
 	}
-	body, err := p.archive.cfg.Lake.Definition(ctx, definition)
-	if err != nil {
-		return nil, err
-	}
-	return parseFeed(body, definition)
+	return feedOf(ctx, p.archive.cfg.Lake, definition)
 }
 
 // write puts a chunk into the lake: intent, files, commit.
