@@ -5,13 +5,10 @@ package embedded
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +70,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 	}
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
+		kfake.ClusterID(newClusterID()), // a log that is continued keeps its own
 		kfake.DefaultNumPartitions(1),
 		kfake.GroupMinSessionTimeout(time.Second),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, addr) }),
@@ -82,14 +80,9 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 			"min.insync.replicas":        "1",
 		}),
 	}
-	cluster := newClusterID()
 	if cfg.Dir != "" {
 		var err error
 		if b.lock, err = lockDir(cfg.Dir); err != nil {
-			return nil, fmt.Errorf("start embedded broker: %w", err)
-		}
-		if cluster, err = keepClusterID(cfg.Dir, cluster); err != nil {
-			b.lock.unlock()
 			return nil, fmt.Errorf("start embedded broker: %w", err)
 		}
 		opts = append(opts, kfake.DataDir(filepath.Join(cfg.Dir, "log")))
@@ -97,7 +90,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 			opts = append(opts, kfake.SyncWrites())
 		}
 	}
-	c, err := kfake.NewCluster(append(opts, kfake.ClusterID(cluster))...)
+	c, err := kfake.NewCluster(opts...)
 	if err != nil {
 		b.lock.unlock()
 		return nil, fmt.Errorf("start embedded broker on %s: %w", addr, err)
@@ -139,22 +132,4 @@ func newClusterID() string {
 	var id [16]byte
 	rand.Read(id[:])
 	return base64.RawURLEncoding.EncodeToString(id[:])
-}
-
-// keepClusterID returns the id that the folder's broker had before, or gives it this one. The id is part of a topic's
-// identity: a broker that forgot it would make every reader think of another life of the topic.
-func keepClusterID(dir, id string) (string, error) {
-	path := filepath.Join(dir, "cluster-id")
-	b, err := os.ReadFile(path)
-	if s := strings.TrimSpace(string(b)); err == nil && s != "" {
-		return s, nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, []byte(id+"\n"), 0o644); err != nil {
-		return "", err
-	}
-	return id, os.Rename(tmp, path)
 }
