@@ -1,6 +1,11 @@
 package view
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // Kind is a family of column types.
 type Kind uint8
@@ -73,3 +78,75 @@ func (t Type) SQL() string {
 
 // Wide says whether values need 128 bits.
 func (t Type) Wide() bool { return t.Kind == Int128 || t.Kind == Decimal && t.Precision > 18 }
+
+// ParseType reads a type as a definition writes it: string, int64 (also int, int32, bigint), decimal(p,s), double (also float), bool,
+// timestamp, date. The error says what was perhaps meant.
+func ParseType(s string) (Type, error) {
+	name := strings.ToLower(strings.TrimSpace(s))
+	switch name {
+	case "string":
+		return Type{Kind: String}, nil
+	case "int64", "int", "int32", "bigint":
+		return Type{Kind: Int64}, nil
+	case "double", "float":
+		return Type{Kind: Double}, nil
+	case "bool":
+		return Type{Kind: Bool}, nil
+	case "timestamp":
+		return Type{Kind: Timestamp}, nil
+	case "date":
+		return Type{Kind: Date}, nil
+	}
+	if m := regexp.MustCompile(`^decimal\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)$`).FindStringSubmatch(name); m != nil {
+		p, errP := strconv.Atoi(m[1])
+		sc, errS := strconv.Atoi(m[2])
+		if errP != nil || errS != nil || p < 1 || p > 38 || sc > p {
+			return Type{}, fmt.Errorf("type %q is out of range: decimal(p,s) has 1 to 38 digits, s of them behind the point", s)
+		}
+		return Type{Kind: Decimal, Precision: uint8(p), Scale: uint8(sc)}, nil
+	}
+	return Type{}, fmt.Errorf("unknown type %q: %s", s, typeMend(name))
+}
+
+// typeMend is what was meant by a name that is no type here.
+func typeMend(name string) string {
+	base, _, _ := strings.Cut(name, "(")
+	switch strings.TrimSpace(base) {
+	case "text", "varchar", "char", "str", "uuid", "json":
+		return "write string"
+	case "integer", "long", "smallint", "tinyint", "uint32", "uint64", "number":
+		return "write int64"
+	case "hugeint", "int128":
+		return "write decimal(38,0)"
+	case "decimal", "numeric", "money":
+		return `write decimal(precision,scale), e.g. "decimal(18,2)"`
+	case "real", "float64", "float32", "double precision":
+		return "write double"
+	case "boolean":
+		return "write bool"
+	case "datetime", "timestamptz", "time":
+		return "write timestamp"
+	}
+	types := []string{"string", "int64", "decimal(p,s)", "double", "bool", "timestamp", "date"}
+	if near := nearest(name, types); near != "" {
+		return didYouMean(near)
+	}
+	return "the types are " + list(types)
+}
+
+// UnmarshalText reads a type as String wrote it, int128 included.
+func (t *Type) UnmarshalText(b []byte) error {
+	if string(b) == "int128" {
+		*t = Type{Kind: Int128}
+		return nil
+	}
+	parsed, err := ParseType(string(b))
+	if err != nil {
+		return err
+	}
+	*t = parsed
+	return nil
+}
+
+// MarshalText writes the type as String does.
+func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -1,0 +1,118 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+)
+
+// expression is one SQL text of a view that is still to be checked.
+type expression struct {
+	at    *node
+	text  string
+	of    string       // what it is, for messages: "filter of measure net of view sales"
+	where string       // "view sales"
+	typed func(t Type) // called with the type of a sound expression
+}
+
+// checking binds the expressions of a view over one row type.
+type checking struct {
+	r       *reader
+	columns []Column
+	broken  map[string]bool   // names whose type is not known
+	word    string            // what a column is called here: "field" or "measure"
+	hints   map[string]string // names that exist, but not here: why
+	todo    []expression
+	lexed   [][]lexeme
+}
+
+// add queues one expression, unless its text alone shows that it is wrong.
+func (c *checking) add(e expression) {
+	e.text = strings.TrimSpace(e.text)
+	ls, m := lex(e.text)
+	if m != nil {
+		c.r.addAt(e.at, m.pos, e.of+": "+m.what, m.mend)
+		return
+	}
+	bad := refuse(ls, c.names())
+	for _, m := range bad {
+		c.r.addAt(e.at, m.pos, e.of+": "+m.what, m.mend)
+	}
+	for name := range c.broken {
+		if mentions(ls, name) >= 0 {
+			return
+		}
+	}
+	if len(bad) > 0 {
+		return
+	}
+	c.todo, c.lexed = append(c.todo, e), append(c.lexed, ls)
+}
+
+// run checks all queued expressions at once.
+func (c *checking) run(checker Checker, whole *node) {
+	if len(c.todo) == 0 {
+		return
+	}
+	texts := make([]string, len(c.todo))
+	for i := range c.todo {
+		texts[i] = c.todo[i].text
+	}
+	results, err := checker.Check(c.columns, texts)
+	if err != nil || len(results) != len(texts) {
+		c.r.add(whole, fmt.Sprintf("%s: expressions could not be checked: %v", c.todo[0].where, err), "")
+		return
+	}
+	for i, got := range results {
+		e := &c.todo[i]
+		switch {
+		case got.Err != "":
+			c.explain(e, c.lexed[i], got)
+		case got.Volatile:
+			c.r.add(e.at, e.of+": its result is not a function of the event alone", "use the event's own fields: batch evaluates the expression again, later")
+		case got.Type.Kind == Invalid:
+			c.r.add(e.at, e.of+": its type is none that this version can keep", "cast it, e.g. `(…)::varchar`")
+		default:
+			e.typed(got.Type)
+		}
+	}
+}
+
+// explain turns the checker's refusal into a problem: an unknown column is named with the nearest one that exists.
+func (c *checking) explain(e *expression, ls []lexeme, got Checked) {
+	for i, l := range ls {
+		if l.kind != word && l.kind != quotedName || called(ls, i) || contains(c.names(), l.text) {
+			continue
+		}
+		name := strings.Trim(l.raw, `"`)
+		if !strings.Contains(strings.ToLower(got.Err), `"`+l.text+`"`) {
+			continue
+		}
+		mend := c.hints[l.text]
+		if mend == "" {
+			mend = suggest(name, c.names())
+		}
+		c.r.addAt(e.at, l.pos, fmt.Sprintf("unknown %s %q in %s", c.word, name, e.where), mend)
+		return
+	}
+	mend := ""
+	for _, candidate := range got.Candidates {
+		if contains(c.names(), candidate) || !strings.ContainsAny(candidate, ".(") {
+			mend = didYouMean(candidate)
+			break
+		}
+	}
+	c.r.add(e.at, e.of+": "+firstLine(got.Err), mend)
+}
+
+func (c *checking) names() []string {
+	out := make([]string, len(c.columns))
+	for i := range c.columns {
+		out[i] = c.columns[i].Name
+	}
+	return out
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return s
+}

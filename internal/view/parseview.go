@@ -1,0 +1,260 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+func viewKeys() []string {
+	return []string{"view", "source", "description", "where", "timezone", "dimensions", "grains", "measures", "max_values"}
+}
+func dimensionKeys() []string { return []string{"name", "expr", "description"} }
+
+// defaultMaxValues is how many combinations of dimension values a bucket may have before new ones go to __other__.
+const defaultMaxValues = 100_000
+
+// draft is a view that is being read.
+type draft struct {
+	*View
+	r     *reader
+	of    string // "view sales"
+	names map[string]int
+	rows  *checking // over the source's fields; nil while the source is not known
+	whole *node
+	sound bool // no measure failed to be read, so that derived ones can be checked
+}
+
+// view reads one file of views/. haveSources is false where caudal.yaml could not be found.
+func (p *linter) view(f File, haveSources bool) {
+	r, n := p.read(f)
+	if n == nil || !r.mapping(n, "the view", viewKeys()) {
+		return
+	}
+	before := len(p.problems)
+	r.require(n, "the view", "view", "source", "grains", "measures")
+	d := &draft{View: &View{MaxValues: defaultMaxValues}, r: r, of: "the view", names: map[string]int{}, whole: n}
+	if v := n.get("view"); v != nil {
+		if d.Name = r.name(v, "view", ""); d.Name != "" {
+			d.of = "view " + d.Name
+			if other, ok := p.views[d.Name]; ok {
+				r.add(v, fmt.Sprintf("view %s is already defined at %s:%d", d.Name, other.file, other.line), "give one of them another name")
+			}
+			p.views[d.Name] = place{f.Path, v.line}
+		}
+	}
+	p.viewSource(d, n.get("source"), haveSources)
+	d.Description = r.text(n.get("description"), "description")
+	d.MaxValues = int(r.integer(n.get("max_values"), d.of+": max_values", defaultMaxValues, 1, 100_000_000))
+	d.Timezone = "UTC"
+	if v := n.get("timezone"); v != nil {
+		d.Timezone = r.zone(v, d.of+": timezone")
+	}
+	d.Location, _ = loadZone(d.Timezone) // r.zone has let only zones through that load
+	d.grains(n.get("grains"))
+	if v := n.get("where"); v != nil {
+		d.Where = d.condition(v, "where of "+d.of)
+	}
+	d.dimensions(n.get("dimensions"))
+	derived := d.measures(n.get("measures"))
+	if d.rows != nil {
+		d.rows.run(p.check, n)
+	}
+	d.derive(p.check, derived)
+	if len(p.problems) > before || d.rows == nil {
+		return
+	}
+	d.seal()
+	p.project.Views = append(p.project.Views, d.View)
+}
+
+// viewSource finds the source that the view reads.
+func (p *linter) viewSource(d *draft, n *node, haveSources bool) {
+	name := d.r.filled(n, d.of+": source")
+	if n == nil || name == "" || !haveSources {
+		return
+	}
+	s, ok := p.sources[name]
+	if !ok {
+		d.r.add(n, fmt.Sprintf("unknown source %q in %s", name, d.of), suggest(name, slices.Sorted(maps.Keys(p.sources))))
+		return
+	}
+	d.Source = s.source
+	if len(s.source.Fields) == 0 {
+		return
+	}
+	d.rows = &checking{r: d.r, broken: s.broken, word: "field", hints: map[string]string{}}
+	for _, f := range s.source.Fields {
+		d.rows.columns = append(d.rows.columns, Column{Name: f.Name, Type: f.Type})
+	}
+}
+
+// condition queues an expression that has to be a boolean and returns its text.
+func (d *draft) condition(n *node, of string) string {
+	text := d.r.filled(n, of)
+	d.queue(n, text, of, func(t Type) {
+		if t.Kind != Bool {
+			d.r.add(n, fmt.Sprintf("%s is a %s", of, t), "write a condition, e.g. `quantity > 0`")
+		}
+	})
+	return text
+}
+
+// queue has an expression over the source's fields checked.
+func (d *draft) queue(n *node, text, of string, typed func(Type)) {
+	if d.rows != nil && text != "" {
+		d.rows.add(expression{at: n, text: text, of: of, where: d.of, typed: typed})
+	}
+}
+
+// claim notes that a name of the view's answers is taken.
+func (d *draft) claim(n *node, name string) {
+	if name == "" {
+		return
+	}
+	if name == "time" {
+		d.r.add(n, `name "time" in `+d.of+" is taken", "an answer's row has the bucket's start under it: choose another name")
+	}
+	if line, ok := d.names[name]; ok {
+		d.r.add(n, fmt.Sprintf("name %q in %s is taken", name, d.of), fmt.Sprintf("line %d has it: choose another name", line))
+		return
+	}
+	d.names[name] = n.line
+}
+
+// dimensions reads the group-by columns, `name` or `{name: …, expr: …}`.
+func (d *draft) dimensions(n *node) {
+	if n == nil {
+		return
+	}
+	if n.shape != sequence {
+		d.r.add(n, d.of+": dimensions is "+n.word(), "write a list")
+		return
+	}
+	d.Dimensions = make([]Dimension, len(n.items))
+	for i, item := range n.items {
+		d.dimension(i, item)
+	}
+}
+
+func (d *draft) dimension(i int, n *node) {
+	dim := &d.Dimensions[i]
+	nameAt, exprAt := n, n
+	if n.shape == mapping {
+		if !d.r.mapping(n, "dimension of "+d.of, dimensionKeys()) {
+			return
+		}
+		d.r.require(n, "dimension of "+d.of, "name")
+		nameAt, exprAt = n.get("name"), n.get("expr")
+		dim.Description = d.r.text(n.get("description"), "description")
+	}
+	if dim.Name = d.r.name(nameAt, "dimension", ""); dim.Name == "" {
+		return
+	}
+	d.claim(nameAt, dim.Name)
+	of := "dimension " + dim.Name + " of " + d.of
+	if n.shape == mapping && exprAt != nil {
+		dim.Expr = d.r.filled(exprAt, "expr of "+of)
+	} else {
+		dim.Expr, exprAt = columnSQL(dim.Name), nameAt
+	}
+	if d.rows != nil && !contains(d.rows.names(), dim.Name) {
+		d.rows.hints[dim.Name] = "it is a dimension; an expression sees the source's fields"
+	}
+	d.queue(exprAt, dim.Expr, of, func(t Type) {
+		dim.Type = t
+		switch t.Kind {
+		case Double:
+			d.r.add(exprAt, of+" is a double", "two events that ought to be alike may differ in the last bit: cast it to decimal, e.g. `(…)::decimal(18,2)`")
+		case Int128:
+			d.r.add(exprAt, of+" is an integer of 128 bits", "cast it: `(…)::bigint`")
+		}
+	})
+}
+
+// columnSQL writes a column's name so that SQL takes it for one even where it is a word of the language.
+func columnSQL(name string) string {
+	if isOneOf(name, "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check", "collate",
+		"column", "constraint", "create", "default", "deferrable", "desc", "describe", "distinct", "do", "else", "end", "except", "false", "fetch",
+		"for", "foreign", "from", "group", "having", "in", "initially", "intersect", "into", "lambda", "lateral", "leading", "limit", "not", "null",
+		"offset", "on", "only", "or", "order", "pivot", "placing", "primary", "qualify", "references", "returning", "select", "show", "some",
+		"summarize", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "unpivot", "using", "values", "variadic", "when",
+		"where", "window", "with") {
+		return `"` + name + `"`
+	}
+	return name
+}
+
+// grains reads the bucket sizes and sorts them, the finest first.
+func (d *draft) grains(n *node) {
+	if n == nil {
+		return
+	}
+	if n.shape != sequence || len(n.items) == 0 {
+		d.r.add(n, d.of+": grains is "+n.word(), "write a list, e.g. [1m, 1h, 1d]")
+		return
+	}
+	places := map[string]*node{}
+	tiles := tile(d.Location)
+	for _, item := range n.items {
+		text := d.r.filled(item, "grain of "+d.of)
+		if text == "" {
+			continue
+		}
+		g, err := ParseGrain(text)
+		if err != nil {
+			d.r.add(item, d.of+": "+err.Error(), "")
+			continue
+		}
+		if d.twice(g, item) {
+			continue
+		}
+		if g.Unit == Fixed && tiles%g.Size != 0 {
+			d.straddles(item, g, tiles)
+			continue
+		}
+		places[g.Name] = item
+		d.Grains = append(d.Grains, g)
+	}
+	slices.SortStableFunc(d.Grains, func(a, b Grain) int { return cmp.Compare(a.Size, b.Size) })
+	for i, g := range d.Grains {
+		for _, finer := range d.Grains[:i] {
+			if g.Unit == Fixed && g.Size%finer.Size != 0 {
+				d.r.add(places[finer.Name], fmt.Sprintf("%s: grain %s does not divide grain %s", d.of, finer.Name, g.Name),
+					"coarser buckets are merged from finer ones: choose sizes that divide each other, e.g. [1m, 15m, 1h]")
+			}
+		}
+	}
+}
+
+// twice notes a grain that is already there, perhaps under another name.
+func (d *draft) twice(g Grain, n *node) bool {
+	for _, h := range d.Grains {
+		if h.Size == g.Size {
+			d.r.add(n, fmt.Sprintf("%s: grain %s is there twice", d.of, g.Name), "keep one of them")
+			return true
+		}
+	}
+	return false
+}
+
+// straddles reports a fixed grain whose buckets would lie in two local days.
+func (d *draft) straddles(n *node, g Grain, tiles time.Duration) {
+	date, utc := offending(d.Location, g.Size)
+	best := tiles
+	for best > g.Size || day%best != 0 {
+		best = nextDivisor(tiles, best)
+	}
+	d.r.add(n, fmt.Sprintf("%s: grain %s does not divide the days of %s: %s begins there at %s UTC, inside a bucket", d.of, g.Name, d.Timezone, date, utc),
+		fmt.Sprintf("use %s or a divisor of it, or leave timezone out", FormatDuration(best)))
+}
+
+// nextDivisor is the largest divisor of whole below size, in seconds.
+func nextDivisor(whole, size time.Duration) time.Duration {
+	for size -= time.Second; size > time.Second && whole%size != 0; {
+		size -= time.Second
+	}
+	return max(size, time.Second)
+}
