@@ -1,0 +1,280 @@
+package speed
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/caudal/caudal/internal/live"
+)
+
+// call is one flush of one group on its way, and what it was made of.
+type call struct {
+	g     *group
+	part  int // position in the micro-batch
+	sub   int // the part of it
+	flush live.Flush
+}
+
+// errLost means that memory and Redis differ in a way that only taking the partition again can mend (SEAM Worker 6 iii).
+type errLost struct{ why string }
+
+func (e *errLost) Error() string { return e.why }
+
+// prepare merges what a view's query made of a partition's share into its group, from one part on, and returns the flushes.
+func (s *shift) prepare(ctx context.Context, q *query, b *microBatch, view, part, from int) ([]call, error) {
+	spans := q.spans[part]
+	if from >= len(spans) {
+		return nil, nil
+	}
+	share := b.parts[part]
+	g := share.p.groups[view]
+	if err := s.resolve(ctx, q, g, part, from); err != nil {
+		return nil, err
+	}
+	refs := s.refs
+	off, counts := g.off, g.counts
+	calls := make([]call, 0, len(spans)-from)
+	for sub := from; sub < len(spans); sub++ {
+		rows := q.out.rows(part, sub)
+		n := len(rows) * len(g.grains)
+		var writes []live.ChunkWrite
+		writes, s.arena = g.merge(&q.out, rows, refs[:n], s.arena)
+		refs = refs[n:]
+		last := share.marks[spans[sub].hi-1]
+		counts.Add(share.counts(spans[sub]))
+		for _, i := range rows {
+			counts.Errors += q.out.errors[i]
+		}
+		calls = append(calls, call{g: g, part: part, sub: sub, flush: live.Flush{
+			Group: g.id, Inst: g.inst, Token: g.token, Start: g.start, From: off, To: last.offset + 1,
+			Progress: last.at, Counts: counts, Chunks: writes,
+		}})
+		off = last.offset + 1
+	}
+	return calls, nil
+}
+
+// resolve finds the cells that the rows go into and reads back those that only Redis has. A cut that is found on the way leaves
+// nothing to read.
+func (s *shift) resolve(ctx context.Context, q *query, g *group, part, from int) error {
+	for {
+		s.refs = s.refs[:0]
+		g.endBatch()
+		for sub := from; sub < len(q.spans[part]); sub++ {
+			s.refs = g.resolve(&q.out, q.out.rows(part, sub), s.tick, s.refs)
+		}
+		if len(g.incomplete) == 0 {
+			return nil
+		}
+		cut, err := s.readBack(ctx, g)
+		if err != nil || !cut {
+			return err
+		}
+		g.cut(g.off)
+		s.m.cuts.WithLabelValues(s.lane.src.Name, g.id.View).Inc()
+	}
+}
+
+// readBackCells bounds one read-back, for the same reason as a flush is bounded; reading is cheaper.
+const readBackCells = 8000
+
+// readBack is SEAM Worker 3 for the missing cells of a group. It says whether a cut was found instead.
+func (s *shift) readBack(ctx context.Context, g *group) (cut bool, err error) {
+	var reads []live.ChunkRead
+	var chunks []*chunk
+	cells := 0
+	for _, c := range g.incomplete {
+		for from := 0; from < len(c.missing); {
+			n := min(len(c.missing)-from, readBackCells-cells)
+			read := live.ChunkRead{ID: c.id, Fields: make([][]byte, n)}
+			for j := range read.Fields {
+				read.Fields[j] = c.name(c.missing[from+j])
+			}
+			reads, chunks = append(reads, read), append(chunks, c)
+			from, cells = from+n, cells+n
+			if cells < readBackCells {
+				continue
+			}
+			if cut, err = s.readCells(ctx, g, reads, chunks); cut || err != nil {
+				return cut, err
+			}
+			reads, chunks, cells = reads[:0], chunks[:0], 0
+		}
+		c.missing = c.missing[:0]
+	}
+	if cells == 0 {
+		return false, nil
+	}
+	return s.readCells(ctx, g, reads, chunks)
+}
+
+func (s *shift) readCells(ctx context.Context, g *group, reads []live.ChunkRead, chunks []*chunk) (cut bool, err error) {
+	expect := g.expect()
+	var got live.Loaded
+	err = s.retry(ctx, "read back", func() (err error) {
+		got, err = s.w.cfg.Live.Load(ctx, g.id, expect, reads)
+		return err
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case got.Lost != "":
+		return false, &errLost{fmt.Sprintf("redis has lost chunk %s of %s", got.Lost, g.id)}
+	case !got.OK && expect.WasCut(got.Found):
+		return true, nil
+	case !got.OK:
+		return false, &errLost{fmt.Sprintf("redis holds something else of %s: %+v, expected %+v", g.id, got.Found, expect)}
+	}
+	for i, cells := range got.Cells {
+		c := chunks[i]
+		for j, value := range cells.Values {
+			if value == nil {
+				continue
+			}
+			cell, _ := c.find(cells.Fields[j])
+			if err := c.decode(cell, value, &g.tmp); err != nil {
+				return false, err
+			}
+		}
+		s.m.readBack.WithLabelValues(s.lane.src.Name, g.id.View).Add(float64(len(cells.Values)))
+	}
+	return false, nil
+}
+
+// flush sends the calls until each is acknowledged, followed a cut, or its partition is dropped. The order of a group's calls is kept.
+func (s *shift) flush(ctx context.Context, b *microBatch, calls []call) error {
+	for pause := s.w.cfg.Backoff; len(calls) > 0; {
+		flushes := make([]live.Flush, len(calls))
+		for i := range calls {
+			flushes[i] = calls[i].flush
+		}
+		results := s.w.cfg.Live.Flush(ctx, flushes)
+		left, failed := s.settle(ctx, b, calls, results)
+		calls = left
+		if failed == nil {
+			continue
+		}
+		s.m.errors.WithLabelValues(s.lane.src.Name, "flush").Inc()
+		if err := s.w.wait(ctx, pause, failed); err != nil {
+			return err
+		}
+		pause = min(2*pause, maxPause)
+	}
+	return nil
+}
+
+// settle takes in the results and returns the calls that are still to be made, and the failure that they wait out.
+func (s *shift) settle(ctx context.Context, b *microBatch, calls []call, results []live.FlushResult) (left []call, failed error) {
+	for i := 0; i < len(calls); {
+		end := i + 1
+		for end < len(calls) && calls[end].g == calls[i].g {
+			end++
+		}
+		more, err := s.settleGroup(ctx, b, calls[i:end], results[i:end])
+		left = append(left, more...)
+		if err != nil {
+			failed = err
+		}
+		i = end
+	}
+	return left, failed
+}
+
+// settleGroup does so for the calls of one group: SEAM Worker 6.
+func (s *shift) settleGroup(ctx context.Context, b *microBatch, calls []call, results []live.FlushResult) (left []call, failed error) {
+	p := b.parts[calls[0].part].p
+	if !p.up() {
+		return nil, nil // dropped by another group of it
+	}
+	for i := 0; i < len(calls); i++ {
+		c, r := &calls[i], results[i]
+		switch {
+		case r.Applied:
+			s.acknowledge(c)
+		case r.Err != nil:
+			return calls[i:], r.Err // perhaps applied: sent again, it finds out
+		case r.Lost != "":
+			s.drop(p, "chunk lost", fmt.Errorf("redis has lost chunk %s of %s", r.Lost, c.g.id))
+			return nil, nil
+		case c.flush.WasCut(r.Found):
+			return s.followCut(ctx, b, c)
+		default:
+			// (i), of this call or of one that was sent after it
+			applied := -1
+			for j := i; j < len(calls); j++ {
+				if calls[j].flush.Start == c.flush.Start && calls[j].flush.WasApplied(r.Found) {
+					applied = j
+				}
+			}
+			if applied < 0 {
+				s.drop(p, "flush refused", fmt.Errorf("redis holds something else of %s: %+v", c.g.id, r.Found))
+				return nil, nil
+			}
+			for ; i <= applied; i++ {
+				s.acknowledge(&calls[i])
+			}
+			return calls[i:], nil
+		}
+	}
+	return nil, nil
+}
+
+// followCut is case (ii): the epoch ended where the call begins, so its cells and those of the calls behind it begin from nothing.
+func (s *shift) followCut(ctx context.Context, b *microBatch, c *call) ([]call, error) {
+	s.m.cuts.WithLabelValues(s.lane.src.Name, c.g.id.View).Inc()
+	c.g.cut(c.flush.From)
+	for view, g := range b.parts[c.part].p.groups {
+		if g == c.g {
+			calls, err := s.prepare(ctx, s.lane.queries[view], b, view, c.part, c.sub)
+			if err != nil {
+				panic(fmt.Sprintf("BUG: an epoch without cells asked for some: %v", err))
+			}
+			return calls, nil
+		}
+	}
+	panic("BUG: a call of a group that its partition does not have")
+}
+
+func (s *shift) acknowledge(c *call) {
+	f := &c.flush
+	c.g.off, c.g.progress, c.g.counts = f.To, f.Progress, f.Counts
+	n := 0
+	for i := range f.Chunks {
+		n += len(f.Chunks[i].Fields)
+	}
+	s.m.written.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(n))
+}
+
+// maxPause bounds the pauses between attempts to reach a service.
+const maxPause = 2 * time.Second
+
+// retry calls f until it succeeds or ctx ends, with growing pauses.
+func (s *shift) retry(ctx context.Context, doing string, f func() error) error {
+	for pause := s.w.cfg.Backoff; ; pause = min(2*pause, maxPause) {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		s.m.errors.WithLabelValues(s.lane.src.Name, doing).Inc()
+		if err := s.w.wait(ctx, pause, err); err != nil {
+			return err
+		}
+	}
+}
+
+// wait pauses after a failure, with jitter, and says so in the log. It returns an error once ctx has ended.
+func (w *Worker) wait(ctx context.Context, pause time.Duration, failure error) error {
+	if ctx.Err() == nil {
+		w.log.Warn("trying again", "error", failure, "in", pause)
+	}
+	t := time.NewTimer(pause/2 + rand.N(pause))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ctx.Err(), failure)
+	}
+}

@@ -1,0 +1,198 @@
+package speed
+
+import (
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// group is what an owner believes of one group (a partition seen by a view), and the cells of its newest epoch that are in memory.
+type group struct {
+	id     live.Group
+	plan   *algebra.Plan
+	grains []view.Grain
+	loc    *time.Location
+
+	inst, token string
+	start       int64 // the newest epoch
+	off         int64 // records below it are in Redis
+	progress    intake.Progress
+	counts      live.Counts
+
+	chunks map[chunkKey]*chunk
+	held   map[chunkKey]struct{} // chunks of the newest epoch that Redis has and memory has not
+
+	recent     recentBucket
+	buckets    map[int64][]place // by base bucket: where it goes in each grain; of the micro-batch in hand
+	scratch    []byte
+	tmp        algebra.State
+	sequence   uint32 // of the flush being built
+	touched    []*chunk
+	incomplete []*chunk // chunks with missing cells
+}
+
+// chunkKey names a chunk of the newest epoch.
+type chunkKey struct {
+	grain int8
+	chunk int64
+}
+
+// place is where the cells of a base bucket go in one grain.
+type place struct {
+	bucket int64
+	chunk  *chunk
+}
+
+// recentBucket spares the look-up of the base bucket that the last row had too.
+type recentBucket struct {
+	base   int64
+	places []place
+}
+
+// ref is the cell that a partial goes into.
+type ref struct {
+	chunk *chunk
+	cell  uint32
+}
+
+func newGroup(id live.Group, plan *algebra.Plan) *group {
+	loc := plan.View.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	return &group{id: id, plan: plan, grains: plan.View.Grains, loc: loc, chunks: map[chunkKey]*chunk{}, held: map[chunkKey]struct{}{},
+		buckets: map[int64][]place{}}
+}
+
+// adopt makes the group what a take returned. Memory is empty.
+func (g *group) adopt(m live.Meta) {
+	g.inst, g.token, g.start, g.off, g.progress, g.counts = m.Inst, m.Token, m.Newest(), m.Off, m.Progress, m.Counts
+	g.forget()
+	for id := range m.Chunks {
+		if id.Start == g.start {
+			for i := range g.grains {
+				if g.grains[i].Name == id.Grain {
+					g.held[chunkKey{int8(i), id.Chunk}] = struct{}{}
+				}
+			}
+		}
+	}
+}
+
+// cut makes the epoch begin at off: it has no cells yet.
+func (g *group) cut(start int64) {
+	g.start = start
+	g.forget()
+}
+
+func (g *group) forget() {
+	clear(g.chunks)
+	clear(g.held)
+	g.endBatch()
+}
+
+// endBatch forgets what belongs to the micro-batch in hand.
+func (g *group) endBatch() {
+	clear(g.buckets)
+	g.recent.places = nil
+	g.touched, g.incomplete = g.touched[:0], g.incomplete[:0]
+}
+
+func (g *group) expect() live.Expect {
+	return live.Expect{Inst: g.inst, Token: g.token, Start: g.start, Off: g.off}
+}
+
+// places returns where the cells of a base bucket go, grain by grain. Zone arithmetic is slow, so each bucket is placed once.
+func (g *group) places(base, tick int64) []place {
+	if g.recent.places != nil && g.recent.base == base {
+		return g.recent.places
+	}
+	p, ok := g.buckets[base]
+	if !ok {
+		p = make([]place, len(g.grains))
+		for i, grain := range g.grains {
+			b := grain.Floor(base, g.loc)
+			p[i] = place{b, g.chunk(chunkKey{int8(i), grain.Chunk(b)}, tick)}
+		}
+		g.buckets[base] = p
+	}
+	g.recent = recentBucket{base, p}
+	return p
+}
+
+func (g *group) chunk(k chunkKey, tick int64) *chunk {
+	c := g.chunks[k]
+	if c == nil {
+		c = newChunk(live.ChunkID{Start: g.start, Grain: g.grains[k.grain].Name, Chunk: k.chunk}, g.plan)
+		_, c.exists = g.held[k]
+		c.complete = !c.exists
+		delete(g.held, k)
+		g.chunks[k] = c
+	}
+	c.touched = tick
+	return c
+}
+
+// resolve appends the cells that the rows go into, grain by grain. Cells that are made in a chunk that is not complete are noted as
+// missing: their states have to be read back before anything is merged into them.
+func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref {
+	for _, i := range rows {
+		key := p.key(i)
+		for _, at := range g.places(p.bucket[i], tick) {
+			g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
+			cell, made := at.chunk.find(g.scratch)
+			if made && !at.chunk.complete {
+				if len(at.chunk.missing) == 0 {
+					g.incomplete = append(g.incomplete, at.chunk)
+				}
+				at.chunk.missing = append(at.chunk.missing, cell)
+			}
+			refs = append(refs, ref{at.chunk, cell})
+		}
+	}
+	return refs
+}
+
+// merge adds the rows to their cells and lists the cells that changed as the content of a flush. arena holds the states.
+func (g *group) merge(p *partials, rows []int32, refs []ref, arena []byte) ([]live.ChunkWrite, []byte) {
+	g.sequence++
+	g.touched = g.touched[:0]
+	for _, i := range rows {
+		s := p.state(i)
+		for range g.grains {
+			r := refs[0]
+			refs = refs[1:]
+			r.chunk.merge(r.cell, s, &g.tmp)
+			if r.chunk.marks[r.cell] == g.sequence {
+				continue
+			}
+			r.chunk.marks[r.cell] = g.sequence
+			if len(r.chunk.dirty) == 0 {
+				g.touched = append(g.touched, r.chunk)
+			}
+			r.chunk.dirty = append(r.chunk.dirty, r.cell)
+		}
+	}
+	writes := make([]live.ChunkWrite, len(g.touched))
+	for i, c := range g.touched {
+		w := live.ChunkWrite{ID: c.id, New: !c.exists, Fields: make([][]byte, len(c.dirty)), Values: make([][]byte, len(c.dirty))}
+		c.exists = true
+		for j, cell := range c.dirty {
+			from := len(arena)
+			arena = g.plan.Append(arena, c.state(cell, &g.tmp))
+			w.Fields[j], w.Values[j] = c.name(cell), arena[from:len(arena):len(arena)]
+		}
+		c.dirty = c.dirty[:0]
+		writes[i] = w
+	}
+	return writes, arena
+}
+
+// evict drops a chunk from memory. All of it has been acknowledged.
+func (g *group) evict(k chunkKey) {
+	delete(g.chunks, k)
+	g.held[k] = struct{}{}
+}

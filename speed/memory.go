@@ -1,0 +1,45 @@
+package speed
+
+import "slices"
+
+// evict keeps the cells in memory under the source's share of the limit: the chunks that were used longest ago go first. Nothing is
+// on its way to Redis when it is called, so every chunk can be read back.
+func (s *shift) evict() {
+	type candidate struct {
+		g *group
+		k chunkKey
+		c *chunk
+	}
+	var bytes, cells int64
+	for _, p := range s.parts {
+		for _, g := range p.groups {
+			for _, c := range g.chunks {
+				bytes += c.bytes()
+				cells += int64(c.len())
+			}
+		}
+	}
+	limit := s.w.cfg.Memory / int64(len(s.w.lanes))
+	if bytes > limit {
+		var all []candidate
+		for _, p := range s.parts {
+			for _, g := range p.groups {
+				for k, c := range g.chunks {
+					all = append(all, candidate{g, k, c})
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b candidate) int { return int(a.c.touched - b.c.touched) })
+		for _, x := range all {
+			if bytes <= limit {
+				break
+			}
+			x.g.evict(x.k)
+			bytes -= x.c.bytes()
+			cells -= int64(x.c.len())
+			s.m.evicted.Add(float64(x.c.len()))
+		}
+	}
+	s.m.cells.WithLabelValues(s.m.source).Set(float64(cells))
+	s.m.memory.WithLabelValues(s.m.source).Set(float64(bytes))
+}

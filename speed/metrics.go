@@ -1,0 +1,94 @@
+package speed
+
+import (
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the speed layer's, all of them named caudal_speed_…
+type metrics struct {
+	records    *prometheus.CounterVec // source
+	events     *prometheus.CounterVec
+	duplicates *prometheus.CounterVec
+	late       *prometheus.CounterVec
+	dead       *prometheus.CounterVec // source, reason
+	cells      *prometheus.GaugeVec   // source
+	memory     *prometheus.GaugeVec   // source
+	written    *prometheus.CounterVec // source, view
+	evicted    prometheus.Counter
+	readBack   *prometheus.CounterVec // source, view
+	taken      *prometheus.CounterVec // source, how
+	dropped    *prometheus.CounterVec // source, why
+	cuts       *prometheus.CounterVec // source, view
+	lag        *prometheus.GaugeVec   // source, partition
+	watermark  *prometheus.GaugeVec   // source, partition
+	flush      *prometheus.HistogramVec
+	batch      *prometheus.HistogramVec
+	errors     *prometheus.CounterVec // source, what
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "caudal", Subsystem: "speed", Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "caudal", Subsystem: "speed", Name: name, Help: help}, labels)
+	}
+	seconds := func(name, help string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "caudal", Subsystem: "speed", Name: name, Help: help,
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15)}, []string{"source"})
+	}
+	m := &metrics{
+		records:    counter("records_total", "Records read.", "source"),
+		events:     counter("events_total", "Records that were events, duplicates not included.", "source"),
+		duplicates: counter("duplicates_total", "Events whose id stood before within the horizon.", "source"),
+		late:       counter("late_total", "Events behind the watermark.", "source"),
+		dead:       counter("dead_letters_total", "Records that could not be typed, by reason.", "source", "reason"),
+		cells:      gauge("cells", "Cells in memory.", "source"),
+		memory:     gauge("cell_bytes", "Memory that cells take.", "source"),
+		written:    counter("cells_written_total", "Cells written to Redis.", "source", "view"),
+		evicted:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: "caudal", Subsystem: "speed", Name: "cells_evicted_total", Help: "Cells dropped from memory to keep the limit."}),
+		readBack:   counter("cells_read_back_total", "Cells asked of Redis because memory did not hold them.", "source", "view"),
+		taken:      counter("taken_total", "Groups taken, by what was found.", "source", "how"),
+		dropped:    counter("dropped_total", "Partitions whose memory was dropped, by why.", "source", "why"),
+		cuts:       counter("cuts_total", "Epochs begun by a batch and followed.", "source", "view"),
+		lag:        gauge("lag_records", "Records of the log that are not in Redis yet.", "source", "partition"),
+		watermark:  gauge("watermark_seconds", "Event time up to which the partition is complete but for late events, s since the epoch.", "source", "partition"),
+		flush:      seconds("flush_seconds", "Time of one flush of all groups of a micro-batch."),
+		batch:      seconds("batch_seconds", "Time of one micro-batch, from its first record to its acknowledgement."),
+		errors:     counter("errors_total", "Failures that are tried again, by what was being done.", "source", "doing"),
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.evicted,
+		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.watermark, m.flush, m.batch, m.errors} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// sourceMetrics are the metrics of one source, looked up once.
+type sourceMetrics struct {
+	*metrics
+	source                            string
+	records, events, duplicates, late prometheus.Counter
+	dead                              map[intake.Reason]prometheus.Counter
+	flush, batch                      prometheus.Observer
+}
+
+func (m *metrics) of(source string) *sourceMetrics {
+	s := &sourceMetrics{
+		metrics: m, source: source,
+		records: m.records.WithLabelValues(source), events: m.events.WithLabelValues(source),
+		duplicates: m.duplicates.WithLabelValues(source), late: m.late.WithLabelValues(source),
+		dead:  map[intake.Reason]prometheus.Counter{},
+		flush: m.flush.WithLabelValues(source), batch: m.batch.WithLabelValues(source),
+	}
+	for _, reason := range intake.Reasons() {
+		s.dead[reason] = m.dead.WithLabelValues(source, string(reason))
+	}
+	return s
+}
