@@ -220,6 +220,9 @@ func TestRecordTimestampsAtTheirLimitsDoNotOverflow(t *testing.T) {
 		if (v.Kind == Duplicate) == far || v.Late {
 			t.Errorf("timestamps %d: second record: %+v", stamps, v)
 		}
+		if stamps[1] > 0 && fold.Progress().MaxEventTime != 1000000 {
+			t.Errorf("timestamps %d: the maximum of event times is %d", stamps, fold.Progress().MaxEventTime)
+		}
 		if h := fold.Horizon(); h > fold.Progress().MaxTimestamp {
 			t.Errorf("timestamps %d: horizon %d is after %d", stamps, h, fold.Progress().MaxTimestamp)
 		}

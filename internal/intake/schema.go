@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/caudal/caudal/internal/view"
+	"github.com/go-faster/jx"
 )
 
 // MaxRecord is the size in bytes from which on a record's value is a dead letter: it is the same for all sources, so that no setting
@@ -158,6 +159,9 @@ func (s *Schema) plan(i int) error {
 // planDefault types the default of field i by the decoder itself, so that a default is read like any value.
 func (s *Schema) planDefault(i int, text string) error {
 	f := s.source.Fields[i]
+	if !jx.Valid([]byte(text)) {
+		return fmt.Errorf("field %s: default %s: it is not one JSON value", f.Name, text)
+	}
 	f.From, f.Default = []string{"x"}, nil
 	only := &Schema{source: &view.Source{Fields: []view.Field{f}}, defaults: make([]*fallback, 1), eventTime: -1, eventID: -1, format: s.format}
 	if i == s.eventTime {

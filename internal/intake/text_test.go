@@ -42,3 +42,5 @@ func wideBig(v algebra.Int128) *big.Int {
 	x := new(big.Int).Lsh(big.NewInt(v.Hi), 64)
 	return x.Add(x, new(big.Int).SetUint64(v.Lo))
 }
+
+func wideOf(v int64) algebra.Int128 { return algebra.Int128{Lo: uint64(v), Hi: v >> 63} }
