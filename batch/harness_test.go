@@ -12,6 +12,7 @@ import (
 
 	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -23,6 +24,7 @@ type world struct {
 	stream  *stream.Client
 	store   lake.Store
 	lake    *lake.Lake
+	live    *live.Redis // nil without withRuns
 	topic   lake.Topic
 	sent    map[int]int64 // records by partition
 }

@@ -1,0 +1,279 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// compute fills the jobs of one source with the files of the periods that changed, and checks them. Rows that several views need are read once.
+func (r *Runner) compute(ctx context.Context, jobs []*job, o *RunOptions) {
+	for _, j := range jobs {
+		j.do(func() error { return j.prepare() })
+	}
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil || j.done })
+	if len(jobs) == 0 {
+		return
+	}
+	c, err := r.newComputation(jobs)
+	if err == nil {
+		err = c.run(ctx, o)
+		err = errors.Join(err, c.close())
+	}
+	for _, j := range jobs {
+		j.do(func() error { return err })
+	}
+}
+
+// prepare checks what the lake holds below a job's cuts, and plans what to compute of it.
+func (j *job) prepare() error {
+	if err := j.covered(); err != nil {
+		return err
+	}
+	j.missing = map[int][][2]int64{}
+	var err error
+	j.periods, err = planPeriods(j.view, j.chunks, j.begun, j.cuts)
+	return err
+}
+
+// computation is the work on one source: a database with the rows of one load at a time.
+type computation struct {
+	runner *Runner
+	jobs   []*job
+	chunks map[int][]lake.Chunk // by partition: the longest list of any job
+	cuts   map[int]int64        // the highest of any job
+	db     *engine.DB
+	conn   *engine.Conn
+	dir    string
+}
+
+func (r *Runner) newComputation(jobs []*job) (*computation, error) {
+	c := &computation{runner: r, jobs: jobs, chunks: map[int][]lake.Chunk{}, cuts: map[int]int64{}}
+	for _, j := range jobs {
+		for p, chunks := range j.chunks {
+			c.cuts[p] = max(c.cuts[p], j.cuts[p].Offset)
+			if len(chunks) > len(c.chunks[p]) {
+				c.chunks[p] = chunks
+			}
+		}
+	}
+	var err error
+	if c.dir, err = os.MkdirTemp(r.cfg.TempDir, "caudal-batch-"); err != nil {
+		return nil, fmt.Errorf("make a folder for view files: %w", err)
+	}
+	if c.db, err = engine.Open(r.cfg.Engine); err == nil {
+		c.conn, err = c.db.Connect()
+	}
+	if err == nil {
+		// Files are a function of what they hold, so the order that ORDER BY makes must survive the writing.
+		err = c.conn.Exec(context.Background(), "SET preserve_insertion_order = true")
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+func (c *computation) close() error {
+	var err error
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	if c.db != nil {
+		err = c.db.Close()
+	}
+	return errors.Join(err, os.RemoveAll(c.dir))
+}
+
+// run computes load by load. An error of one view is the view's; one that is returned is everybody's.
+func (c *computation) run(ctx context.Context, o *RunOptions) error {
+	for _, j := range c.jobs {
+		j.do(func() error { return c.account(ctx, j) })
+	}
+	seen := map[period]bool{}
+	wanted := map[*job]map[period]bool{}
+	var periods []period
+	total, done := int64(0), int64(0)
+	for _, j := range c.jobs {
+		total += int64(len(j.periods))
+		wanted[j] = map[period]bool{}
+		for _, p := range j.periods {
+			wanted[j][p] = true
+			if !seen[p] {
+				seen[p] = true
+				periods = append(periods, p)
+			}
+		}
+	}
+	for _, l := range planLoads(periods, c.rowsBetween, c.runner.cfg.RowsPerLoad) {
+		if err := c.load(ctx, &l); err != nil {
+			return err
+		}
+		for _, j := range c.jobs {
+			began := time.Now()
+			var mine []period
+			for _, p := range l.periods {
+				if wanted[j][p] {
+					mine = append(mine, p)
+				}
+			}
+			j.do(func() error { return c.view(ctx, j, mine) })
+			j.report.Seconds += time.Since(began).Seconds()
+			done += int64(len(mine))
+			o.Progress(Step{Phase: "compute", View: j.view.Name, Done: done, Total: total})
+		}
+	}
+	return nil
+}
+
+// dates calls f for each file of segments below the cuts whose date overlaps [from, to).
+func (c *computation) segments(from, to int64, f func(partition int, chunk *lake.Chunk, file *lake.ChunkFile)) {
+	first, last := time.UnixMicro(from).UTC().Format(time.DateOnly), time.UnixMicro(to-1).UTC().Format(time.DateOnly)
+	for _, p := range slices.Sorted(maps.Keys(c.chunks)) {
+		for i := range c.chunks[p] {
+			chunk := &c.chunks[p][i]
+			for k := range chunk.Files {
+				file := &chunk.Files[k]
+				if !file.Dead && file.Date >= first && file.Date <= last && file.First < c.cuts[p] {
+					f(p, chunk, file)
+				}
+			}
+		}
+	}
+}
+
+// rowsBetween is how many rows the segments hold that have to be read for [from, to).
+func (c *computation) rowsBetween(from, to int64) int64 {
+	n := int64(0)
+	c.segments(from, to, func(_ int, _ *lake.Chunk, file *lake.ChunkFile) { n += file.Rows })
+	return n
+}
+
+// rowsTable holds the rows of a load: the source's columns and those that caudal adds.
+const rowsTable = "source_rows"
+
+// load reads the rows of some spans of time into a table. Every file is checked against its SHA-256 and its number of rows.
+func (c *computation) load(ctx context.Context, l *load) error {
+	if err := c.runner.step("before-load"); err != nil {
+		return err
+	}
+	src := c.jobs[0].view.Source
+	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(rowColumns(src), ", "))); err != nil {
+		return err
+	}
+	byDefinition := map[string][]*lake.ChunkFile{}
+	taken := map[string]bool{}
+	for _, span := range l.spans {
+		c.segments(span[0], span[1], func(_ int, chunk *lake.Chunk, file *lake.ChunkFile) {
+			if !taken[file.Key] {
+				taken[file.Key] = true
+				byDefinition[chunk.Definition] = append(byDefinition[chunk.Definition], file)
+			}
+		})
+	}
+	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
+		files := byDefinition[definition]
+		paths, err := c.fetch(ctx, files)
+		if err != nil {
+			return err
+		}
+		of := src
+		if definition != src.Hash() {
+			f, err := feedOf(ctx, c.runner.cfg.Lake, definition)
+			if err != nil {
+				return err
+			}
+			of = f.source
+		}
+		if err := c.countRows(ctx, files, paths); err != nil {
+			return err
+		}
+		sql := fmt.Sprintf("INSERT INTO %s SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE %s",
+			rowsTable, strings.Join(readColumns(src, of), ", "), listOf(paths), within("epoch_us(_event_time)", l.spans))
+		if err := c.conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("read %d segments: %w", len(paths), err)
+		}
+	}
+	return nil
+}
+
+// fetch makes local copies of files, checked against their SHA-256.
+func (c *computation) fetch(ctx context.Context, files []*lake.ChunkFile) ([]string, error) {
+	paths := make([]string, len(files))
+	errs := make([]error, len(files))
+	slots := make(chan struct{}, parallelPuts)
+	var wg sync.WaitGroup
+	for i, f := range files {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if paths[i], errs[i] = c.runner.cfg.Lake.Fetch(ctx, f.Key, f.SHA256); errs[i] != nil {
+				errs[i] = refuse(reasonSegment, "segment %s: %w", f.Key, errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err // one says enough
+		}
+	}
+	return paths, nil
+}
+
+// rowColumns are the columns of rowsTable with their types.
+func rowColumns(src *view.Source) []string {
+	var cols []string
+	for _, f := range src.Fields {
+		cols = append(cols, quoteName(f.Name)+" "+f.Type.SQL())
+	}
+	return append(cols, "_partition INTEGER", "_offset BIGINT", "_event_time_us BIGINT", "_duplicate BOOLEAN", "_late BOOLEAN")
+}
+
+// readColumns reads those columns from segments that were written with another definition, perhaps: types may have widened, and
+// a column that is new holds its default, or null.
+func readColumns(src, of *view.Source) []string {
+	var cols []string
+	for _, f := range src.Fields {
+		name := quoteName(f.Name)
+		switch i := of.Field(f.Name); {
+		case i < 0:
+			cols = append(cols, "CAST(NULL AS "+f.Type.SQL()+")")
+		case f.Type.Kind == view.Timestamp:
+			cols = append(cols, "make_timestamp(epoch_us("+name+"))") // segments say UTC, expressions see plain timestamps
+		case of.Fields[i].Type == f.Type:
+			cols = append(cols, name)
+		default:
+			cols = append(cols, "CAST("+name+" AS "+f.Type.SQL()+")")
+		}
+	}
+	return append(cols, lake.ColumnPartition, lake.ColumnOffset, "epoch_us("+lake.ColumnEventTime+")", lake.ColumnDuplicate, lake.ColumnLate)
+}
+
+// within is the condition that a time lies in one of some spans.
+func within(us string, spans [][2]int64) string {
+	conditions := make([]string, len(spans))
+	for i, s := range spans {
+		conditions[i] = fmt.Sprintf("(%s >= %d AND %s < %d)", us, s[0], us, s[1])
+	}
+	return "(" + strings.Join(conditions, " OR ") + ")"
+}
+
+// listOf is a list of strings in SQL.
+func listOf(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, s := range texts {
+		quoted[i] = quoteText(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

@@ -1,0 +1,285 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// job is one view of a run. Everything is planned relative to the CURRENT that begin read (SEAM 8).
+type job struct {
+	runner  *Runner
+	options *RunOptions
+	view    *view.View
+	report  ViewReport
+	err     error // the first failure; set once
+	done    bool  // the run had published this view before
+
+	plan    *algebra.Plan
+	topic   lake.Topic
+	starts  map[int]int64  // of the log, by partition; the partitions are those of Kafka's metadata
+	current *lake.Manifest //
+	tag     lake.Tag       //
+	cuts    map[int]lake.Cut
+
+	chunks  map[int][]lake.Chunk // committed ones, by partition
+	periods []period             // to compute
+	counts  records              // below the cuts
+	missing map[int][][2]int64   // offsets below the cuts that retention took before they were archived
+	files   []lake.ViewFile      // computed by this run
+	ledger  []lake.ViewFile
+}
+
+// do calls f unless the job has failed, or was done before.
+func (j *job) do(f func() error) {
+	if j.err == nil && !j.done {
+		j.err = f()
+	}
+}
+
+// bySource groups jobs by the source that they read, in the order of the first of each.
+func bySource(jobs []*job) [][]*job {
+	var groups [][]*job
+	for _, j := range jobs {
+		i := slices.IndexFunc(groups, func(g []*job) bool { return g[0].view.Source == j.view.Source })
+		if i < 0 {
+			groups = append(groups, []*job{j})
+		} else {
+			groups[i] = append(groups[i], j)
+		}
+	}
+	return groups
+}
+
+// begin reads CURRENT, and finds the topic's life and partitions.
+func (j *job) begin(ctx context.Context) error {
+	r := j.runner
+	var err error
+	if j.plan, err = algebra.Compile(j.view); err != nil {
+		return err
+	}
+	if j.topic, j.starts, err = r.topic(ctx, j.view.Source.Topic); err != nil {
+		return err
+	}
+	if err := r.cfg.Lake.PutDefinition(ctx, j.view.Hash, j.view.Canonical); err != nil {
+		return err
+	}
+	j.current, j.tag, err = r.cfg.Lake.EnsureFirst(ctx, j.view.Name, j.view.Hash, j.topic, j.starts, j.options.Now)
+	if err != nil {
+		return err
+	}
+	if j.current.Topic != j.topic {
+		return fmt.Errorf("snapshot %s is of topic %s, the lake is at %s", j.current.ID, j.current.Topic, j.topic)
+	}
+	snapshots, _, err := r.cfg.Lake.Snapshots(ctx, j.view.Name, j.view.Hash)
+	if err != nil {
+		return err
+	}
+	for _, m := range snapshots {
+		if m.Run == j.options.RunID {
+			j.done = true
+			j.report.describe(m)
+			j.report.Note = "this run had published it before"
+		}
+	}
+	return nil
+}
+
+// topic returns the life of a topic that the lake holds, which must be the broker's, and where the log of each partition starts.
+func (r *Runner) topic(ctx context.Context, name string) (lake.Topic, map[int]int64, error) {
+	seen, err := r.cfg.Stream.Topic(ctx, name)
+	if err != nil {
+		return lake.Topic{}, nil, err
+	}
+	t, err := r.cfg.Lake.Incarnation(ctx, name, seen.ClusterID, seen.ID)
+	if err != nil {
+		return lake.Topic{}, nil, err
+	}
+	starts := map[int]int64{}
+	for _, p := range seen.Partitions {
+		if starts[p], _, err = r.cfg.Stream.Bounds(ctx, name, p); err != nil {
+			return lake.Topic{}, nil, err
+		}
+	}
+	return t, starts, nil
+}
+
+// group is the unit of the seam that a partition of the job is.
+func (j *job) group(partition int) live.Group {
+	return live.Group{Project: j.runner.cfg.Project.Name, Topic: j.topic.Name, Incarnation: j.topic.Incarnation, Partition: partition,
+		View: j.view.Name, Hash: j.view.Hash}
+}
+
+// cut ends the speed layer's epochs and fixes V, once per run: a run that is begun again uses the V of the first time.
+func (j *job) cut(ctx context.Context) error {
+	r := j.runner
+	if err := r.step("before-cut"); err != nil {
+		return err
+	}
+	var err error
+	j.cuts, err = r.cfg.Lake.RunCut(ctx, j.view.Name, j.view.Hash, j.options.RunID)
+	if errors.Is(err, lake.ErrNotFound) {
+		j.cuts, err = j.newCut(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return r.step("after-cut")
+}
+
+func (j *job) newCut(ctx context.Context) (map[int]lake.Cut, error) {
+	r := j.runner
+	cuts := map[int]lake.Cut{}
+	maps.Copy(cuts, j.current.Cuts) // V never goes back, nor loses a partition
+	for p := range j.starts {
+		off, at, ok, err := r.cfg.Live.Cut(ctx, j.group(p))
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			// Speed holds nothing of the partition, so the boundary may stand where the archive does.
+			if off, at, _, err = r.cfg.Lake.Next(ctx, j.topic, p); err != nil {
+				return nil, err
+			}
+		}
+		before, known := j.current.Cuts[p]
+		if !known || off > before.Offset {
+			if off < 0 {
+				off, at = j.starts[p], intake.Start() // nothing is archived
+			}
+			cuts[p] = lake.Cut{Offset: off, Progress: at}
+		}
+	}
+	if err := r.step("after-live-cut"); err != nil {
+		return nil, err
+	}
+	return r.cfg.Lake.PutRunCut(ctx, j.view.Name, j.view.Hash, j.options.RunID, cuts)
+}
+
+// begun is the offset from which a partition's records are the job's: those of the current snapshot are covered already. A first
+// snapshot covers nothing, but says where the log began when it was made; the lake may reach further back.
+func (j *job) begun(partition int) int64 {
+	if j.options.Full || j.current.Run == firstRun {
+		return 0
+	}
+	return j.current.Cuts[partition].Offset
+}
+
+// firstRun is the run that S0 names.
+const firstRun = "first"
+
+// How often the archive is looked at while a run waits for it.
+const (
+	firstPoll = 50 * time.Millisecond
+	lastPoll  = time.Second
+)
+
+// wait asks the archive to close its chunks up to the cut, and returns when it has. The jobs are of one source.
+func (r *Runner) wait(ctx context.Context, jobs []*job, o *RunOptions) {
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil || j.done })
+	if len(jobs) == 0 {
+		return
+	}
+	err := r.await(ctx, jobs, o)
+	for _, j := range jobs {
+		j.do(func() error { return err })
+		j.do(func() error { return j.readChunks(ctx) })
+	}
+}
+
+func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
+	t := jobs[0].topic
+	want := map[int]int64{}
+	for _, j := range jobs {
+		for p, cut := range j.cuts {
+			// What a computed snapshot covers the archive has reached long ago.
+			if before, ok := j.current.Cuts[p]; !ok || cut.Offset > before.Offset || j.current.Run == firstRun {
+				want[p] = max(want[p], cut.Offset)
+			}
+		}
+	}
+	if err := r.step("before-ask"); err != nil {
+		return err
+	}
+	if len(want) > 0 {
+		if err := r.cfg.Lake.AskClose(ctx, t, want); err != nil {
+			return err
+		}
+	}
+	limit := r.cfg.Project.Batch.ArchiveWait
+	if limit <= 0 {
+		limit = 10 * time.Minute
+	}
+	began := time.Now()
+	poll := firstPoll
+	for {
+		behind, worst, at, err := r.behind(ctx, t, want, jobs[0].starts)
+		if err != nil {
+			return err
+		}
+		if behind == 0 {
+			return r.step("after-wait")
+		}
+		if time.Since(began) >= limit {
+			return fmt.Errorf("wait for the archive: after %s it is at offset %d of partition %d of topic %s and has to reach %d (%d records behind in all); does `caudal run archive` run?",
+				limit, at, worst, t.Name, want[worst], behind)
+		}
+		o.Progress(Step{Phase: "wait", Total: behind, Note: fmt.Sprintf("the archive of %s is %d records behind the cut", t.Name, behind)})
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(poll):
+		}
+		poll = min(2*poll, lastPoll)
+	}
+}
+
+// behind is how many records the archive lacks up to the offsets wanted, and the partition that lacks most, with its position. Where it has
+// not begun, it is going to begin at the log's start.
+func (r *Runner) behind(ctx context.Context, t lake.Topic, want, starts map[int]int64) (sum int64, worst int, at int64, err error) {
+	most := int64(0)
+	for _, p := range slices.Sorted(maps.Keys(want)) {
+		next, _, _, err := r.cfg.Lake.Next(ctx, t, p)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if next < 0 {
+			next = starts[p]
+		}
+		if lacks := want[p] - next; lacks > 0 {
+			sum += lacks
+			if lacks > most {
+				most, worst, at = lacks, p, next
+			}
+		}
+	}
+	return sum, worst, at, nil
+}
+
+// readChunks reads what the lake holds of the topic below the cuts.
+func (j *job) readChunks(ctx context.Context) error {
+	j.chunks = map[int][]lake.Chunk{}
+	for p, cut := range j.cuts {
+		chunks, err := j.runner.cfg.Lake.Chunks(ctx, j.topic, p, 0)
+		if err != nil {
+			return err
+		}
+		for i, c := range chunks {
+			if c.First >= cut.Offset {
+				chunks = chunks[:i]
+				break
+			}
+		}
+		j.chunks[p] = chunks
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package batch
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/lake"
+)
+
+// Report says what a run did.
+type Report struct {
+	Run     string       `json:"run"`
+	Started time.Time    `json:"started"`
+	Seconds float64      `json:"seconds"`
+	Views   []ViewReport `json:"views"`
+}
+
+// ViewReport says what a run did for one view.
+type ViewReport struct {
+	View       string        `json:"view"`
+	Snapshot   string        `json:"snapshot,omitempty"` // id; "" = none was published
+	Parent     string        `json:"parent,omitempty"`   // the snapshot that it was planned against
+	Cuts       map[int]int64 `json:"cuts,omitempty"`     // V, by partition
+	Periods    int           `json:"periods"`            // that were computed
+	NewFiles   int           `json:"new_files"`          // that were written for them
+	Files      int           `json:"files"`              // of the snapshot
+	Events     int64         `json:"events"`             // below V, duplicates among them
+	Duplicates int64         `json:"duplicates"`
+	Late       int64         `json:"late"`
+	Dead       int64         `json:"dead"`
+	Dropped    int           `json:"dropped_epochs"`
+	Changed    int           `json:"changed_buckets"` // that the ledger lists
+	Ledger     string        `json:"ledger,omitempty"`
+	Seconds    float64       `json:"seconds"` // of computing
+	Note       string        `json:"note,omitempty"`
+	Error      string        `json:"error,omitempty"`
+}
+
+func (v *ViewReport) describe(m *lake.Manifest) {
+	v.Snapshot, v.Parent, v.Cuts, v.Files = m.ID, m.Parent, m.Offsets(), len(m.Files)
+	v.Events, v.Duplicates, v.Late, v.Dead = m.Events, m.Duplicates, m.Late, m.Dead
+	if len(m.Ledger) > 0 {
+		v.Ledger = m.Ledger[0].Key
+	}
+}
+
+// String is the report for people.
+func (r Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %s, %.1f s\n", r.Run, r.Seconds)
+	for _, v := range r.Views {
+		if v.Error != "" {
+			fmt.Fprintf(&b, "%s: failed, the old snapshot stays: %s\n", v.View, v.Error)
+			continue
+		}
+		var cuts []string
+		for _, p := range slices.Sorted(maps.Keys(v.Cuts)) {
+			cuts = append(cuts, fmt.Sprintf("%d:%d", p, v.Cuts[p]))
+		}
+		fmt.Fprintf(&b, "%s: snapshot %s of %d events (%d duplicates, %d late) and %d dead letters below %s; %d periods computed in %.1f s, %d of %d files new\n",
+			v.View, v.Snapshot, v.Events, v.Duplicates, v.Late, v.Dead, strings.Join(cuts, " "), v.Periods, v.Seconds, v.NewFiles, v.Files)
+		if v.Note != "" {
+			fmt.Fprintf(&b, "  %s\n", v.Note)
+		}
+	}
+	return b.String()
+}

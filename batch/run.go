@@ -1,0 +1,251 @@
+package batch
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Config says what a runner works on. Zero values of the optional fields are defaults.
+type Config struct {
+	Project *view.Project
+	Stream  *stream.Client
+	Lake    *lake.Lake
+	Live    *live.Redis
+	Engine  engine.Options // memory and threads default to those of Project.Batch
+	Logger  *slog.Logger   // default: slog.Default
+	TempDir string         // for view files on their way into the lake; default: the system's
+	Owner   string         // how the lock names this process; default: host and process id
+	// RowsPerLoad bounds the source rows that are computed together; a single period may exceed it. Default 20 million.
+	RowsPerLoad int64
+	// Steps is called between every two steps of a run; an error that it returns ends the run there, as a crash would. For tests.
+	Steps func(step string) error
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.RowsPerLoad == 0 {
+		c.RowsPerLoad = 20_000_000
+	}
+	if c.Steps == nil {
+		c.Steps = func(string) error { return nil }
+	}
+	if c.Engine.MemoryLimit == "" {
+		c.Engine.MemoryLimit = c.Project.Batch.MemoryLimit
+	}
+	if c.Engine.Threads == 0 {
+		c.Engine.Threads = c.Project.Batch.Threads
+	}
+	if c.Owner == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return c, fmt.Errorf("name the owner of the batch lock: %w", err)
+		}
+		c.Owner = fmt.Sprintf("%s, process %d", host, os.Getpid())
+	}
+	return c, nil
+}
+
+// Validate reports the first setting that cannot work.
+func (c Config) Validate() error {
+	if c.Project == nil || c.Stream == nil || c.Lake == nil || c.Live == nil {
+		return errors.New("batch: project, stream, lake and live are needed")
+	}
+	if c.RowsPerLoad < 0 {
+		return errors.New("batch: RowsPerLoad is negative")
+	}
+	return nil
+}
+
+// Runner computes and publishes the snapshots of a project's views.
+type Runner struct{ cfg Config }
+
+// NewRunner checks the configuration. It opens nothing.
+func NewRunner(cfg Config) (*Runner, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{cfg: cfg}, nil
+}
+
+// RunOptions of one run.
+type RunOptions struct {
+	Full     bool       // compute all dates, not only those that changed since the current snapshot
+	Views    []string   // by name; none: all
+	RunID    string     // of an earlier run that did not finish, to go on with the same cut; "" = a new one
+	Now      time.Time  // of the snapshots; default: the clock
+	Progress func(Step) // is told what is being done; must not block. May be nil.
+}
+
+// Step is a piece of progress.
+type Step struct {
+	Phase string // "cut", "wait", "compute", "publish", "drop"
+	View  string // "" where it concerns several
+	Done  int64  // of Total: offsets waited for, or periods computed
+	Total int64
+	Note  string // for people
+}
+
+// Time that a run's lock holds without being renewed, and how often it is renewed. A crashed run blocks the next one for as long.
+const (
+	lockTTL   = 60 * time.Second
+	lockRenew = 15 * time.Second
+)
+
+// Run cuts all views, waits until the archive has reached the cut, computes, checks and publishes each view. A view that fails keeps its old
+// snapshot and does not stop the others; the error then names all that failed. Overlapping runs are refused with lake.ErrLocked.
+func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
+	began := time.Now()
+	if o.Now.IsZero() {
+		o.Now = began
+	}
+	if o.RunID == "" {
+		o.RunID = fmt.Sprintf("%s-%s", o.Now.UTC().Format("20060102T150405Z"), strings.ToLower(rand.Text()[:6]))
+	}
+	if o.Progress == nil {
+		o.Progress = func(Step) {}
+	}
+	report := Report{Run: o.RunID, Started: o.Now.UTC()}
+	views, err := r.views(o.Views)
+	if err != nil {
+		return report, err
+	}
+	err = r.locked(ctx, "run "+o.RunID, func(ctx context.Context) error {
+		jobs := make([]*job, len(views))
+		for i, v := range views {
+			jobs[i] = &job{runner: r, options: &o, view: v, report: ViewReport{View: v.Name}}
+		}
+		r.carryOut(ctx, jobs, &o)
+		var failed error
+		for _, j := range jobs {
+			if j.err != nil {
+				j.report.Error = j.err.Error()
+				failed = errors.Join(failed, fmt.Errorf("batch view %s: %w", j.view.Name, j.err))
+			}
+			report.Views = append(report.Views, j.report)
+		}
+		return failed
+	})
+	report.Seconds = time.Since(began).Seconds()
+	return report, err
+}
+
+// carryOut takes the jobs through the phases. A job that fails has its err set and takes no further part.
+func (r *Runner) carryOut(ctx context.Context, jobs []*job, o *RunOptions) {
+	for _, j := range jobs {
+		j.do(func() error { return j.begin(ctx) })
+	}
+	for _, j := range jobs {
+		// All cuts close together in time, so that the views of one run tell of nearly the same moment.
+		o.Progress(Step{Phase: "cut", View: j.view.Name})
+		j.do(func() error { return j.cut(ctx) })
+	}
+	for _, group := range bySource(jobs) {
+		r.wait(ctx, group, o)
+		r.compute(ctx, group, o)
+	}
+	for _, j := range jobs {
+		j.do(func() error { return j.publish(ctx) })
+	}
+}
+
+// views returns the named views, or all.
+func (r *Runner) views(names []string) ([]*view.View, error) {
+	if len(names) == 0 {
+		return r.cfg.Project.Views, nil
+	}
+	var views []*view.View
+	for _, name := range names {
+		v, err := r.view(name)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+func (r *Runner) view(name string) (*view.View, error) {
+	i := slices.IndexFunc(r.cfg.Project.Views, func(v *view.View) bool { return v.Name == name })
+	if i < 0 {
+		known := make([]string, len(r.cfg.Project.Views))
+		for k, v := range r.cfg.Project.Views {
+			known[k] = v.Name
+		}
+		return nil, fmt.Errorf("no view %q: the project has %s", name, strings.Join(known, ", "))
+	}
+	return r.cfg.Project.Views[i], nil
+}
+
+// locked calls f under the project's lock. f's context ends if the lock is lost.
+func (r *Runner) locked(ctx context.Context, what string, f func(context.Context) error) error {
+	lock, err := r.cfg.Lake.Lock(ctx, "batch-"+r.cfg.Project.Name, r.cfg.Owner+", "+what, time.Now(), lockTTL)
+	if err != nil {
+		return fmt.Errorf("begin %s: %w", what, err)
+	}
+	held, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		tick := time.NewTicker(lockRenew)
+		defer tick.Stop()
+		until := time.Now().Add(lockTTL)
+		for {
+			select {
+			case <-held.Done():
+				return
+			case now := <-tick.C:
+				err := lock.Renew(held, now, lockTTL)
+				if err == nil {
+					until = now.Add(lockTTL)
+				} else if errors.Is(err, lake.ErrLocked) || time.Until(until) < lockRenew {
+					cancel(fmt.Errorf("%s lost its lock: %w", what, err))
+					return
+				}
+			}
+		}
+	}()
+	err = f(held)
+	if lost := context.Cause(held); lost != nil && ctx.Err() == nil {
+		err = errors.Join(err, lost)
+	}
+	cancel(nil)
+	<-renewed
+	if errors.Is(err, errCrash) {
+		return err // as if the process had died: the lock falls free by itself
+	}
+	release, done := context.WithTimeout(context.WithoutCancel(ctx), lockRenew)
+	defer done()
+	if free := lock.Release(release); free != nil && err == nil {
+		r.cfg.Logger.Warn("the batch lock was not released", "error", free)
+	}
+	return err
+}
+
+// errCrash marks the errors of Config.Steps.
+var errCrash = errors.New("stopped by a test")
+
+func (r *Runner) step(name string) error {
+	if err := r.cfg.Steps(name); err != nil {
+		return fmt.Errorf("%w at %s: %w", errCrash, name, err)
+	}
+	return nil
+}
