@@ -1,0 +1,145 @@
+package serving
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// row is one finished row of the answer.
+type row struct {
+	time     int64
+	dims     []algebra.Value // as question.dims
+	measures []algebra.Answer
+	source   source
+	counts   counts
+}
+
+// rows finishes the cells: reads the answers off, computes the derived measures, and orders.
+func (s *Server) rows(ctx context.Context, plan *algebra.Plan, q *question, cs *cells) ([]row, error) {
+	found := make([]row, 0, len(cs.byKey))
+	stored := make([][]algebra.Answer, 0, len(cs.byKey)) // as question.stored
+	for _, c := range cs.byKey {
+		if c.counts.events == 0 {
+			continue // nothing but events on which the view's filter failed
+		}
+		found = append(found, row{time: c.bucket, dims: c.dims, source: c.source(), counts: c.counts})
+		stored = append(stored, c.answer(plan, q.stored))
+	}
+	derived, err := s.derive(ctx, q, stored)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		found[i].measures = make([]algebra.Answer, len(q.measures))
+		for k, m := range q.measures {
+			if at := slices.Index(q.stored, m); at >= 0 {
+				found[i].measures[k] = stored[i][at]
+			} else {
+				found[i].measures[k] = derived.answer(i, m, q, stored[i])
+			}
+		}
+	}
+	slices.SortFunc(found, q.compare)
+	return found, nil
+}
+
+// derivedValues are the derived measures of all rows.
+type derivedValues struct {
+	measures []int
+	values   [][]algebra.Value
+}
+
+// answer is exact if everything that it is made of is. How errors of parts add up is not known, so no bound is given.
+func (d derivedValues) answer(row, measure int, q *question, stored []algebra.Answer) algebra.Answer {
+	a := algebra.Answer{Value: d.values[row][slices.Index(d.measures, measure)], Exact: true}
+	for _, n := range needs(q.view, measure) {
+		part := stored[slices.Index(q.stored, n)]
+		a.Exact = a.Exact && part.Exact
+		a.Overflow = a.Overflow || part.Overflow
+	}
+	return a
+}
+
+// derive computes the derived measures of the answer from the stored ones, after the merge.
+func (s *Server) derive(ctx context.Context, q *question, stored [][]algebra.Answer) (derivedValues, error) {
+	var d derivedValues
+	var exprs []string
+	for _, m := range q.measures {
+		if q.view.Measures[m].Agg == view.Derived {
+			d.measures = append(d.measures, m)
+			exprs = append(exprs, q.view.Measures[m].Expr)
+		}
+	}
+	if len(exprs) == 0 || len(stored) == 0 {
+		return d, nil
+	}
+	columns := make([]view.Column, len(q.stored))
+	for i, m := range q.stored {
+		columns[i] = view.Column{Name: q.view.Measures[m].Name, Type: q.view.Measures[m].Type}
+	}
+	input := make([][]algebra.Value, len(stored))
+	for i, answers := range stored {
+		input[i] = make([]algebra.Value, len(answers))
+		for k := range answers {
+			input[i][k] = answers[k].Value
+		}
+	}
+	conn, put, err := s.store.reader(ctx)
+	if err != nil {
+		return d, err
+	}
+	defer put()
+	if d.values, err = conn.Derive(ctx, columns, input, exprs); err != nil {
+		return d, fmt.Errorf("compute the derived measures of %s: %w", q.view.Name, err)
+	}
+	return d, nil
+}
+
+// compare orders rows as asked, null last whatever the direction, and then by time and dimensions, so that equal questions have equal answers.
+func (q *question) compare(a, b row) int {
+	for _, key := range q.order {
+		var order int
+		switch key.by {
+		case byTime:
+			order = cmp.Compare(a.time, b.time)
+			if key.descending {
+				order = -order
+			}
+		case byDimension:
+			order = compareNullLast(a.dims[key.at], b.dims[key.at], key.descending)
+		case byMeasure:
+			order = compareNullLast(a.measures[key.at].Value, b.measures[key.at].Value, key.descending)
+		}
+		if order != 0 {
+			return order
+		}
+	}
+	if order := cmp.Compare(a.time, b.time); order != 0 {
+		return order
+	}
+	for i := range a.dims {
+		if order := compareNullLast(a.dims[i], b.dims[i], false); order != 0 {
+			return order
+		}
+	}
+	return 0
+}
+
+func compareNullLast(a, b algebra.Value, descending bool) int {
+	switch {
+	case a.IsNull() && b.IsNull():
+		return 0
+	case a.IsNull():
+		return 1
+	case b.IsNull():
+		return -1
+	case descending:
+		return algebra.Compare(b, a)
+	}
+	return algebra.Compare(a, b)
+}

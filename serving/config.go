@@ -1,0 +1,94 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Log is what the serving layer asks of Kafka: which partitions there are and where they end. A *stream.Client is one.
+type Log interface {
+	Topic(ctx context.Context, topic string) (stream.Topic, error)
+	Bounds(ctx context.Context, topic string, partition int) (first, next int64, err error)
+}
+
+// Config of a Server. Project, Lake, Live and Stream are required.
+type Config struct {
+	Project *view.Project
+	Lake    *lake.Lake
+	Live    *live.Redis
+	Stream  Log
+
+	Engine     engine.Options // bounds of the local DuckDB; its Path is set to a file in CacheDir
+	CacheDir   string         // folder for the local copy of the batch results, which is removed on Close; default: a temporary folder
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // default: a registry of the server's own
+	Gatherer   prometheus.Gatherer   // what /metrics shows; default: the Registerer if it is a registry
+	Clock      func() time.Time      // default time.Now
+
+	Concurrency  int           // queries that read the batch results at once; default 8
+	QueryTimeout time.Duration // of one HTTP query; default 30 s
+	SpeedTimeout time.Duration // after which a query answers without the speed layer; default 2 s
+	QueryMemory  int64         // bytes that one query may take for cells; default 256 MiB
+	SpeedCache   int64         // bytes of decoded speed chunks that are kept; default 256 MiB
+}
+
+// Validate says what is missing.
+func (c Config) Validate() error {
+	switch {
+	case c.Project == nil:
+		return errors.New("serving: no project")
+	case c.Lake == nil:
+		return errors.New("serving: no lake")
+	case c.Live == nil:
+		return errors.New("serving: no redis")
+	case c.Stream == nil:
+		return errors.New("serving: no kafka")
+	case c.Concurrency < 0 || c.QueryTimeout < 0 || c.SpeedTimeout < 0 || c.QueryMemory < 0 || c.SpeedCache < 0:
+		return errors.New("serving: a limit is negative")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Registerer == nil {
+		c.Registerer = prometheus.NewRegistry()
+	}
+	if g, ok := c.Registerer.(prometheus.Gatherer); ok && c.Gatherer == nil {
+		c.Gatherer = g
+	}
+	if c.Gatherer == nil {
+		c.Gatherer = prometheus.DefaultGatherer
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 8
+	}
+	if c.QueryTimeout == 0 {
+		c.QueryTimeout = 30 * time.Second
+	}
+	if c.SpeedTimeout == 0 {
+		c.SpeedTimeout = 2 * time.Second
+	}
+	if c.QueryMemory == 0 {
+		c.QueryMemory = 256 << 20
+	}
+	if c.SpeedCache == 0 {
+		c.SpeedCache = 256 << 20
+	}
+	return c
+}

@@ -1,0 +1,178 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caudal/caudal/internal/live"
+)
+
+// partition is what was served of one partition.
+type partition struct {
+	number int
+	batch  int64 // V: batch covers the records below it
+	served int64 // the answer holds the records below it
+	end    int64 // of the log, -1 where Kafka did not say
+	read   reading
+	reason string // why nothing beyond batch was served; "" = all that the speed layer has
+}
+
+// merged is what both layers hold for a question.
+type merged struct {
+	snap       *snapshot
+	partitions []partition
+	cells      *cells
+	reason     string // why the whole is partial beside what partitions say
+}
+
+// merge pins a snapshot, reads the speed layer from its V on and then batch, and merges (SEAM Reader 16-17).
+func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged, error) {
+	pinnedAt := s.cfg.Clock()
+	m, release, err := s.readSpeed(ctx, vs, q)
+	if err != nil {
+		return nil, err
+	}
+	if m.worthRepeating() {
+		// Perhaps a newer snapshot stands, whose V starts an epoch that Redis still has.
+		release()
+		if err := s.refresh(ctx, vs, pinnedAt); err != nil && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if m, release, err = s.readSpeed(ctx, vs, q); err != nil {
+			return nil, err
+		}
+	}
+	defer release()
+	m.cells = newCells(vs.plan, q, s.cfg.QueryMemory)
+	for i := range m.partitions {
+		if err := m.cells.addReading(m.partitions[i].read); err != nil {
+			return nil, err
+		}
+		m.partitions[i].read.chunks = nil
+	}
+	conn, put, err := s.store.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer put()
+	if err := newBatchQuery(vs.plan, q, m.snap).run(ctx, conn, m.cells); err != nil {
+		if p := (*Problem)(nil); errors.As(err, &p) || ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, unavailable(err.Error(), "try again; see /v1/status")
+	}
+	return m, nil
+}
+
+// worthRepeating says whether a partition was not served for a cause that a newer snapshot may mend.
+func (m *merged) worthRepeating() bool {
+	return slices.ContainsFunc(m.partitions, func(p partition) bool {
+		return p.reason != "" && p.read.served != "" && p.read.served != live.ServedWhole
+	})
+}
+
+// readSpeed pins the current snapshot and reads the speed layer of every partition from its V on.
+func (s *Server) readSpeed(ctx context.Context, vs *viewState, q *question) (*merged, func(), error) {
+	snap, release, err := s.pin(ctx, vs)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		}
+		return nil, nil, unavailable(err.Error(), "see /v1/status")
+	}
+	m := &merged{snap: snap}
+	m.partitions, m.reason = s.partitions(ctx, vs, snap)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.SpeedTimeout, fmt.Errorf("the speed layer did not answer within %v", s.cfg.SpeedTimeout))
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range m.partitions {
+		wg.Go(func() { s.readPartition(ctx, vs, snap, q, &m.partitions[i]) })
+	}
+	wg.Wait()
+	return m, release, nil
+}
+
+// partitions lists the partitions of the view's topic from Kafka's metadata. Where Kafka is silent, those that batch knows have to do:
+// others may exist, so that the answer may be partial.
+func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) (list []partition, reason string) {
+	topic, err := s.topics.get(ctx, vs.view.Source.Topic)
+	numbers := topic.Partitions
+	if err != nil && len(numbers) == 0 {
+		numbers = slices.Sorted(maps.Keys(snap.manifest.Cuts))
+		if len(numbers) == 0 {
+			reason = fmt.Sprintf("the partitions of topic %s are not known: %v", vs.view.Source.Topic, err)
+		}
+	}
+	for _, n := range numbers {
+		p := partition{number: n, end: -1}
+		b, known := topic.bounds[n]
+		if known && err == nil {
+			p.end = b.next
+		}
+		// A partition that the manifest does not name has V at its start (SEAM 15).
+		if cut, ok := snap.manifest.Cuts[n]; ok {
+			p.batch = cut.Offset
+		} else {
+			p.batch = b.first
+		}
+		p.served = p.batch
+		list = append(list, p)
+	}
+	return list, reason
+}
+
+// readPartition reads the speed layer of one partition. What goes wrong makes the answer partial and does not fail it.
+func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapshot, q *question, p *partition) {
+	g := s.group(vs, snap, p.number)
+	r, err := s.speed.read(ctx, vs.plan, g, p.batch, q.spans)
+	switch {
+	case err != nil:
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		p.reason = fmt.Sprintf("the speed layer could not be read: %v", err)
+	case r.served == live.ServedWhole:
+		p.read, p.served = r, r.meta.Off
+		return
+	case r.served == live.ServedNothing:
+		p.reason = "the speed layer has no state of this partition yet"
+	case r.served == live.ServedNoStart:
+		p.reason = fmt.Sprintf("the speed layer has no state from offset %d on and is rebuilding it", p.batch)
+	default:
+		p.reason = fmt.Sprintf("the speed layer has lost %s and is rebuilding it", r.lost)
+	}
+	p.read = reading{served: r.served}
+	if p.end >= 0 && p.end <= p.batch {
+		p.reason = "" // nothing was written after what batch covers
+	}
+}
+
+// group names the unit of the seam of one partition, in the life of the topic that the snapshot is of.
+func (s *Server) group(vs *viewState, snap *snapshot, partition int) live.Group {
+	return live.Group{
+		Project: s.cfg.Project.Name, Topic: snap.manifest.Topic.Name, Incarnation: snap.manifest.Topic.Incarnation,
+		Partition: partition, View: vs.view.Name, Hash: vs.view.Hash,
+	}
+}
+
+// watermark is the smallest over the partitions that were served, µs UTC; false where none has seen an event.
+func (m *merged) watermark(lateness time.Duration) (int64, bool) {
+	least, found := int64(forever), false
+	for _, p := range m.partitions {
+		at := m.snap.manifest.Cuts[p.number].Progress.MaxEventTime
+		if p.read.served == live.ServedWhole {
+			at = p.read.meta.Progress.MaxEventTime
+		} else if _, ok := m.snap.manifest.Cuts[p.number]; !ok {
+			continue
+		}
+		if at != beginning {
+			least, found = min(least, at), true
+		}
+	}
+	return least - lateness.Microseconds(), found
+}

@@ -1,0 +1,54 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the serving layer.
+type metrics struct {
+	queries  *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	partial  *prometheus.CounterVec
+	sequence *prometheus.GaugeVec
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caudal_serving_queries_total", Help: "Queries by view and HTTP status of the outcome; the view is empty where the query was refused.",
+		}, []string{"view", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "caudal_serving_query_seconds", Help: "Time that queries took that were answered.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"view"}),
+		partial: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caudal_serving_partial_answers_total", Help: "Answers that lacked the speed layer or a part of it.",
+		}, []string{"view"}),
+		sequence: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "caudal_serving_snapshot_sequence", Help: "Publication number of the snapshot that is served; -1 before the first.",
+		}, []string{"view"}),
+	}
+	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(view string, err error, took time.Duration) {
+	status := 200
+	if err != nil {
+		status = 500
+		if p := (*Problem)(nil); errors.As(err, &p) {
+			status = p.Status
+		}
+	} else {
+		m.duration.WithLabelValues(view).Observe(took.Seconds())
+	}
+	m.queries.WithLabelValues(view, fmt.Sprint(status)).Inc()
+}

@@ -1,0 +1,62 @@
+package serving
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Problem is why a query was not answered, as RFC 9457 writes it (application/problem+json). Each has a sentence that says what to do.
+type Problem struct {
+	Type       string   `json:"type"`  // urn:caudal:problem: and one of the kinds below
+	Title      string   `json:"title"` // the kind in words
+	Status     int      `json:"status"`
+	Detail     string   `json:"detail"`               // Reason and Suggestion as one text
+	Field      string   `json:"field,omitempty"`      // the parameter that is at fault
+	Reason     string   `json:"reason"`               //
+	Suggestion string   `json:"suggestion,omitempty"` //
+	Nearest    []string `json:"nearest,omitempty"`    // values of Field that would do
+}
+
+// Error is the problem in one line.
+func (p *Problem) Error() string {
+	s := p.Detail
+	if p.Field != "" {
+		s = p.Field + ": " + s
+	}
+	return s
+}
+
+func newProblem(status int, kind, title, field, reason, suggestion string) *Problem {
+	detail := reason
+	if suggestion != "" {
+		detail += ": " + suggestion
+	}
+	return &Problem{Type: "urn:caudal:problem:" + kind, Title: title, Status: status, Detail: detail, Field: field, Reason: reason, Suggestion: suggestion}
+}
+
+// invalid is a query that can never be answered as it stands.
+func invalid(field, suggestion, format string, args ...any) *Problem {
+	return newProblem(http.StatusBadRequest, "invalid-query", "The query is not valid", field, fmt.Sprintf(format, args...), suggestion)
+}
+
+// unknown names the names that come nearest to one that does not exist.
+func unknown(field, what, name string, known []string) *Problem {
+	status, kind, title := http.StatusBadRequest, "unknown-name", "The query names what does not exist"
+	if field == "view" {
+		status = http.StatusNotFound
+	}
+	near := nearest(name, known)
+	p := newProblem(status, kind, title, field, fmt.Sprintf("no %s %q", what, name), suggestNames(near, known))
+	p.Nearest = near
+	return p
+}
+
+// tooLarge is a query that would take more than the server gives to one.
+func tooLarge(reason, suggestion string) *Problem {
+	return newProblem(http.StatusUnprocessableEntity, "too-large", "The query is too large", "", reason, suggestion)
+}
+
+// unavailable is a failure of the batch side: without it there is no answer.
+func unavailable(reason, suggestion string) *Problem {
+	return newProblem(http.StatusServiceUnavailable, "unavailable", "The batch layer cannot be read", "", reason, suggestion)
+}

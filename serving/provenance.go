@@ -1,0 +1,194 @@
+package serving
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// provenance says where the numbers of an answer come from.
+func provenance(q *question, m *merged, rows []row) Provenance {
+	manifest := m.snap.manifest
+	p := Provenance{Snapshot: manifest.ID, Sequence: m.snap.sequence, Exact: true, Rows: make([]RowOrigin, len(rows))}
+	if !manifest.Created.IsZero() {
+		p.Created = manifest.Created.UTC().Format(time.RFC3339)
+	}
+	if at, ok := m.watermark(q.view.Source.Lateness); ok {
+		p.Watermark = formatTime(at, q.view.Location)
+	}
+	p.coverage(m)
+	exactUntil := int64(forever)
+	worst := make([]*float64, len(q.measures))
+	for i := range rows {
+		p.Rows[i] = origin(q, &rows[i], worst)
+		if !p.Rows[i].Exact {
+			exactUntil = min(exactUntil, rows[i].time)
+		}
+		for k := range rows[i].measures {
+			if a := &rows[i].measures[k]; a.Overflow {
+				p.warn(fmt.Sprintf("%s does not fit its type %s in at least one row and is null there", q.view.Measures[q.measures[k]].Name, q.view.Measures[q.measures[k]].Type))
+			}
+		}
+	}
+	p.Exact = exactUntil == forever && !p.Partial
+	if q.grain != nil && exactUntil != forever {
+		p.ExactUntil = formatTime(exactUntil, q.view.Location)
+	}
+	p.Note = p.note(q, m, rows, worst)
+	return p
+}
+
+func (p *Provenance) warn(text string) {
+	if !slices.Contains(p.Warnings, text) {
+		p.Warnings = append(p.Warnings, text)
+	}
+}
+
+// coverage fills in the partitions, and whether and why the answer is partial.
+func (p *Provenance) coverage(m *merged) {
+	var behind int64
+	known := true
+	var reasons []string
+	if m.reason != "" {
+		reasons = append(reasons, m.reason)
+	}
+	byReason := map[string][]string{}
+	p.Partitions = make([]Coverage, len(m.partitions))
+	for i, part := range m.partitions {
+		c := Coverage{Partition: part.number, Batch: part.batch, Served: part.served, Partial: part.reason != "", Reason: part.reason, Missing: m.snap.manifest.Missing[part.number]}
+		if part.end >= 0 {
+			c.End = &m.partitions[i].end
+			behind += max(0, part.end-part.served)
+		} else {
+			known = false
+		}
+		if part.reason != "" {
+			if byReason[part.reason] == nil {
+				reasons = append(reasons, part.reason)
+			}
+			byReason[part.reason] = append(byReason[part.reason], strconv.Itoa(part.number))
+		}
+		for _, gap := range c.Missing {
+			p.warn(fmt.Sprintf("offsets %d to %d of partition %d were taken by the log's retention before they were archived", gap[0], gap[1]-1, part.number))
+		}
+		p.Partitions[i] = c
+	}
+	if known {
+		p.Behind = &behind
+	}
+	for i, r := range reasons {
+		if numbers := byReason[r]; len(numbers) > 0 && len(numbers) < len(m.partitions) {
+			reasons[i] = fmt.Sprintf("partition %s: %s", strings.Join(numbers, ", "), r)
+		}
+	}
+	p.Partial = len(reasons) > 0
+	p.Reason = strings.Join(reasons, "; ")
+}
+
+// origin describes one row, and notes in worst the largest bound of each measure that is not exact, as question.measures.
+func origin(q *question, r *row, worst []*float64) RowOrigin {
+	o := RowOrigin{Source: string(r.source), Exact: true}
+	for k := range r.measures {
+		a := &r.measures[k]
+		if a.Exact {
+			continue
+		}
+		o.Exact = false
+		if o.Bounds == nil {
+			o.Bounds = map[string]*float64{}
+		}
+		var bound *float64
+		if a.Bound > 0 {
+			bound = &a.Bound
+		}
+		o.Bounds[q.view.Measures[q.measures[k]].Name] = bound
+		switch {
+		case worst[k] == nil:
+			worst[k] = new(float64)
+			*worst[k] = a.Bound
+		default:
+			*worst[k] = max(*worst[k], a.Bound)
+		}
+	}
+	return o
+}
+
+// note is the sentence that every dashboard needs.
+func (p *Provenance) note(q *question, m *merged, rows []row, worst []*float64) string {
+	var covered, live int64
+	for _, part := range m.partitions {
+		live += part.served - part.batch
+	}
+	covered = m.snap.manifest.Events
+	var text []string
+	if p.Partial {
+		text = append(text, "Partial: "+p.Reason+".")
+	}
+	sources := map[source]int{}
+	for i := range rows {
+		sources[rows[i].source]++
+	}
+	switch {
+	case len(rows) == 0:
+		text = append(text, "No event matches.")
+	case sources[fromBatch] == len(rows):
+		text = append(text, fmt.Sprintf("All from batch snapshot %s.", p.Snapshot))
+	case sources[fromSpeed] == len(rows):
+		text = append(text, "All live: no batch result holds any of it yet.")
+	default:
+		text = append(text, fmt.Sprintf("Batch snapshot %s holds %s events; up to %s later ones are live.", p.Snapshot, thousands(covered), thousands(live)))
+	}
+	if len(rows) > 0 {
+		text = append(text, p.certainty(q, worst))
+	}
+	if p.Behind != nil && *p.Behind > 0 {
+		text = append(text, fmt.Sprintf("%s more records are in the log and not in the answer yet.", thousands(*p.Behind)))
+	}
+	return strings.Join(text, " ")
+}
+
+// certainty says what is exact and what within which bound.
+func (p *Provenance) certainty(q *question, worst []*float64) string {
+	var parts []string
+	for k, w := range worst {
+		if w == nil {
+			continue
+		}
+		name := q.view.Measures[q.measures[k]].Name
+		switch {
+		case *w > 0:
+			parts = append(parts, fmt.Sprintf("%s ±%.1f %%", name, 100**w))
+		default:
+			parts = append(parts, name+" without a known bound")
+		}
+	}
+	if len(parts) == 0 {
+		return "Every number is exact."
+	}
+	until := ""
+	if p.ExactUntil != "" {
+		until = "Exact until " + p.ExactUntil + "; after that "
+	} else {
+		until = "Approximate: "
+	}
+	rest := ""
+	if len(parts) < len(worst) {
+		rest = ", the rest exact"
+	}
+	return until + strings.Join(parts, ", ") + rest + "."
+}
+
+// thousands writes a count, which is not negative, with commas.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	var b strings.Builder
+	for i := range len(s) {
+		if i > 0 && (len(s)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

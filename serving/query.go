@@ -1,0 +1,327 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Limits of the number of rows of an answer.
+const (
+	defaultLimit = 10_000
+	maxLimit     = 1_000_000
+)
+
+// Query asks for measures of a view by dimensions and time.
+type Query struct {
+	View       string   `json:"view"`
+	Measures   []string `json:"measures,omitempty"`   // default: all of the view
+	Dimensions []string `json:"dimensions,omitempty"` // default: none
+	Grain      string   `json:"grain,omitempty"`      // size of the buckets; "": the range is one bucket
+	From       string   `json:"from,omitempty"`       // inclusive; "": from the first event on
+	To         string   `json:"to,omitempty"`         // exclusive; "": to the last event
+	Where      string   `json:"where,omitempty"`      // condition over dimensions; see docs/api.md
+	Order      []string `json:"order,omitempty"`      // "time", dimensions and measures, "-" before one for descending; default: time, then the dimensions
+	Limit      int      `json:"limit,omitempty"`      // rows at most, 1 to 1,000,000; default 10,000
+}
+
+// question is a query whose every name is resolved.
+type question struct {
+	view     *view.View
+	measures []int // of the answer, in its order; indexes of View.Measures
+	stored   []int // stored measures that are needed, ascending
+	dims     []int // of the answer, in its order
+	grain    *view.Grain
+	spans    []span
+	from, to int64 // µs UTC, or beginning and forever
+	filter   *filter
+	order    []orderKey
+	limit    int
+}
+
+// set is the set of dimensions that the stored rows must have: those of the answer and those of the filter.
+func (q *question) set() uint32 {
+	set := q.filter.dims
+	for _, d := range q.dims {
+		set |= 1 << d
+	}
+	return set
+}
+
+type orderBy uint8
+
+const (
+	byTime orderBy = iota
+	byDimension
+	byMeasure
+)
+
+type orderKey struct {
+	by         orderBy
+	at         int // position in question.dims or question.measures
+	descending bool
+}
+
+// resolve checks a query against the project's views. Errors are *Problem.
+func resolve(p *view.Project, q Query) (*question, error) {
+	v, err := findView(p, q.View)
+	if err != nil {
+		return nil, err
+	}
+	r := &question{view: v, limit: q.Limit}
+	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveFilter, r.resolveOrder} {
+		if err := step(q); err != nil {
+			return nil, err
+		}
+	}
+	if q.Limit == 0 {
+		r.limit = defaultLimit
+	}
+	if r.limit < 1 || r.limit > maxLimit {
+		return nil, invalid("limit", fmt.Sprintf("give 1 to %d", maxLimit), "limit %d is out of range", q.Limit)
+	}
+	return r, nil
+}
+
+func findView(p *view.Project, name string) (*view.View, error) {
+	names := make([]string, 0, len(p.Views))
+	for _, v := range p.Views {
+		if v.Name == name {
+			return v, nil
+		}
+		names = append(names, v.Name)
+	}
+	if name == "" {
+		return nil, invalid("view", suggestNames(nil, names), "no view is named")
+	}
+	return nil, unknown("view", "view", name, names)
+}
+
+func (r *question) resolveMeasures(q Query) error {
+	names := measureNames(r.view)
+	asked := q.Measures
+	if len(asked) == 0 {
+		asked = names
+	}
+	needed := make([]bool, len(r.view.Measures))
+	for _, name := range asked {
+		m := r.view.Measure(name)
+		if m < 0 {
+			p := unknown("measures", "measure", name, names)
+			if r.view.Dimension(name) >= 0 {
+				p = invalid("measures", "name it in dimensions", "%q is a dimension", name)
+			}
+			return p
+		}
+		if slices.Contains(r.measures, m) {
+			return invalid("measures", "name each once", "measure %q is named twice", name)
+		}
+		r.measures = append(r.measures, m)
+		for _, n := range needs(r.view, m) {
+			needed[n] = true
+		}
+	}
+	for m, n := range needed {
+		if n {
+			r.stored = append(r.stored, m)
+		}
+	}
+	return nil
+}
+
+// needs lists the stored measures that a measure is made of: itself, or those that a derived one's expression names (definitions are
+// read in such a way that these are never derived themselves). A word in a text that happens to be a measure's name is one too, which
+// costs a column and changes no answer.
+func needs(v *view.View, m int) []int {
+	if v.Measures[m].Agg != view.Derived {
+		return []int{m}
+	}
+	var list []int
+	for _, word := range words(v.Measures[m].Expr) {
+		for i := range v.Measures {
+			if v.Measures[i].Agg != view.Derived && strings.EqualFold(v.Measures[i].Name, word) && !slices.Contains(list, i) {
+				list = append(list, i)
+			}
+		}
+	}
+	return list
+}
+
+// words are the runs of letters, digits and underscores of an expression, and what stands in double quotes.
+func words(expr string) []string {
+	found := strings.FieldsFunc(expr, func(r rune) bool { return r < 0x80 && !isWord(byte(r)) })
+	for i, part := range strings.Split(expr, `"`) {
+		if i%2 == 1 {
+			found = append(found, part)
+		}
+	}
+	return found
+}
+
+func (r *question) resolveDimensions(q Query) error {
+	names := dimensionNames(r.view)
+	for _, name := range q.Dimensions {
+		d := r.view.Dimension(name)
+		switch {
+		case name == "time" && d < 0:
+			return invalid("dimensions", "give a grain; each row then has its time", "time is no dimension")
+		case d < 0 && r.view.Measure(name) >= 0:
+			return invalid("dimensions", "name it in measures", "%q is a measure", name)
+		case d < 0:
+			return unknown("dimensions", "dimension", name, names)
+		case slices.Contains(r.dims, d):
+			return invalid("dimensions", "name each once", "dimension %q is named twice", name)
+		}
+		r.dims = append(r.dims, d)
+	}
+	return nil
+}
+
+func (r *question) resolveFilter(q Query) error {
+	f, err := parseFilter(q.Where, r.view)
+	if mistake := (*filterError)(nil); errors.As(err, &mistake) {
+		p := invalid("where", mistake.suggestion, "%s (at byte %d)", mistake.reason, mistake.at+1)
+		p.Nearest = mistake.nearest
+		return p
+	}
+	r.filter = f
+	return err
+}
+
+func (r *question) resolveRange(q Query) error {
+	v := r.view
+	if q.Grain != "" {
+		i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == q.Grain })
+		if i < 0 {
+			return unknown("grain", "grain", q.Grain, grainNames(v))
+		}
+		r.grain = &v.Grains[i]
+	}
+	var err error
+	if r.from, err = r.instant("from", q.From, beginning); err != nil {
+		return err
+	}
+	if r.to, err = r.instant("to", q.To, forever); err != nil {
+		return err
+	}
+	if r.from >= r.to {
+		return invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", q.From, q.To)
+	}
+	if r.grain != nil {
+		r.spans = []span{{*r.grain, r.from, r.to}}
+	} else {
+		r.spans = tile(v.Grains, r.from, r.to, v.Location)
+	}
+	return nil
+}
+
+// instant reads an end of the range, which has to be on the grain of the answer, or on the view's finest one where there is none.
+func (r *question) instant(field, text string, open int64) (int64, error) {
+	if text == "" {
+		return open, nil
+	}
+	us, ok := parseInstant(text, r.view.Location)
+	if !ok || us < minInstant || us >= maxInstant {
+		return 0, invalid(field, "write 2011-03-04T10:00:00Z, or 2011-03-04 in the view's time zone", "%q is no time", text)
+	}
+	g := &r.view.Grains[0]
+	if r.grain != nil {
+		g = r.grain
+	}
+	start := g.Floor(us, r.view.Location)
+	if start == us {
+		return us, nil
+	}
+	near := []string{formatTime(start, r.view.Location), formatTime(g.Next(start, r.view.Location), r.view.Location)}
+	p := invalid(field, fmt.Sprintf("the nearest that work are %s", strings.Join(near, " and ")), "%s is not the start of a bucket of %s", text, g.Name)
+	if r.grain != nil && r.view.Grains[0].Floor(us, r.view.Location) == us {
+		p.Suggestion += fmt.Sprintf("; or leave out the grain, or take %s", r.view.Grains[0].Name)
+		p.Detail = p.Reason + ": " + p.Suggestion
+	}
+	p.Nearest = near
+	return 0, p
+}
+
+// Bounds of times, so that arithmetic on them cannot overflow: the years 1 to 9999.
+var (
+	minInstant = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+	maxInstant = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+)
+
+func (r *question) resolveOrder(q Query) error {
+	for _, name := range q.Order {
+		key := orderKey{}
+		bare, descending := strings.CutPrefix(name, "-")
+		key.descending = descending
+		d := slices.IndexFunc(r.dims, func(d int) bool { return r.view.Dimensions[d].Name == bare })
+		m := slices.IndexFunc(r.measures, func(m int) bool { return r.view.Measures[m].Name == bare })
+		switch {
+		case d >= 0:
+			key.by, key.at = byDimension, d
+		case m >= 0:
+			key.by, key.at = byMeasure, m
+		case bare == "time":
+		default:
+			return unknown("order", "column of the answer", bare, r.columns())
+		}
+		r.order = append(r.order, key)
+	}
+	return nil
+}
+
+// columns are the names of the answer's columns.
+func (r *question) columns() []string {
+	names := []string{"time"}
+	for _, d := range r.dims {
+		names = append(names, r.view.Dimensions[d].Name)
+	}
+	for _, m := range r.measures {
+		names = append(names, r.view.Measures[m].Name)
+	}
+	return names
+}
+
+// smallestSet returns the stored set with the fewest dimensions that has all of those wanted.
+func smallestSet(stored []uint32, wanted uint32) (uint32, bool) {
+	best, found := uint32(0), false
+	for _, s := range stored {
+		if s&wanted == wanted && (!found || bits.OnesCount32(s) < bits.OnesCount32(best)) {
+			best, found = s, true
+		}
+	}
+	return best, found
+}
+
+func measureNames(v *view.View) []string {
+	names := make([]string, len(v.Measures))
+	for i := range names {
+		names[i] = v.Measures[i].Name
+	}
+	return names
+}
+
+func dimensionNames(v *view.View) []string {
+	names := make([]string, len(v.Dimensions))
+	for i := range names {
+		names[i] = v.Dimensions[i].Name
+	}
+	return names
+}
+
+func grainNames(v *view.View) []string {
+	names := make([]string, len(v.Grains))
+	for i := range names {
+		names[i] = v.Grains[i].Name
+	}
+	return names
+}
+
+// formatTime is an instant (µs UTC) in RFC 3339, in the zone of the view.
+func formatTime(us int64, loc *time.Location) string {
+	return time.UnixMicro(us).In(loc).Format(time.RFC3339Nano)
+}

@@ -1,0 +1,145 @@
+package serving
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Result answers a query. Its JSON is documented in docs/api.md and does not change but by additions.
+type Result struct {
+	Meta       Meta
+	Rows       [][]algebra.Value // as Meta.Columns; times are timestamps
+	Statistics Statistics
+	Provenance Provenance
+	location   *time.Location
+}
+
+// Meta says what the answer is about.
+type Meta struct {
+	View       string   `json:"view"`
+	Definition string   `json:"definition"`      // hash of the view's definition
+	Grain      string   `json:"grain,omitempty"` // "": the range is one bucket
+	Timezone   string   `json:"timezone"`        // of times and of day and longer buckets
+	From       string   `json:"from,omitempty"`  // inclusive; without events and without a lower bound: absent
+	To         string   `json:"to,omitempty"`    // exclusive
+	Columns    []Column `json:"columns"`
+}
+
+// Column describes a column of the answer.
+type Column struct {
+	Name        string    `json:"name"`
+	Role        string    `json:"role"` // time, dimension or measure
+	Type        string    `json:"type"` // string, int64, int128, decimal(p,s), double, bool, timestamp, date
+	Unit        string    `json:"unit,omitempty"`
+	Description string    `json:"description,omitempty"`
+	Kind        view.Type `json:"-"`
+}
+
+// Statistics count what was done for the answer.
+type Statistics struct {
+	Rows      int     `json:"rows"`       // in this answer
+	TotalRows int     `json:"total_rows"` // without the limit
+	Truncated bool    `json:"truncated"`  // by the limit
+	Events    int64   `json:"events"`     // in all rows, duplicates not among them
+	Late      int64   `json:"late"`       // of the events
+	Errors    int64   `json:"errors"`     // of expressions, on the events
+	Scanned   int64   `json:"scanned"`    // stored rows and cells looked at
+	ElapsedMS float64 `json:"elapsed_ms"`
+}
+
+// Provenance says where the numbers come from and how sure they are.
+type Provenance struct {
+	Snapshot   string      `json:"snapshot"`              // id of the batch snapshot that was pinned; "": there is none yet
+	Sequence   int64       `json:"sequence"`              // of its publication; -1: there is none yet
+	Created    string      `json:"created,omitempty"`     // when the snapshot was computed
+	Exact      bool        `json:"exact"`                 // every number is what one fold over all records served would give
+	ExactUntil string      `json:"exact_until,omitempty"` // with a grain: start of the first bucket that is not exact
+	Partial    bool        `json:"partial"`               // a layer is missing: records that were written are not in the answer
+	Reason     string      `json:"reason,omitempty"`      // why it is partial
+	Note       string      `json:"note"`                  // all of this in a sentence or two, for people
+	Watermark  string      `json:"watermark,omitempty"`   // earlier events would be late now
+	Behind     *int64      `json:"behind"`                // records in the log that are not in the answer; null: not known
+	Warnings   []string    `json:"warnings,omitempty"`    // such as a sum that its type cannot hold
+	Partitions []Coverage  `json:"partitions"`
+	Rows       []RowOrigin `json:"rows"` // one for each row of data, in the same order
+}
+
+// Coverage is what the answer holds of one partition: batch the records below Batch, the speed layer those of [Batch, Served).
+type Coverage struct {
+	Partition int        `json:"partition"`
+	Batch     int64      `json:"batch"`             // V
+	Served    int64      `json:"served"`            //
+	End       *int64     `json:"end"`               // of the log; null: not known
+	Partial   bool       `json:"partial"`           //
+	Reason    string     `json:"reason,omitempty"`  // why it is partial
+	Missing   [][2]int64 `json:"missing,omitempty"` // offsets [a, b) that retention took before they were archived
+}
+
+// RowOrigin says where a row comes from.
+type RowOrigin struct {
+	Source string `json:"source"` // batch, speed or merged
+	Exact  bool   `json:"exact"`
+	// Bounds holds, for each measure that is not exact, the relative error that is not exceeded: three standard errors of a distinct
+	// count, the guaranteed error of a percentile. Null: no bound is known. A row that is exact has none.
+	Bounds map[string]*float64 `json:"bounds,omitempty"`
+}
+
+// MarshalJSON writes the answer as docs/api.md says: each row an object, times in RFC 3339 in the view's zone.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	var dst []byte
+	field := func(name string, v any) error {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		dst = append(append(append(dst, `,"`...), name...), `":`...)
+		dst = append(dst, text...)
+		return nil
+	}
+	if err := field("meta", r.Meta); err != nil {
+		return nil, err
+	}
+	dst[0] = '{'
+	dst = append(dst, `,"data":[`...)
+	dst = r.appendRows(dst)
+	dst = append(dst, ']')
+	if err := field("statistics", r.Statistics); err != nil {
+		return nil, err
+	}
+	if err := field("provenance", r.Provenance); err != nil {
+		return nil, err
+	}
+	return append(dst, '}'), nil
+}
+
+func (r *Result) appendRows(dst []byte) []byte {
+	names := make([][]byte, len(r.Meta.Columns))
+	for i, c := range r.Meta.Columns {
+		names[i] = append(algebra.StringValue(c.Name).AppendJSON(nil), ':')
+	}
+	for i, values := range r.Rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		for k, v := range values {
+			if k == 0 {
+				dst = append(dst, '{')
+			} else {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, names[k]...)
+			if r.Meta.Columns[k].Role == "time" {
+				dst = append(dst, '"')
+				dst = append(dst, formatTime(v.Int64(), r.location)...)
+				dst = append(dst, '"')
+			} else {
+				dst = v.AppendJSON(dst)
+			}
+		}
+		dst = append(dst, '}')
+	}
+	return dst
+}

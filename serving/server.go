@@ -1,0 +1,225 @@
+// Package serving answers queries: it merges the batch layer's snapshot with what the speed layer holds from the snapshot's offsets on,
+// and says of every number where it comes from and how sure it is (SEAM Reader 16-17).
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Server answers queries of one project. Its methods may be called from many goroutines.
+type Server struct {
+	cfg     Config
+	store   *store
+	speed   *speedReader
+	topics  *topics
+	views   map[string]*viewState
+	metrics *metrics
+}
+
+// New prepares a server. Nothing is read before the first query, or Run.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, topics: newTopics(cfg.Stream, cfg.Clock), views: map[string]*viewState{}}
+	for _, v := range cfg.Project.Views {
+		plan, err := algebra.Compile(v)
+		if err != nil {
+			return nil, fmt.Errorf("serve view %s: %w", v.Name, err)
+		}
+		s.views[v.Name] = &viewState{view: v, plan: plan}
+	}
+	var err error
+	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
+		return nil, fmt.Errorf("serve: register metrics: %w", err)
+	}
+	if s.store, err = openStore(cfg.Lake, cfg.CacheDir, cfg.Engine, cfg.Concurrency); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close removes the local copy of the batch results. No query may be running, nor Run.
+func (s *Server) Close() error { return s.store.close() }
+
+// Run keeps the snapshots current until ctx ends: a new one is loaded beside the one that is served and then swapped in. Failures are
+// logged and tried again; they are no reason to end.
+func (s *Server) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, vs := range s.views {
+		wg.Go(func() { s.follow(ctx, vs) })
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+// cleanEvery is the time between two looks for results that nobody reads any more.
+const cleanEvery = time.Minute
+
+// follow keeps one view current.
+func (s *Server) follow(ctx context.Context, vs *viewState) {
+	tick := time.NewTicker(refreshEvery)
+	defer tick.Stop()
+	var failure string
+	cleaned := s.cfg.Clock()
+	for {
+		err := s.refresh(ctx, vs, s.cfg.Clock())
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && err.Error() != failure:
+			failure = err.Error()
+			s.cfg.Logger.Warn("cannot bring the snapshot up to date; trying again", "view", vs.view.Name, "error", err)
+		case err == nil:
+			failure = ""
+		}
+		if now := s.cfg.Clock(); err == nil && now.Sub(cleaned) > cleanEvery {
+			cleaned = now
+			if err := s.cleanUp(ctx, vs); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Warn("cannot drop old results; trying again", "view", vs.view.Name, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) cleanUp(ctx context.Context, vs *viewState) error {
+	snap, release, err := s.pin(ctx, vs)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.store.clean(ctx, snap, s.cfg.Clock())
+}
+
+// Ready says why queries cannot be answered yet; nil: they can.
+func (s *Server) Ready() error {
+	var errs []error
+	for _, v := range s.cfg.Project.Views {
+		vs := s.views[v.Name]
+		vs.mu.Lock()
+		if vs.current == nil {
+			errs = append(errs, fmt.Errorf("view %s: %w", v.Name, cmpError(vs.failed, errors.New("its snapshot is not loaded yet"))))
+		}
+		vs.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+func cmpError(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// Query answers a query from one pinned snapshot and what the speed layer holds from its offsets on. What is wrong with the query, and
+// a batch layer that cannot be read, is a *Problem; a speed layer that cannot be read makes the answer partial.
+func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
+	start := time.Now()
+	q, err := resolve(s.cfg.Project, query)
+	if err != nil {
+		s.metrics.observe("", err, time.Since(start))
+		return nil, err
+	}
+	r, err := s.answer(ctx, q)
+	if err != nil {
+		s.metrics.observe(q.view.Name, err, time.Since(start))
+		return nil, err
+	}
+	elapsed := time.Since(start)
+	r.Statistics.ElapsedMS = float64(elapsed.Microseconds()) / 1000
+	s.metrics.observe(q.view.Name, nil, elapsed)
+	if r.Provenance.Partial {
+		s.metrics.partial.WithLabelValues(q.view.Name).Inc()
+	}
+	return r, nil
+}
+
+func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
+	vs := s.views[q.view.Name]
+	m, err := s.merge(ctx, vs, q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.rows(ctx, vs.plan, q, m.cells)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Meta: meta(q, m.cells), location: q.view.Location}
+	r.Statistics = Statistics{TotalRows: len(rows), Scanned: m.cells.looked}
+	for i := range rows {
+		r.Statistics.Events += rows[i].counts.events
+		r.Statistics.Late += rows[i].counts.late
+		r.Statistics.Errors += rows[i].counts.errors
+	}
+	if q.grain == nil {
+		for i := range rows {
+			rows[i].time = q.start(m.cells)
+		}
+	}
+	if len(rows) > q.limit {
+		rows, r.Statistics.Truncated = rows[:q.limit], true
+	}
+	r.Statistics.Rows = len(rows)
+	r.Rows = make([][]algebra.Value, len(rows))
+	for i := range rows {
+		values := make([]algebra.Value, 0, 1+len(q.dims)+len(q.measures))
+		values = append(append(values, algebra.TimestampValue(rows[i].time)), rows[i].dims...)
+		for k := range rows[i].measures {
+			values = append(values, rows[i].measures[k].Value)
+		}
+		r.Rows[i] = values
+	}
+	r.Provenance = provenance(q, m, rows)
+	return r, nil
+}
+
+// start is where the range begins: as asked, or with the first bucket that has events.
+func (q *question) start(cs *cells) int64 {
+	if q.from != beginning {
+		return q.from
+	}
+	return cs.first
+}
+
+// meta describes the answer and its columns.
+func meta(q *question, cs *cells) Meta {
+	v := q.view
+	m := Meta{View: v.Name, Definition: v.Hash, Timezone: v.Location.String(), Columns: []Column{column("time", "time", view.Type{Kind: view.Timestamp}, "", "start of the bucket")}}
+	if q.grain != nil {
+		m.Grain = q.grain.Name
+	}
+	if from := q.start(cs); from != forever {
+		m.From = formatTime(from, v.Location)
+	}
+	switch coarsest := q.spans[len(q.spans)-1].grain; {
+	case q.to != forever:
+		m.To = formatTime(q.to, v.Location)
+	case cs.last != beginning:
+		m.To = formatTime(coarsest.Next(cs.last, v.Location), v.Location)
+	}
+	for _, d := range q.dims {
+		m.Columns = append(m.Columns, column(v.Dimensions[d].Name, "dimension", v.Dimensions[d].Type, "", v.Dimensions[d].Description))
+	}
+	for _, i := range q.measures {
+		m.Columns = append(m.Columns, column(v.Measures[i].Name, "measure", v.Measures[i].Type, v.Measures[i].Unit, v.Measures[i].Description))
+	}
+	return m
+}
+
+func column(name, role string, t view.Type, unit, description string) Column {
+	return Column{Name: name, Role: role, Type: t.String(), Unit: unit, Description: description, Kind: t}
+}

@@ -1,0 +1,220 @@
+package serving
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/live"
+)
+
+// speedCell is one decoded cell of Redis.
+type speedCell struct {
+	bucket int64
+	dims   []algebra.Value
+	state  *algebra.State
+}
+
+// speedChunk is a decoded chunk: immutable, shared by all queries that know its version.
+type speedChunk struct {
+	key     chunkKey
+	version int64
+	cells   []speedCell
+	bytes   int64
+	place   *list.Element
+}
+
+// chunkKey names a chunk of one life of a group's state.
+type chunkKey struct {
+	group live.Group
+	inst  string
+	id    live.ChunkID
+}
+
+// speedCache keeps decoded chunks, so that a query reads again only those whose version moved. The least recently used ones go first.
+type speedCache struct {
+	mu     sync.Mutex
+	limit  int64
+	bytes  int64
+	chunks map[chunkKey]*speedChunk
+	known  map[live.Group]string // the life whose chunks are kept
+	byUse  *list.List            // of *speedChunk, latest first
+}
+
+func newSpeedCache(limit int64) *speedCache {
+	return &speedCache{limit: limit, chunks: map[chunkKey]*speedChunk{}, known: map[live.Group]string{}, byUse: list.New()}
+}
+
+// held returns the chunks of a group that are kept, of one grain, from boundary v on, in a range, and the life that they are of.
+func (c *speedCache) held(g live.Group, r live.ReadRequest) (inst string, chunks map[live.ChunkID]*speedChunk) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	inst = c.known[g]
+	chunks = map[live.ChunkID]*speedChunk{}
+	for k, chunk := range c.chunks {
+		if k.group == g && k.inst == inst && k.id.Grain == r.Grain && k.id.Start >= r.V && k.id.Chunk >= r.MinChunk && k.id.Chunk <= r.MaxChunk {
+			chunks[k.id] = chunk
+			c.byUse.MoveToFront(chunk.place)
+		}
+	}
+	return inst, chunks
+}
+
+// keep adds a chunk in place of its older version.
+func (c *speedCache) keep(chunk *speedChunk) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := chunk.key.group; c.known[g] != chunk.key.inst {
+		for k, old := range c.chunks {
+			if k.group == g {
+				c.drop(old)
+			}
+		}
+		c.known[g] = chunk.key.inst
+	}
+	if old := c.chunks[chunk.key]; old != nil {
+		if old.version >= chunk.version {
+			return
+		}
+		c.drop(old)
+	}
+	c.chunks[chunk.key] = chunk
+	chunk.place = c.byUse.PushFront(chunk)
+	c.bytes += chunk.bytes
+	for c.bytes > c.limit && c.byUse.Len() > 0 {
+		c.drop(c.byUse.Back().Value.(*speedChunk))
+	}
+}
+
+func (c *speedCache) drop(chunk *speedChunk) {
+	delete(c.chunks, chunk.key)
+	c.byUse.Remove(chunk.place)
+	c.bytes -= chunk.bytes
+}
+
+// reading is what the speed layer of one partition answered for all spans of a question, at one offset.
+type reading struct {
+	served live.Served
+	meta   live.Meta
+	lost   string
+	spans  []span        // what was read
+	chunks []*speedChunk // each once
+}
+
+// speedReader reads groups through the cache.
+type speedReader struct {
+	live  *live.Redis
+	cache *speedCache
+}
+
+// consistentReads bounds how often the spans of a question are read again because a flush came in between.
+const consistentReads = 4
+
+// read reads the cells of a group for all spans as of one offset. Each span is one script in Redis; when a flush came between two of
+// them they are read again, which is cheap as the chunks that did not change are not sent. Under a flush that is always faster the
+// finest grain alone is read, which takes one script.
+func (s *speedReader) read(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (reading, error) {
+	for range consistentReads {
+		r, whole, err := s.readOnce(ctx, plan, g, v, spans)
+		if err != nil || whole {
+			return r, err
+		}
+	}
+	finest := span{plan.View.Grains[0], spans[0].from, spans[len(spans)-1].to}
+	r, _, err := s.readOnce(ctx, plan, g, v, []span{finest})
+	return r, err
+}
+
+// readOnce is one try; whole says that all spans were read as of one offset, or that there is nothing to read.
+func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (r reading, whole bool, err error) {
+	r.spans = spans
+	taken := map[live.ChunkID]bool{} // two spans of one grain may share a chunk
+	for i, span := range spans {
+		request := live.ReadRequest{V: v, Grain: span.grain.Name}
+		request.MinChunk, request.MaxChunk = span.chunks()
+		inst, held := s.cache.held(g, request)
+		request.Inst, request.Known = inst, make(map[live.ChunkID]int64, len(held))
+		for id, chunk := range held {
+			request.Known[id] = chunk.version
+		}
+		reply, err := s.live.Read(ctx, g, request)
+		if err != nil {
+			return reading{}, false, err
+		}
+		if i > 0 && (reply.Meta.Inst != r.meta.Inst || reply.Meta.Off != r.meta.Off || reply.Served != r.served) {
+			return reading{}, false, nil
+		}
+		r.served, r.meta, r.lost = reply.Served, reply.Meta, reply.Lost
+		if reply.Served != live.ServedWhole {
+			return r, true, nil
+		}
+		for _, c := range reply.Chunks {
+			chunk := held[c.ID]
+			if !c.Same {
+				if chunk, err = decodeChunk(plan, chunkKey{g, reply.Meta.Inst, c.ID}, c); err != nil {
+					return reading{}, false, fmt.Errorf("read %s: %w", g, err)
+				}
+				s.cache.keep(chunk)
+			}
+			if !taken[c.ID] {
+				taken[c.ID] = true
+				r.chunks = append(r.chunks, chunk)
+			}
+		}
+	}
+	return r, true, nil
+}
+
+// decodeChunk takes the names and states of a chunk's cells apart.
+func decodeChunk(plan *algebra.Plan, key chunkKey, c live.ReadChunk) (*speedChunk, error) {
+	chunk := &speedChunk{key: key, version: c.Version, cells: make([]speedCell, len(c.Cells.Fields)), bytes: cellBytes}
+	states := plan.NewStates(len(c.Cells.Fields))
+	for i, field := range c.Cells.Fields {
+		bucket, name, err := live.SplitField(field)
+		if err != nil {
+			return nil, fmt.Errorf("chunk %v: %w", key.id, err)
+		}
+		dims, err := algebra.DecodeKey(name)
+		if err == nil && len(dims) != len(plan.View.Dimensions) {
+			err = fmt.Errorf("a cell has %d dimensions, not %d", len(dims), len(plan.View.Dimensions))
+		}
+		if err == nil {
+			err = plan.Decode(c.Cells.Values[i], &states[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("chunk %v: %w", key.id, err)
+		}
+		chunk.cells[i] = speedCell{bucket, dims, &states[i]}
+		chunk.bytes += int64(64 + len(name) + 48*len(dims) + plan.Size(&states[i]))
+	}
+	return chunk, nil
+}
+
+// addSpeedChunks merges what a partition holds into the cells of the answer.
+func (cs *cells) addReading(r reading) error {
+	for _, chunk := range r.chunks {
+		for i := range chunk.cells {
+			c := &chunk.cells[i]
+			cs.looked++
+			if !inSpans(r.spans, chunk.key.id.Grain, c.bucket) || !cs.q.filter.passes(c.dims) {
+				continue
+			}
+			if err := cs.addSpeed(c.bucket, c.dims, c.state); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inSpans says whether a bucket belongs to the answer: chunks reach beyond the ends of the spans.
+func inSpans(spans []span, grain string, bucket int64) bool {
+	for _, s := range spans {
+		if s.grain.Name == grain && bucket >= s.from && (bucket < s.to || s.to == forever) {
+			return true
+		}
+	}
+	return false
+}

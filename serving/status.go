@@ -1,0 +1,199 @@
+package serving
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/caudal/caudal/internal/live"
+)
+
+// Status is how far each layer is.
+type Status struct {
+	Project string       `json:"project"`
+	Time    string       `json:"time"`
+	Lag     Lag          `json:"lag"` // largest over the views and partitions, and so what an alarm looks at
+	Views   []ViewStatus `json:"views"`
+}
+
+// Lag is in records; null: not known.
+type Lag struct {
+	Speed   *int64 `json:"speed"`   // in the log and not in the speed layer
+	Archive *int64 `json:"archive"` // in the log and not in the lake
+}
+
+// ViewStatus is how far the layers are with one view.
+type ViewStatus struct {
+	View       string            `json:"view"`
+	Topic      string            `json:"topic"`
+	Definition string            `json:"definition"`
+	Snapshot   string            `json:"snapshot"` // that is served; "": none yet
+	Sequence   int64             `json:"sequence"`
+	Published  string            `json:"published,omitempty"` // when the snapshot was computed
+	Watermark  string            `json:"watermark,omitempty"` // of the view: the smallest of its partitions
+	Error      string            `json:"error,omitempty"`     // why the snapshot cannot be brought up to date
+	Lag        Lag               `json:"lag"`                 // sums over the partitions
+	Partitions []PartitionStatus `json:"partitions"`
+}
+
+// PartitionStatus is how far the layers are with one partition.
+type PartitionStatus struct {
+	Partition     int      `json:"partition"`
+	LogStart      *int64   `json:"log_start"` // null: Kafka did not answer
+	LogEnd        *int64   `json:"log_end"`
+	Batch         int64    `json:"batch"`   // V of the snapshot that is served
+	Speed         *int64   `json:"speed"`   // offset that the speed layer has reached; null: it has no state
+	Archive       *int64   `json:"archive"` // offset that the lake has reached; null: nothing is archived yet
+	Lag           Lag      `json:"lag"`
+	BehindSeconds *float64 `json:"behind_seconds"` // age of the newest record in the speed layer, 0 where it has reached the log's end
+	Watermark     string   `json:"watermark,omitempty"`
+	Events        int64    `json:"events"`     // counted by the speed layer since the oldest epoch that it keeps
+	Duplicates    int64    `json:"duplicates"` //
+	Late          int64    `json:"late"`       //
+	DeadLetters   int64    `json:"dead_letters"`
+	Errors        int64    `json:"errors"`
+	Healthy       bool     `json:"healthy"` // the speed layer's state continues the snapshot
+	Reason        string   `json:"reason,omitempty"`
+}
+
+// Status asks all layers how far they are. What cannot be had is left out and said in the reasons.
+func (s *Server) Status(ctx context.Context) Status {
+	now := s.cfg.Clock()
+	out := Status{Project: s.cfg.Project.Name, Time: now.UTC().Format(time.RFC3339), Views: []ViewStatus{}}
+	for _, v := range s.cfg.Project.Views {
+		vs := s.viewStatus(ctx, s.views[v.Name], now)
+		out.Lag.Speed = larger(out.Lag.Speed, vs.Lag.Speed)
+		out.Lag.Archive = larger(out.Lag.Archive, vs.Lag.Archive)
+		out.Views = append(out.Views, vs)
+	}
+	return out
+}
+
+func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) ViewStatus {
+	out := ViewStatus{View: vs.view.Name, Topic: vs.view.Source.Topic, Definition: vs.view.Hash, Sequence: -1, Partitions: []PartitionStatus{}}
+	snap, release, err := s.pin(ctx, vs)
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	defer release()
+	out.Snapshot, out.Sequence = snap.manifest.ID, snap.sequence
+	if !snap.manifest.Created.IsZero() {
+		out.Published = snap.manifest.Created.UTC().Format(time.RFC3339)
+	}
+	vs.mu.Lock()
+	if vs.failed != nil {
+		out.Error = vs.failed.Error()
+	}
+	vs.mu.Unlock()
+	parts, reason := s.partitions(ctx, vs, snap)
+	if reason != "" {
+		out.Error = reason
+	}
+	topic, topicErr := s.topics.get(ctx, vs.view.Source.Topic)
+	groups := make([]live.Group, len(parts))
+	for i, p := range parts {
+		groups[i] = s.group(vs, snap, p.number)
+	}
+	speedCtx, cancel := context.WithTimeout(ctx, s.cfg.SpeedTimeout)
+	heads := s.cfg.Live.Heads(speedCtx, groups)
+	cancel()
+	for i := range parts {
+		b, known := topic.bounds[parts[i].number]
+		p := PartitionStatus{Partition: parts[i].number, Batch: parts[i].batch}
+		if known && topicErr == nil {
+			p.LogStart, p.LogEnd = &b.first, &b.next
+		}
+		p.speed(heads[i], vs.view.Source.Lateness, now)
+		if next, _, _, err := s.cfg.Lake.Next(ctx, snap.manifest.Topic, p.Partition); err != nil {
+			p.Reason = err.Error()
+		} else if next >= 0 {
+			p.Archive = &next
+		}
+		p.lags()
+		parts[i].read = reading{meta: heads[i].Meta}
+		if heads[i].OK {
+			parts[i].read.served = live.ServedWhole
+		}
+		out.Lag.Speed, out.Lag.Archive = plus(out.Lag.Speed, p.Lag.Speed), plus(out.Lag.Archive, p.Lag.Archive)
+		out.Partitions = append(out.Partitions, p)
+	}
+	if at, ok := (&merged{snap: snap, partitions: parts}).watermark(vs.view.Source.Lateness); ok {
+		out.Watermark = formatTime(at, time.UTC)
+	}
+	return out
+}
+
+// speed fills in what the speed layer's meta says.
+func (p *PartitionStatus) speed(h live.Head, lateness time.Duration, now time.Time) {
+	switch {
+	case h.Err != nil:
+		p.Reason = h.Err.Error()
+		return
+	case !h.OK:
+		p.Reason = "the speed layer has no state of this partition yet"
+		return
+	case !h.Holds(p.Batch):
+		p.Reason = "the speed layer's state does not continue the snapshot; it is being rebuilt"
+	default:
+		p.Healthy = true
+	}
+	p.Speed = &h.Off
+	p.Events, p.Duplicates, p.Late, p.DeadLetters, p.Errors = h.Counts.Events, h.Counts.Duplicates, h.Counts.Late, h.Counts.Dead, h.Counts.Errors
+	if h.Progress.MaxEventTime != beginning {
+		p.Watermark = formatTime(h.Progress.MaxEventTime-lateness.Microseconds(), time.UTC)
+	}
+	if p.LogEnd == nil {
+		return
+	}
+	behind := 0.0
+	if h.Off < *p.LogEnd {
+		if h.Progress.MaxTimestamp == beginning {
+			return
+		}
+		behind = max(0, now.Sub(time.UnixMicro(h.Progress.MaxTimestamp)).Seconds())
+	}
+	p.BehindSeconds = &behind
+}
+
+func (p *PartitionStatus) lags() {
+	if p.LogEnd == nil {
+		return
+	}
+	speed, archive := p.Batch, *p.LogStart
+	if p.Speed != nil {
+		speed = *p.Speed
+	}
+	if p.Archive != nil {
+		archive = *p.Archive
+	}
+	speed, archive = max(0, *p.LogEnd-speed), max(0, *p.LogEnd-archive)
+	p.Lag = Lag{&speed, &archive}
+}
+
+func plus(a, b *int64) *int64 {
+	if a == nil || b == nil {
+		return or(a, b)
+	}
+	sum := *a + *b
+	return &sum
+}
+
+func larger(a, b *int64) *int64 {
+	if a == nil || b == nil {
+		return or(a, b)
+	}
+	most := max(*a, *b)
+	return &most
+}
+
+func or(a, b *int64) *int64 {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
+	s.writeValue(w, r, s.Status(r.Context()))
+}

@@ -1,0 +1,104 @@
+package serving
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/caudal/caudal/internal/stream"
+)
+
+// topicAge is how old what is known of a topic may be.
+const topicAge = 2 * time.Second
+
+// topicTimeout bounds how long a query waits for Kafka, which it needs only for the list of partitions.
+const topicTimeout = 3 * time.Second
+
+// bounds of a partition: the log holds [first, next).
+type bounds struct{ first, next int64 }
+
+// topicState is what Kafka said about a topic.
+type topicState struct {
+	stream.Topic
+	bounds map[int]bounds
+	at     time.Time
+}
+
+// topics asks Kafka for partitions and their ends, not more often than every two seconds.
+type topics struct {
+	log   Log
+	clock func() time.Time
+
+	mu    sync.Mutex
+	known map[string]*topicEntry
+}
+
+type topicEntry struct {
+	asking sync.Mutex // held by the one that asks
+	mu     sync.Mutex
+	state  topicState
+	failed time.Time // when asking last failed
+	err    error
+}
+
+func newTopics(log Log, clock func() time.Time) *topics {
+	return &topics{log: log, clock: clock, known: map[string]*topicEntry{}}
+}
+
+// get returns the topic as it was at most two seconds ago. Where Kafka does not answer, the error comes with what was known last.
+func (t *topics) get(ctx context.Context, name string) (topicState, error) {
+	t.mu.Lock()
+	e := t.known[name]
+	if e == nil {
+		e = &topicEntry{}
+		t.known[name] = e
+	}
+	t.mu.Unlock()
+	if state, err, ok := e.fresh(t.clock()); ok {
+		return state, err
+	}
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	if state, err, ok := e.fresh(t.clock()); ok {
+		return state, err
+	}
+	state, err := t.ask(ctx, name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil {
+			e.failed, e.err = t.clock(), err
+		}
+		return e.state, err
+	}
+	e.state, e.err = state, nil
+	return state, nil
+}
+
+// fresh returns what is known, if it is young enough; a failure too, so that a broker that is down does not hold up every query.
+func (e *topicEntry) fresh(now time.Time) (topicState, error, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil && now.Sub(e.failed) < topicAge {
+		return e.state, e.err, true
+	}
+	return e.state, nil, e.err == nil && e.state.Name != "" && now.Sub(e.state.at) < topicAge
+}
+
+func (t *topics) ask(ctx context.Context, name string) (topicState, error) {
+	ctx, cancel := context.WithTimeout(ctx, topicTimeout)
+	defer cancel()
+	topic, err := t.log.Topic(ctx, name)
+	if err != nil {
+		return topicState{}, err
+	}
+	state := topicState{Topic: topic, bounds: make(map[int]bounds, len(topic.Partitions)), at: t.clock()}
+	for _, p := range topic.Partitions {
+		first, next, err := t.log.Bounds(ctx, name, p)
+		if err != nil {
+			return topicState{}, err
+		}
+		state.bounds[p] = bounds{first, next}
+	}
+	return state, nil
+}

@@ -1,0 +1,136 @@
+package serving
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of a filter: what people and dashboards write is far below them.
+const (
+	maxFilterBytes  = 16 << 10
+	maxFilterDepth  = 64
+	maxFilterValues = 2000
+)
+
+type tokenKind uint8
+
+const (
+	tokenEnd    tokenKind = iota
+	tokenName             // bare word, keywords among them, or "quoted"
+	tokenText             // 'quoted'
+	tokenNumber           // -12.5
+	tokenSign             // ( ) , = != <> < <= > >=
+)
+
+type token struct {
+	kind   tokenKind
+	text   string // unquoted
+	quoted bool   // a name in double quotes, which is no keyword
+	at     int    // byte position in the filter
+}
+
+func (t token) String() string {
+	if t.kind == tokenEnd {
+		return "the end"
+	}
+	return fmt.Sprintf("%q", t.text)
+}
+
+// keyword says whether the token is the given word, in any case.
+func (t token) keyword(word string) bool {
+	return t.kind == tokenName && !t.quoted && strings.EqualFold(t.text, word)
+}
+
+// filterError is a mistake in a filter, by its byte position.
+type filterError struct {
+	at         int
+	reason     string
+	suggestion string
+	nearest    []string
+}
+
+func (e *filterError) Error() string { return fmt.Sprintf("at byte %d: %s", e.at+1, e.reason) }
+
+// scanFilter splits a filter into tokens. The last one is the end.
+func scanFilter(s string) ([]token, error) {
+	if len(s) > maxFilterBytes {
+		return nil, &filterError{reason: fmt.Sprintf("the filter has %d bytes", len(s)), suggestion: fmt.Sprintf("at most %d are allowed", maxFilterBytes)}
+	}
+	if !utf8.ValidString(s) {
+		return nil, &filterError{reason: "the filter is not UTF-8", suggestion: "encode it as UTF-8"}
+	}
+	var tokens []token
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			i++
+		case c == '\'' || c == '"':
+			text, end, err := scanQuoted(s, i)
+			if err != nil {
+				return nil, err
+			}
+			t := token{kind: tokenText, text: text, at: i}
+			if c == '"' {
+				t.kind, t.quoted = tokenName, true
+			}
+			tokens, i = append(tokens, t), end
+		case c == '-' || c == '.' || isDigit(c):
+			end := i + 1
+			for end < len(s) && (isWord(s[end]) || s[end] == '.' || (s[end] == '-' || s[end] == '+') && (s[end-1] == 'e' || s[end-1] == 'E')) {
+				end++
+			}
+			tokens, i = append(tokens, token{kind: tokenNumber, text: s[i:end], at: i}), end
+		case isWord(c):
+			end := i + 1
+			for end < len(s) && isWord(s[end]) {
+				end++
+			}
+			tokens, i = append(tokens, token{kind: tokenName, text: s[i:end], at: i}), end
+		default:
+			sign := scanSign(s[i:])
+			if sign == "" {
+				r, _ := utf8.DecodeRuneInString(s[i:])
+				return nil, &filterError{at: i, reason: fmt.Sprintf("%q has no meaning in a filter", r), suggestion: "write dimension = 'value'; combine with and, or, not and parentheses"}
+			}
+			tokens = append(tokens, token{kind: tokenSign, text: sign, at: i})
+			i += len(sign)
+		}
+	}
+	return append(tokens, token{at: len(s)}), nil
+}
+
+// scanQuoted reads a quoted text that begins at i; the quote is written twice inside.
+func scanQuoted(s string, i int) (text string, end int, err error) {
+	quote := s[i]
+	var b strings.Builder
+	for j := i + 1; j < len(s); j++ {
+		if s[j] != quote {
+			b.WriteByte(s[j])
+			continue
+		}
+		if j+1 < len(s) && s[j+1] == quote {
+			b.WriteByte(quote)
+			j++
+			continue
+		}
+		return b.String(), j + 1, nil
+	}
+	return "", 0, &filterError{at: i, reason: fmt.Sprintf("the quote %c is not closed", quote), suggestion: fmt.Sprintf("add %c after the text; inside it, write it twice", quote)}
+}
+
+func scanSign(s string) string {
+	for _, sign := range [...]string{"!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ","} {
+		if strings.HasPrefix(s, sign) {
+			return sign
+		}
+	}
+	return ""
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isWord(c byte) bool {
+	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c >= utf8.RuneSelf
+}
