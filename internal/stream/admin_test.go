@@ -72,7 +72,17 @@ type Transaction struct {
 // Begin writes the messages to the partition in a new transaction and leaves it open.
 func (c *Client) Begin(ctx context.Context, name, topic string, partition int, msgs []Message) (*Transaction, error) {
 	tx := &Transaction{c: c, name: name}
-	err := c.admin(ctx, protocol.InitProducerId, 0, func(e *encoder) {
+	err := c.admin(ctx, protocol.FindCoordinator, 1, func(e *encoder) { // makes the topic of transactions
+		e.string(name)
+		e.int8(1)
+	}, func(d *decoder) int16 {
+		d.int32()
+		return d.int16()
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = c.admin(ctx, protocol.InitProducerId, 0, func(e *encoder) {
 		e.string(name)
 		e.int32(60_000)
 	}, func(d *decoder) int16 {

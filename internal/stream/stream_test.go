@@ -316,30 +316,30 @@ func TestOnlyCommittedTransactionsAreReadAndTheEndIsReached(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		// Markers are written by the broker a little after it has answered, which it announces to nobody.
+		awaitEnd := func(want int64) {
+			for {
+				_, next, err := f.c.Bounds(f.ctx, f.topic, 0)
+				if err != nil || next > want {
+					t.Fatalf("the readable log ends at %d, not %d (%v)", next, want, err)
+				}
+				if next == want {
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
 		f.write(t, five("a")...)
 		kept, dropped := begin("kept"), begin("dropped") // interleaved
 		f.write(t, five("b")...)
 		end(dropped, false)
 		end(kept, true)
+		awaitEnd(22) // 5 records 4 times, and two markers
 		f.write(t, five("c")...)
 		open := begin("open")
 		f.write(t, five("behind")...)
 		last := begin("last")
-
-		// Markers are written a little after the broker has answered.
-		const stable = 27 // 5 records 5 times, and two markers
-		for {
-			_, next, err := f.c.Bounds(f.ctx, f.topic, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if next == stable {
-				break
-			}
-			if next > stable {
-				t.Fatalf("the readable log ends at %d, beyond the open transaction at %d", next, stable)
-			}
-		}
+		awaitEnd(27) // what is behind an open transaction is not readable yet
 		values := func() (out []string) {
 			for _, r := range f.all(t, 0) {
 				out = append(out, string(r.Value))
@@ -353,12 +353,7 @@ func TestOnlyCommittedTransactionsAreReadAndTheEndIsReached(t *testing.T) {
 		}
 		end(open, false)
 		end(last, false)
-		for next := int64(0); next < 44; { // the log ends in two markers
-			var err error
-			if _, next, err = f.c.Bounds(f.ctx, f.topic, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
+		awaitEnd(44) // the log ends in two markers
 		want = append(want, "behind0", "behind1", "behind2", "behind3", "behind4")
 		if got := values(); !slices.Equal(got, want) {
 			t.Fatalf("read %v\nwant %v", got, want)
