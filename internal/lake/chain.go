@@ -21,11 +21,29 @@ type chainKey struct {
 
 // chain is what is known of a partition's chunks: the committed ones, without a gap. They are immutable, so that only what follows has to be listed.
 type chain struct {
-	mu     sync.Mutex // held while the chain is brought up to date, so that one caller lists and the others wait
-	chunks []Chunk
+	mu      sync.Mutex // held while the chain is brought up to date, so that one caller lists and the others wait
+	chunks  []Chunk
+	indexed int // how many of them, from the first, index objects repeat
 }
 
-// parallelReads bounds how many chunks are read at once when a chain is read for the first time.
+// follows checks that a chunk begins where the chain ends.
+func (c *chain) follows(chunk *Chunk) error {
+	if n := len(c.chunks); n > 0 && c.chunks[n-1].Next != chunk.First {
+		return fmt.Errorf("%w: a chunk ends at %d, the next begins at %d", ErrCorrupt, c.chunks[n-1].Next, chunk.First)
+	}
+	return nil
+}
+
+// append adds the next committed chunk.
+func (c *chain) append(chunk Chunk) error {
+	if err := c.follows(&chunk); err != nil {
+		return err
+	}
+	c.chunks = append(c.chunks, chunk)
+	return nil
+}
+
+// parallelReads bounds how many objects are read at once when a chain is read for the first time.
 const parallelReads = 16
 
 func (l *Lake) chain(t Topic, partition int) *chain {
@@ -88,6 +106,12 @@ func (l *Lake) refresh(ctx context.Context, t Topic, partition int) (committed [
 	c := l.chain(t, partition)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.chunks) == 0 {
+		if err := l.readIndex(ctx, t, partition, c); err != nil {
+			c.chunks, c.indexed = nil, 0
+			return nil, nil, err
+		}
+	}
 	after := ""
 	if n := len(c.chunks); n > 0 {
 		after = chunkKey(t, partition, c.chunks[n-1].First)
@@ -99,7 +123,7 @@ func (l *Lake) refresh(ctx context.Context, t Topic, partition int) (committed [
 		}
 		keys = append(keys, object.Key)
 	}
-	found, err := l.readChunks(ctx, keys)
+	found, err := readAll(ctx, keys, l.readChunk)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,24 +132,26 @@ func (l *Lake) refresh(ctx context.Context, t Topic, partition int) (committed [
 		if keys[i] != chunkKey(t, partition, chunk.First) {
 			return nil, nil, fmt.Errorf("%w: %s holds the chunk that begins at %d", ErrCorrupt, keys[i], chunk.First)
 		}
-		if n := len(c.chunks); n > 0 && c.chunks[n-1].Next != chunk.First {
-			return nil, nil, fmt.Errorf("%w: a chunk ends at %d, the next begins at %d", ErrCorrupt, c.chunks[n-1].Next, chunk.First)
-		}
 		if !chunk.Committed {
 			if i != len(found)-1 {
 				return nil, nil, fmt.Errorf("%w: %s is open, yet chunks follow", ErrCorrupt, keys[i])
 			}
+			if err := c.follows(chunk); err != nil {
+				return nil, nil, err
+			}
 			open = chunk
 			break
 		}
-		c.chunks = append(c.chunks, *chunk)
+		if err := c.append(*chunk); err != nil {
+			return nil, nil, err
+		}
 	}
 	return c.chunks[:len(c.chunks):len(c.chunks)], open, nil
 }
 
-// readChunks reads objects side by side, in the order of the keys.
-func (l *Lake) readChunks(ctx context.Context, keys []string) ([]Chunk, error) {
-	chunks := make([]Chunk, len(keys))
+// readAll reads objects side by side, in the order of the keys.
+func readAll[T any](ctx context.Context, keys []string, read func(ctx context.Context, key string) (T, error)) ([]T, error) {
+	values := make([]T, len(keys))
 	errs := make([]error, len(keys))
 	slots := make(chan struct{}, parallelReads)
 	var wg sync.WaitGroup
@@ -133,11 +159,11 @@ func (l *Lake) readChunks(ctx context.Context, keys []string) ([]Chunk, error) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			chunks[i], errs[i] = l.readChunk(ctx, key)
+			values[i], errs[i] = read(ctx, key)
 		})
 	}
 	wg.Wait()
-	return chunks, errors.Join(errs...)
+	return values, errors.Join(errs...)
 }
 
 // ChangedDates returns the dates (UTC) whose segments may hold offsets of [from, to): what a batch has to compute again when a partition's

@@ -108,6 +108,9 @@ func (l *Lake) PutIntent(ctx context.Context, t Topic, partition int, in Intent)
 	if last := l.lastCommitted(t, partition); last != nil && last.Next != in.First {
 		return fail(fmt.Errorf("%w: the last chunk ends at %d", ErrChanged, last.Next))
 	}
+	if err := l.writeIndex(ctx, t, partition); err != nil {
+		return fail(err)
+	}
 	chunk := Chunk{Intent: in}
 	tag, err := l.store.Create(ctx, key, encode(&chunk))
 	if errors.Is(err, ErrExists) {

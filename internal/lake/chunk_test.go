@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caudal/caudal/internal/intake"
@@ -123,7 +124,7 @@ func TestArchiveLosesAndRepeatsNothingWhereverItCrashes(t *testing.T) {
 		end := rapid.Int64Range(1, 60).Draw(rt, "end")
 		for range rapid.IntRange(0, 6).Draw(rt, "crashes") {
 			f := &faulty{Store: store, left: rapid.IntRange(1, 6).Draw(rt, "write"), after: rapid.Bool().Draw(rt, "after")}
-			a := &archiver{lake: lake.New(f), size: rapid.Int64Range(1, 30).Draw(rt, "size"), end: end}
+			a := &archiver{lake: lake.New(f).IndexEvery(2), size: rapid.Int64Range(1, 30).Draw(rt, "size"), end: end}
 			for {
 				done, err := a.step(t.Context())
 				if done || errors.Is(err, errCrash) {
@@ -134,7 +135,7 @@ func TestArchiveLosesAndRepeatsNothingWhereverItCrashes(t *testing.T) {
 				}
 			}
 		}
-		a := &archiver{lake: lake.New(store), size: 25, end: end}
+		a := &archiver{lake: lake.New(store).IndexEvery(2), size: 25, end: end}
 		for done := false; !done; {
 			var err error
 			if done, err = a.step(t.Context()); err != nil {
@@ -151,7 +152,7 @@ func TestArchiversThatRaceDoTheSameWork(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
-			a := &archiver{lake: lake.New(openStore(t, dir, lake.Options{NoSync: true})), size: 7 + int64(i)*5, end: end}
+			a := &archiver{lake: lake.New(openStore(t, dir, lake.Options{NoSync: true})).IndexEvery(3), size: 7 + int64(i)*5, end: end}
 			for done := false; !done; {
 				var err error
 				done, err = a.step(t.Context())
@@ -340,6 +341,70 @@ func TestChunksBeginWithTheOneThatHoldsTheOffset(t *testing.T) {
 			if want := max(0, 40-int(from/10)); len(got) != want || want > 0 && got[0].First != from/10*10 {
 				t.Fatalf("from %d: %d chunks, %v", from, len(got), got[:min(1, len(got))])
 			}
+		}
+	}
+}
+
+// counting counts the objects that are read.
+type counting struct {
+	lake.Store
+	gets atomic.Int32
+}
+
+func (c *counting) Get(ctx context.Context, key string) ([]byte, string, error) {
+	c.gets.Add(1)
+	return c.Store.Get(ctx, key)
+}
+
+func TestAChainIsReadFromItsIndexAndFromTheCommitsBehindIt(t *testing.T) {
+	l, s := newLake(t)
+	l.IndexEvery(10)
+	for i := range int64(38) {
+		commitOne(t, l, i*10, i*10+10)
+	}
+	// The thirty-ninth intent found 38 commits: three indexes of ten are there, and eight commits behind them.
+	must[lake.Chunk](t)(l.PutIntent(t.Context(), topic, 0, lake.Intent{First: 380, Last: 389, Next: 390, Definition: "d"}))
+	if got := list(t, s, "lake/orders/inc=1/_chunkindex/", ""); len(got) != 3 {
+		t.Fatalf("indexes are %q", got)
+	}
+	c := &counting{Store: s}
+	fresh := lake.New(c)
+	got := must[[]lake.Chunk](t)(fresh.Chunks(t.Context(), topic, 0, 0))
+	want := must[[]lake.Chunk](t)(l.Chunks(t.Context(), topic, 0, 0))
+	if len(got) != 39 || got[38].Committed {
+		t.Fatalf("%d chunks", len(got))
+	}
+	for i := range got[:38] {
+		if a, b := fmt.Sprintf("%+v", got[i].Files), fmt.Sprintf("%+v", want[i].Files); got[i].Intent != want[i].Intent || a != b {
+			t.Fatalf("chunk %d is %+v, want %+v", i, got[i], want[i])
+		}
+	}
+	if n := c.gets.Load(); n != 3+9 {
+		t.Errorf("%d objects were read, want 3 indexes and 9 commits", n)
+	}
+	must[[]lake.Chunk](t)(fresh.Chunks(t.Context(), topic, 0, 0))
+	if n := c.gets.Load(); n != 3+9+1 {
+		t.Errorf("%d objects were read after a second look: what is committed must not be read again", n)
+	}
+}
+
+func TestAChainIsWholeWithoutSomeOfItsIndexes(t *testing.T) {
+	for lost := range 3 {
+		l, s := newLake(t)
+		l.IndexEvery(2)
+		for i := range int64(7) {
+			commitOne(t, l, i*10, i*10+10)
+		}
+		keys := list(t, s, "lake/orders/inc=1/_chunkindex/", "")
+		if len(keys) != 3 {
+			t.Fatalf("indexes are %q", keys)
+		}
+		if err := s.Delete(t.Context(), keys[lost]); err != nil {
+			t.Fatal(err)
+		}
+		got := must[[]lake.Chunk](t)(lake.New(s).Chunks(t.Context(), topic, 0, 0))
+		if len(got) != 7 {
+			t.Errorf("without index %d the chain has %d chunks of 7", lost, len(got))
 		}
 	}
 }

@@ -61,5 +61,6 @@ func (l *Lake) closeAsked(ctx context.Context, key string) (asked map[int]int64,
 	if err != nil {
 		return nil, "", err
 	}
-	return asked, tag, decode(key, data, &asked)
+	err = decode(key, data, &asked)
+	return asked, tag, err
 }

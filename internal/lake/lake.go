@@ -16,7 +16,8 @@ import (
 
 // Lake is the lake of one project in a store. Its methods may be called from many goroutines.
 type Lake struct {
-	store Store
+	store          Store
+	chunksPerIndex int
 
 	mu        sync.Mutex
 	chains    map[chainKey]*chain  // committed chunks, which never change
@@ -27,10 +28,11 @@ type Lake struct {
 // New returns the lake in a store.
 func New(store Store) *Lake {
 	return &Lake{
-		store:     store,
-		chains:    map[chainKey]*chain{},
-		manifests: map[string]*Manifest{},
-		bodies:    map[string][]byte{},
+		store:          store,
+		chunksPerIndex: chunksPerIndex,
+		chains:         map[chainKey]*chain{},
+		manifests:      map[string]*Manifest{},
+		bodies:         map[string][]byte{},
 	}
 }
 

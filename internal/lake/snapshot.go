@@ -260,7 +260,8 @@ func (l *Lake) RunCut(ctx context.Context, view, definition, run string) (map[in
 		return nil, fmt.Errorf("cut of run %s: %w", run, err)
 	}
 	cuts := map[int]Cut{}
-	return cuts, decode(key, data, &cuts)
+	err = decode(key, data, &cuts)
+	return cuts, err
 }
 
 func snapshotID(sequence int64, run string) string { return fmt.Sprintf("%06d-%s", sequence, run) }
