@@ -16,7 +16,9 @@ func (c countPart) columns(dialect, layer) []column {
 	return []column{{expr: "count(" + c.value + ")", sql: "BIGINT"}}
 }
 
-func (c countPart) exact(dialect, *view.Measure) string { return "count(" + c.value + ")" }
+func (c countPart) exact(_ dialect, _ *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", own[0]
+}
 
 func (c countPart) merge(dst, src *State) { dst.words[c.at] += src.words[c.at] }
 

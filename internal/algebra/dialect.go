@@ -17,7 +17,7 @@ type dialect interface {
 	failed(expr string) string
 	// tryCast casts, and is null where the value does not fit.
 	tryCast(expr, to string) string
-	// unscaled is a 128-bit integer, value*10^scale.
+	// unscaled is the integer value*10^scale.
 	unscaled(value string, t view.Type) string
 	// halves splits a 128-bit integer into its high 64 bits and its low 64 bits, both as 128-bit integers.
 	halves(unscaled string) (high, low string)
@@ -60,8 +60,12 @@ func (duckDB) unscaled(value string, t view.Type) string {
 	if t.Scale == 0 {
 		return "CAST(" + value + " AS HUGEINT)"
 	}
-	if !t.Wide() {
+	// the product of two decimals of up to 18 digits is one of 18 digits, and of others one of 38: it has to fit
+	switch {
+	case t.Precision+t.Scale < 18:
 		return fmt.Sprintf("CAST(%s * %d AS BIGINT)", value, pow10(t.Scale))
+	case t.Precision+t.Scale <= 38 && t.Scale < 19:
+		return fmt.Sprintf("CAST(CAST(%s AS DECIMAL(38,%d)) * %d AS HUGEINT)", value, t.Scale, pow10(t.Scale))
 	}
 	return "CAST(replace(CAST(" + value + " AS VARCHAR), '.', '') AS HUGEINT)"
 }
@@ -77,8 +81,9 @@ func (duckDB) joined(high, low string, scale uint8) string {
 	if scale == 0 {
 		return u
 	}
-	// one digit more than the scale, so that the point has a digit before it
-	digits := fmt.Sprintf("lpad(ltrim(CAST(%s AS VARCHAR), '-'), greatest(length(ltrim(CAST(%s AS VARCHAR), '-')), %d), '0')", u, u, scale+1)
+	text := "ltrim(CAST(" + u + " AS VARCHAR), '-')"
+	// at least one digit more than the scale, so that the point has a digit before it
+	digits := fmt.Sprintf("(repeat('0', greatest(0, %d - length(%s))) || %s)", scale+1, text, text)
 	return fmt.Sprintf("(CASE WHEN %s < 0 THEN '-' ELSE '' END || left(%s, -%d) || '.' || right(%s, %d))", u, digits, scale, digits, scale)
 }
 

@@ -27,8 +27,8 @@ func (p distinctPart) columns(d dialect, l layer) []column {
 	return []column{c}
 }
 
-func (p distinctPart) exact(d dialect, m *view.Measure) string {
-	return "count(DISTINCT " + p.value + ")"
+func (p distinctPart) exact(_ dialect, _ *view.Measure, _ []string, x string) (aggregate, answer string) {
+	return "count(DISTINCT " + p.value + ")", x
 }
 
 func (p distinctPart) merge(dst, src *State) { dst.ext.hlls[p.at].merge(&src.ext.hlls[p.at]) }

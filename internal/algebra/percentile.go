@@ -8,7 +8,7 @@ import (
 
 // percentilePart keeps a DDSketch whose bins SQL computes.
 type percentilePart struct {
-	value     string // the row value
+	finite    string // the row value, null where it is no finite number
 	bin       string // its packed key
 	maybeNull bool
 	at        int
@@ -30,8 +30,8 @@ func (p percentilePart) columns(d dialect, l layer) []column {
 	return []column{keys, counts}
 }
 
-func (p percentilePart) exact(d dialect, m *view.Measure) string {
-	return d.tryCast(d.percentile(p.value, strconv.FormatFloat(m.P, 'f', -1, 64)), exactType(m))
+func (p percentilePart) exact(d dialect, m *view.Measure, _ []string, x string) (aggregate, answer string) {
+	return d.percentile(p.finite, strconv.FormatFloat(m.P, 'f', -1, 64)), d.tryCast(x, exactType(m))
 }
 
 func (p percentilePart) merge(dst, src *State) { dst.ext.dds[p.at].merge(&src.ext.dds[p.at]) }

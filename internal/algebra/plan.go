@@ -45,8 +45,9 @@ const (
 type part interface {
 	// columns lists its result columns in order, with the aggregate that computes each over the row value named in it.
 	columns(d dialect, layer layer) []column
-	// exact is the aggregate whose value is the exact answer in batch.
-	exact(d dialect, m *view.Measure) string
+	// exact is the exact answer in batch: an expression over the part's own columns, or over x, the column of the aggregate that it asks
+	// for; "" asks for none.
+	exact(d dialect, m *view.Measure, own []string, x string) (aggregate, answer string)
 	merge(dst, src *State)
 	// read merges the columns of a result row, beginning at col, into s.
 	read(row Row, col int, s *State)
@@ -169,7 +170,7 @@ func (p *Plan) newPart(m *view.Measure, in view.Type, value int) (part, error) {
 		if in.Kind == view.Double || in.Kind == view.Int64 || in.Kind == view.Decimal || in.Kind == view.Int128 {
 			v.binned = true
 			p.dds++
-			return percentilePart{value: v.name, bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
+			return percentilePart{finite: v.finite(), bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
 		}
 	default:
 		return nil, fmt.Errorf("unknown aggregation %q", m.Agg)

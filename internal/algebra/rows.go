@@ -25,6 +25,14 @@ func (v *value) packed() string { return v.name + "_register" }
 
 func (v *value) bin() string { return v.name + "_bin" }
 
+// finite is the column that is null where the value is infinite or no number.
+func (v *value) finite() string {
+	if v.in.Kind == view.Double {
+		return v.name + "_finite"
+	}
+	return v.name
+}
+
 // where is the view's filter.
 type where struct {
 	expr string
@@ -140,10 +148,8 @@ func (p *Plan) derive(from string, keys, typed, failures []string) string {
 	}
 	for i := range p.values {
 		v := &p.values[i]
-		name := v.name
 		if v.binned && v.in.Kind == view.Double {
-			add(d.finite(v.name), v.name+"_finite")
-			name = v.name + "_finite"
+			add(d.finite(v.name), v.finite())
 		}
 		add(v.name, v.name)
 		if v.hashed {
@@ -152,7 +158,7 @@ func (p *Plan) derive(from string, keys, typed, failures []string) string {
 			third = append(third, d.register(hash)+" AS "+v.packed())
 		}
 		if v.binned {
-			third = append(third, d.bin(name)+" AS "+v.bin())
+			third = append(third, d.bin(v.finite())+" AS "+v.bin())
 		}
 	}
 	rows := from

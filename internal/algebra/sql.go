@@ -62,24 +62,28 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 	}
 	cols = append(cols, p.stateSQL(batchLayer)...)
 	outer = append(outer, "_events", "_late", "_errors")
+	own := make([][]string, len(p.parts))
 	for k, part := range p.parts {
 		for j, c := range part.columns(p.dialect, batchLayer) {
 			name := partColumn(k, j)
-			expr := fmt.Sprintf("CAST(%s AS %s)", refined(c, name), c.sql)
-			outer = append(outer, expr+" AS "+name)
+			own[k] = append(own[k], name)
+			outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", refined(c, name), c.sql, name))
 		}
 	}
 	for i := range p.View.Measures {
-		m := &p.View.Measures[i]
+		m, x := &p.View.Measures[i], ExactColumn(i)
+		answer := "_events"
 		switch use := p.uses[i]; use {
 		case useDerived:
 			continue
 		case useEvents:
-			cols = append(cols, p.dialect.tryCast(p.eventsSQL(), exactType(m))+" AS "+ExactColumn(i))
 		default:
-			cols = append(cols, fmt.Sprintf("CAST(%s AS %s) AS %s", p.parts[use].exact(p.dialect, m), exactType(m), ExactColumn(i)))
+			aggregate := ""
+			if aggregate, answer = p.parts[use].exact(p.dialect, m, own[use], x); aggregate != "" {
+				cols = append(cols, aggregate+" AS "+x)
+			}
 		}
-		outer = append(outer, ExactColumn(i))
+		outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", answer, exactType(m), x))
 	}
 	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM (%s) GROUP BY %s)",
 		strings.Join(outer, ", "), strings.Join(cols, ", "), p.rows(from, []string{"_bucket"}), group)

@@ -26,14 +26,14 @@ func (p sumPart) columns(dialect, layer) []column {
 	}
 }
 
-func (p sumPart) exact(d dialect, m *view.Measure) string {
-	return exactSum(d, m, "sum("+p.value+")", p.value)
+func (p sumPart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", exactSum(d, m, own[0], own[1])
 }
 
 // exactSum is a sum at the declared type, null where it overflows it; or the average.
-func exactSum(d dialect, m *view.Measure, sum, value string) string {
+func exactSum(d dialect, m *view.Measure, sum, count string) string {
 	if m.Agg == view.Average {
-		return d.tryCast(fmt.Sprintf("CAST(%s AS DOUBLE) / nullif(count(%s), 0)", sum, value), exactType(m))
+		return d.tryCast("CAST("+sum+" AS DOUBLE) / nullif("+count+", 0)", exactType(m))
 	}
 	return d.tryCast(sum, exactType(m))
 }
@@ -130,9 +130,8 @@ func (p wideSumPart) columns(d dialect, _ layer) []column {
 	}
 }
 
-func (p wideSumPart) exact(d dialect, m *view.Measure) string {
-	high, low := d.halves(d.unscaled(p.value, p.in))
-	return exactSum(d, m, d.joined("sum("+high+")", "sum("+low+")", p.in.Scale), p.value)
+func (p wideSumPart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", exactSum(d, m, d.joined(own[0], own[1], p.in.Scale), own[2])
 }
 
 func (p wideSumPart) merge(dst, src *State) {
@@ -204,8 +203,8 @@ func (p floatSumPart) columns(dialect, layer) []column {
 	return []column{{expr: "sum(" + p.value + ")", sql: "DOUBLE"}, {expr: "count(" + p.value + ")", sql: "BIGINT"}}
 }
 
-func (p floatSumPart) exact(d dialect, m *view.Measure) string {
-	return exactSum(d, m, "sum("+p.value+")", p.value)
+func (p floatSumPart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", exactSum(d, m, own[0], own[1])
 }
 
 func (p floatSumPart) add(s *State, sum float64, n uint64) {
