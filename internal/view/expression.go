@@ -34,8 +34,12 @@ func (c *checking) add(e expression) {
 		return
 	}
 	bad := refuse(ls, c.names())
+	told := map[string]bool{} // a window function is one mistake, not one for each of its words
 	for _, m := range bad {
-		c.r.addAt(e.at, m.pos, e.of+": "+m.what, m.mend)
+		if !told[m.mend] {
+			c.r.addAt(e.at, m.pos, e.of+": "+m.what, m.mend)
+		}
+		told[m.mend] = true
 	}
 	for name := range c.broken {
 		if mentions(ls, name) >= 0 {
@@ -79,8 +83,14 @@ func (c *checking) run(checker Checker, whole *node) {
 
 // explain turns the checker's refusal into a problem: an unknown column is named with the nearest one that exists.
 func (c *checking) explain(e *expression, ls []lexeme, got Checked) {
+	for _, l := range ls {
+		if l.kind == word && isKeyword(l.text) && contains(c.names(), l.text) && strings.HasPrefix(got.Err, "syntax error") {
+			c.r.addAt(e.at, l.pos, e.of+": "+firstLine(got.Err), fmt.Sprintf("%q is a word of SQL: write it in double quotes", l.text))
+			return
+		}
+	}
 	for i, l := range ls {
-		if l.kind != word && l.kind != quotedName || called(ls, i) || contains(c.names(), l.text) {
+		if l.kind != word && l.kind != quotedName || called(ls, i) || contains(c.names(), l.text) || l.kind == word && isKeyword(l.text) {
 			continue
 		}
 		name := strings.Trim(l.raw, `"`)

@@ -63,9 +63,10 @@ func (n *node) word() string {
 
 // document parses one YAML file, with the variables of the environment put in. It returns nil where nothing can be read.
 func (r *reader) document(data []byte) *node {
+	r.lines = strings.Split(string(data), "\n")
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		r.syntax(data, err)
+		r.syntax(err)
 		return nil
 	}
 	var bodies []ast.Node
@@ -86,7 +87,7 @@ func (r *reader) document(data []byte) *node {
 }
 
 // syntax reports what the YAML parser refused; it stops at the first mistake of a file.
-func (r *reader) syntax(data []byte, err error) {
+func (r *reader) syntax(err error) {
 	at, what := &node{line: 1, column: 1}, err.Error()
 	var se *yaml.SyntaxError
 	if errors.As(err, &se) {
@@ -96,9 +97,8 @@ func (r *reader) syntax(data []byte, err error) {
 		}
 	}
 	mend := ""
-	lines := strings.Split(string(data), "\n")
-	if at.line <= len(lines) {
-		line := lines[at.line-1]
+	if at.line <= len(r.lines) {
+		line := r.lines[at.line-1]
 		switch {
 		case strings.Contains(line, "${") && strings.ContainsAny(line, "{["):
 			mend = `inside {…} and […] write a variable in quotes: "${NAME}"`
@@ -160,8 +160,23 @@ func (r *reader) convert(n ast.Node) *node {
 	if out.quoted {
 		out.column++
 	}
+	r.align(out)
 	out.direct = strings.Contains(t.Origin, t.Value) && !strings.Contains(strings.TrimSpace(t.Origin), "\n")
 	return r.expand(out)
+}
+
+// align corrects the column of a plain value, which the YAML parser puts too far to the right where blanks follow the value.
+func (r *reader) align(n *node) {
+	if n.line > len(r.lines) || n.text == "" {
+		return
+	}
+	line, text := []rune(r.lines[n.line-1]), []rune(n.text)
+	for c := n.column - 1; c >= 0; c-- {
+		if c+len(text) <= len(line) && string(line[c:c+len(text)]) == n.text {
+			n.column = c + 1
+			return
+		}
+	}
 }
 
 // entry adds one key and its value to a mapping.

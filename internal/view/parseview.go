@@ -174,19 +174,6 @@ func (d *draft) dimension(i int, n *node) {
 	})
 }
 
-// columnSQL writes a column's name so that SQL takes it for one even where it is a word of the language.
-func columnSQL(name string) string {
-	if isOneOf(name, "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check", "collate",
-		"column", "constraint", "create", "default", "deferrable", "desc", "describe", "distinct", "do", "else", "end", "except", "false", "fetch",
-		"for", "foreign", "from", "group", "having", "in", "initially", "intersect", "into", "lambda", "lateral", "leading", "limit", "not", "null",
-		"offset", "on", "only", "or", "order", "pivot", "placing", "primary", "qualify", "references", "returning", "select", "show", "some",
-		"summarize", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "unpivot", "using", "values", "variadic", "when",
-		"where", "window", "with") {
-		return `"` + name + `"`
-	}
-	return name
-}
-
 // grains reads the bucket sizes and sorts them, the finest first.
 func (d *draft) grains(n *node) {
 	if n == nil {

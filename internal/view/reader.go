@@ -11,6 +11,7 @@ import (
 // reader reads one file and collects what is wrong in it.
 type reader struct {
 	file     string
+	lines    []string
 	getenv   func(string) (string, bool)
 	problems *Problems
 }

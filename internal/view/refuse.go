@@ -47,7 +47,7 @@ func refuseWord(ls []lexeme, i int, columns []string) (mistake, bool) {
 		case isOneOf(l.text, "select", "values", "pivot", "unpivot", "describe", "summarize"),
 			isOneOf(l.text, "from", "with") && before == "(", l.text == "exists" && call:
 			return mistake{what: "a subquery", mend: "an expression sees one row; join before the event is produced"}, true
-		case l.text == "over", l.text == "order" && before != "":
+		case l.text == "over", l.text == "order" && i > 0 && i+1 < len(ls) && ls[i+1].text == "by":
 			return mistake{what: "a window function or an order", mend: "an expression sees one row; there is no order of rows that both layers share"}, true
 		case l.text == "as" && l.depth == 0:
 			return mistake{what: "an alias", mend: "the name is the key `name`"}, true
