@@ -111,6 +111,15 @@ func TestInstantsAreThoseOfTheTimePackage(t *testing.T) {
 	})
 }
 
+func TestEveryDayOfEightCenturiesIsADay(t *testing.T) {
+	for at := time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2400; at = at.AddDate(0, 0, 1) {
+		s := at.AppendFormat(nil, time.DateOnly)
+		if got, ok := parseDate(s); !ok || got*86400 != at.Unix() {
+			t.Fatalf("%s: got %d %v", s, got, ok)
+		}
+	}
+}
+
 // wholeDays are the whole days since the epoch.
 func wholeDays(at time.Time) int64 {
 	return time.Date(at.UTC().Year(), at.UTC().Month(), at.UTC().Day(), 0, 0, 0, 0, time.UTC).Unix() / 86400

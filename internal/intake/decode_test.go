@@ -194,6 +194,37 @@ func TestNestingWithoutEndIsBrokenJSON(t *testing.T) {
 	}
 }
 
+// What an object said that came earlier under the same key is forgotten, so that a field may be missing that was there once.
+func TestTheLastOfRepeatedObjectsWins(t *testing.T) {
+	src := orders()
+	src.Fields[5].Nullable = false
+	d, rows := newDecoder(mustSchema(t, src)), NewRows(src)
+	for value, want := range map[string]Reason{
+		`"charge":{"fee":1},"charge":{"at":5}`:    MissingField,
+		`"charge":{"fee":1},"charge":null`:        MissingField,
+		`"charge":{"fee":1},"charge":"cash"`:      WrongType,
+		`"charge":{"fee":"x"},"charge":{}`:        MissingField,
+		`"charge":{"fee":"x"},"charge":{"fee":1}`: "",
+		`"charge":"cash","charge":{"fee":1}`:      "",
+	} {
+		_, dead := d.decode([]byte(`{"at":"2026-11-20 10:00:00","country":"",`+value+`}`), rows)
+		if (dead == nil) != (want == "") || dead != nil && (dead.Reason != want || dead.Field != "fee") {
+			t.Errorf("%s: got %+v, want %s", value, dead, want)
+		}
+	}
+}
+
+func TestTimestampsEndWithTheYear9999(t *testing.T) {
+	src := orders()
+	d, rows := newDecoder(mustSchema(t, src)), NewRows(src)
+	for us, want := range map[int64]bool{minInstant: true, minInstant - 1: false, maxInstant - 1: true, maxInstant: false} {
+		_, dead := d.decode(fmt.Appendf(nil, `{"at":"2026-11-20 10:00:00","country":"","charge":{"at":%d}}`, us), rows)
+		if (dead == nil) != want || dead != nil && dead.Reason != OutOfRange {
+			t.Errorf("%d: got %+v", us, dead)
+		}
+	}
+}
+
 func TestTwoFieldsMayReadOneValue(t *testing.T) {
 	src := orders()
 	src.Fields = append(src.Fields, view.Field{Name: "price_text", Type: view.Type{Kind: view.String}, Nullable: true, From: []string{"price"}})

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/view"
 	"pgregory.net/rapid"
 )
@@ -92,12 +93,22 @@ func TestRowsHoldWhatAPlainSliceHolds(t *testing.T) {
 				}
 			}
 			for c := range rows.Columns {
+				checkZeroWhereNull(t, &rows.Columns[c], rows.Len())
 				if v := rows.Columns[c].Valid; len(v) != (rows.Len()+63)/64 || rows.Len()%64 != 0 && v[len(v)-1]>>(rows.Len()%64) != 0 {
 					t.Fatalf("column %d: %d rows, but the bitmap is %x", c, rows.Len(), v)
 				}
 			}
 		}
 	})
+}
+
+// What C copies of a null must not be what stood there in an earlier batch.
+func checkZeroWhereNull(t *rapid.T, c *Column, rows int) {
+	for i := range rows {
+		if c.Null(i) && (c.Words != nil && c.Words[i] != 0 || c.Strs != nil && c.Strs[i] != Str{} || c.Wide != nil && c.Wide[i] != algebra.Int128{}) {
+			t.Fatalf("row %d of %s is null, but not zero", i, c.Type)
+		}
+	}
 }
 
 // C reads the columns while they are pinned: neither they nor the blocks may move as long as no more rows come than before.
