@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // source says which layers a row comes from.
@@ -70,8 +71,17 @@ func (c *cell) answer(p *algebra.Plan, stored []int) []algebra.Answer {
 		} else {
 			answers[i] = p.Final(merged, m)
 		}
+		widen(&answers[i], p.View.Measures[m].Agg)
 	}
 	return answers
+}
+
+// widen adds one to what a distinct count may be off by: the estimate is rounded, and of a few values two can fall into one register.
+// Three standard errors of a small count are less than that.
+func widen(a *algebra.Answer, agg view.Agg) {
+	if agg == view.CountDistinct && !a.Exact && !a.Value.IsNull() {
+		a.Bound += 1 / max(1, a.Value.Float64())
+	}
 }
 
 // cells collects what the layers hold for a question, within the memory that a query may take.
