@@ -113,7 +113,7 @@ func (c *Client) Begin(ctx context.Context, name, topic string, partition int, m
 	if err != nil {
 		return nil, err
 	}
-	o := newOutgoing(ctx, time.Now().UnixMilli())
+	o := newOutgoing(ctx, nil, time.Now().UnixMilli())
 	for i := range msgs {
 		o.add(&msgs[i], o.firstTime)
 	}

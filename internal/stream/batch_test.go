@@ -19,7 +19,7 @@ var anyCodec = rapid.SampledFrom([]compress.Compression{compress.None, compress.
 
 func packed(t *rapid.T) ([]Message, []byte) {
 	msgs := rapid.SliceOfN(anyMessage, 1, 50).Draw(t, "messages")
-	o := newOutgoing(context.Background(), msgs[0].Timestamp)
+	o := newOutgoing(context.Background(), nil, msgs[0].Timestamp)
 	defer o.abandon()
 	for i := range msgs {
 		o.add(&msgs[i], msgs[i].Timestamp)

@@ -1,10 +1,10 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 
 	"github.com/segmentio/kafka-go/compress"
 )
@@ -23,8 +23,9 @@ type outgoing struct {
 	err     error
 }
 
-func newOutgoing(ctx context.Context, ms int64) *outgoing {
-	o := &outgoing{firstTime: ms, maxTime: ms, done: make(chan struct{})}
+// newOutgoing returns an empty batch that puts its records in buf.
+func newOutgoing(ctx context.Context, buf []byte, ms int64) *outgoing {
+	o := &outgoing{records: encoder{b: buf[:0]}, firstTime: ms, maxTime: ms, done: make(chan struct{})}
 	o.ctx, o.abandon = context.WithCancel(ctx)
 	return o
 }
@@ -34,56 +35,57 @@ func (o *outgoing) size() int { return len(o.records.b) }
 // add appends a record.
 func (o *outgoing) add(m *Message, ms int64) {
 	o.maxTime = max(o.maxTime, ms)
-	head := encoder{b: make([]byte, 0, 24)}
-	head.int8(0) // attributes
-	head.varint(ms - o.firstTime)
-	head.varint(int64(o.count))
-	n := len(head.b) + varbytesLen(m.Key) + varbytesLen(m.Value) + 1
 	e := &o.records
-	e.varint(int64(n))
-	e.b = append(e.b, head.b...)
+	e.varint(int64(1 + varintLen(ms-o.firstTime) + varintLen(int64(o.count)) + varbytesLen(m.Key) + varbytesLen(m.Value) + 1))
+	e.int8(0) // attributes
+	e.varint(ms - o.firstTime)
+	e.varint(int64(o.count))
 	e.varbytes(m.Key)
 	e.varbytes(m.Value)
 	e.varint(0) // headers
 	o.count++
 }
 
+// varintLen is how many bytes encoder.varint writes.
+func varintLen(v int64) int {
+	return (bits.Len64(uint64(v<<1)^uint64(v>>63)|1) + 6) / 7
+}
+
 func varbytesLen(b []byte) int {
 	if b == nil {
 		return 1
 	}
-	var v [binary.MaxVarintLen64]byte
-	return binary.PutVarint(v[:], int64(len(b))) + len(b)
+	return varintLen(int64(len(b))) + len(b)
 }
 
 // pack appends the batch in the layout that batch.go describes, without what seal fills in.
 func (o *outgoing) pack(dst []byte, codec compress.Compression) []byte {
-	records := o.records.b
+	e := encoder{b: append(dst, make([]byte, batchHeader)...)}
 	attributes := int16(0)
 	if c := codec.Codec(); c != nil {
-		var packed bytes.Buffer
-		packed.Grow(len(records)/2 + 64)
-		w := c.NewWriter(&packed)
-		_, err := w.Write(records)
-		if w.Close() == nil && err == nil && packed.Len() < len(records) {
-			records, attributes = packed.Bytes(), int16(codec)
+		w := c.NewWriter(&e)
+		_, err := w.Write(o.records.b)
+		if w.Close() == nil && err == nil && len(e.b)-len(dst)-batchHeader < len(o.records.b) {
+			attributes = int16(codec)
 		}
 	}
-	e := encoder{b: dst}
-	e.int64(0)
-	e.int32(int32(batchHeader - batchPrefix + len(records)))
-	e.int32(-1)
-	e.int8(2)
-	e.int32(0) // checksum
-	e.int16(attributes)
-	e.int32(int32(o.count - 1))
-	e.int64(o.firstTime)
-	e.int64(o.maxTime)
-	e.int64(-1) // producer id, epoch, base sequence
-	e.int16(-1)
-	e.int32(-1)
-	e.int32(int32(o.count))
-	e.b = append(e.b, records...)
+	if attributes == 0 { // nothing gained
+		e.b = append(e.b[:len(dst)+batchHeader], o.records.b...)
+	}
+	h := encoder{b: e.b[len(dst):len(dst)]}
+	h.int64(0)
+	h.int32(int32(len(e.b) - len(dst) - batchPrefix))
+	h.int32(-1)
+	h.int8(2)
+	h.int32(0) // checksum
+	h.int16(attributes)
+	h.int32(int32(o.count - 1))
+	h.int64(o.firstTime)
+	h.int64(o.maxTime)
+	h.int64(-1) // producer id, epoch, base sequence
+	h.int16(-1)
+	h.int32(-1)
+	h.int32(int32(o.count))
 	return e.b
 }
 

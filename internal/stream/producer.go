@@ -20,6 +20,8 @@ const (
 	keylessRun = 500
 	// layoutAge is how old a producer's knowledge of the topic's partitions may get.
 	layoutAge = time.Minute
+	// spareBatches bounds how many batches' buffers are kept for later ones.
+	spareBatches = 16
 )
 
 // Message is one record to be written.
@@ -39,7 +41,8 @@ type Producer struct {
 	layout   *layout
 	learned  time.Time
 	lanes    map[int]*lane
-	keyless  int // messages without a key so far
+	keyless  int      // messages without a key so far
+	spare    [][]byte // buffers of batches that are done
 	closed   bool
 	stop     context.CancelFunc
 	ctx      context.Context
@@ -202,7 +205,11 @@ func (l *lane) add(m *Message, now int64) *outgoing {
 			return o
 		}
 	}
-	o := newOutgoing(l.p.ctx, ms)
+	var buf []byte
+	if n := len(l.p.spare); n > 0 {
+		buf, l.p.spare = l.p.spare[n-1], l.p.spare[:n-1]
+	}
+	o := newOutgoing(l.p.ctx, buf, ms)
 	o.add(m, ms)
 	l.queue = append(l.queue, o)
 	return o
@@ -210,14 +217,18 @@ func (l *lane) add(m *Message, now int64) *outgoing {
 
 // run sends until the queue is empty.
 func (l *lane) run() {
+	var o *outgoing
 	for {
 		l.p.mu.Lock()
+		if o != nil && cap(o.records.b) <= 2*l.p.c.cfg.BatchBytes && len(l.p.spare) < spareBatches {
+			l.p.spare = append(l.p.spare, o.records.b)
+		}
 		if len(l.queue) == 0 {
 			l.running = false
 			l.p.mu.Unlock()
 			return
 		}
-		o := l.queue[0]
+		o = l.queue[0]
 		l.queue = l.queue[1:]
 		l.p.mu.Unlock()
 		o.err = l.deliver(o)

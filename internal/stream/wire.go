@@ -32,6 +32,13 @@ func (e *encoder) compactString(s string) {
 	e.uvarint(uint64(len(s)) + 1)
 	e.b = append(e.b, s...)
 }
+
+// Write appends, as io.Writer.
+func (e *encoder) Write(p []byte) (int, error) {
+	e.b = append(e.b, p...)
+	return len(p), nil
+}
+
 func (e *encoder) varint(v int64) { e.b = binary.AppendVarint(e.b, v) }
 func (e *encoder) varbytes(b []byte) {
 	if b == nil {
