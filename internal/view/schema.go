@@ -1,0 +1,15 @@
+package view
+
+import _ "embed"
+
+//go:embed caudal.schema.json
+var projectSchema string
+
+//go:embed view.schema.json
+var viewSchema string
+
+// ProjectSchema returns the JSON Schema of caudal.yaml, for editors. It accepts all that Parse accepts; Parse is stricter.
+func ProjectSchema() string { return projectSchema }
+
+// ViewSchema returns the JSON Schema of the files of views/, for editors.
+func ViewSchema() string { return viewSchema }

@@ -1,0 +1,128 @@
+package view
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+func compileSchema(t *testing.T, text string) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// validate says what the schema has against a YAML text.
+func validate(t *testing.T, s *jsonschema.Schema, data []byte) error {
+	t.Helper()
+	js, err := yaml.YAMLToJSON(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(string(js)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(v)
+}
+
+func TestSchemasAcceptTheExample(t *testing.T) {
+	project, view := compileSchema(t, ProjectSchema()), compileSchema(t, ViewSchema())
+	for _, f := range retailFiles(t) {
+		s := view
+		if f.Path == projectFile {
+			s = project
+		}
+		if err := validate(t, s, f.Data); err != nil {
+			t.Errorf("%s: %v", f.Path, err)
+		}
+	}
+}
+
+func TestSchemasRefuseWhatParseRefuses(t *testing.T) {
+	project, view := compileSchema(t, ProjectSchema()), compileSchema(t, ViewSchema())
+	for _, c := range []struct {
+		schema *jsonschema.Schema
+		text   string
+	}{
+		{project, "project: p\nsources: {}"},
+		{project, "project: p\nsource: {}"},
+		{project, "project: p\nsources: {s: {event_time: {field: ts}, fields: {ts: datetime}}}"},
+		{project, "project: p\nsources: {s: {event_time: {field: ts}, fields: {ts: timestamp}, lateness: ten}}"},
+		{view, "view: v\nsource: s\ngrains: [2d]\nmeasures: [{name: n, agg: count}]"},
+		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: first}]"},
+		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: count, expression: x}]"},
+	} {
+		if validate(t, c.schema, []byte(c.text)) == nil {
+			t.Errorf("accepted:\n%s", c.text)
+		}
+	}
+}
+
+// The schemas and Parse know the same keys, whichever of them is changed.
+func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
+	var project, view map[string]any
+	for text, into := range map[string]*map[string]any{ProjectSchema(): &project, ViewSchema(): &view} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(doc map[string]any, path ...any) map[string]any {
+		var x any = doc
+		for _, p := range path {
+			switch p := p.(type) {
+			case string:
+				x = x.(map[string]any)[p]
+			case int:
+				x = x.([]any)[p]
+			}
+		}
+		return x.(map[string]any)
+	}
+	for _, c := range []struct {
+		name   string
+		object map[string]any
+		keys   []string
+	}{
+		{"caudal.yaml", project, projectKeys()},
+		{"kafka", at(project, "properties", "kafka"), kafkaKeys()},
+		{"redis", at(project, "properties", "redis"), redisKeys()},
+		{"lake", at(project, "properties", "lake"), lakeKeys()},
+		{"batch", at(project, "properties", "batch"), batchKeys()},
+		{"source", at(project, "$defs", "source"), sourceKeys()},
+		{"event_time", at(project, "$defs", "source", "properties", "event_time"), eventTimeKeys()},
+		{"field", at(project, "$defs", "field"), fieldKeys()},
+		{"view", view, viewKeys()},
+		{"dimension", at(view, "properties", "dimensions", "items", "anyOf", 1), dimensionKeys()},
+		{"measure", at(view, "$defs", "measure"), measureKeys()},
+	} {
+		got := slices.Sorted(maps.Keys(c.object["properties"].(map[string]any)))
+		slices.Sort(c.keys)
+		if !slices.Equal(got, c.keys) {
+			t.Errorf("%s: the schema has %v, Parse has %v", c.name, got, c.keys)
+		}
+	}
+	var aggs []string
+	for _, a := range at(view, "$defs", "measure", "properties", "agg")["enum"].([]any) {
+		aggs = append(aggs, a.(string))
+	}
+	if !slices.Equal(aggs, aggNames()) {
+		t.Errorf("the schema has the aggregations %v, Parse has %v", aggs, aggNames())
+	}
+}
