@@ -14,6 +14,7 @@ type ids struct {
 	records int64 // offsets
 
 	blocks [][]occurrence // of blockLen; blocks[0] holds the position first
+	spare  []occurrence   // the block that was emptied last; nil: none
 	first  uint64         // position of the oldest occurrence
 	next   uint64         // position of the one after the latest
 
@@ -65,6 +66,7 @@ func (t *ids) forget(offset, clock int64) {
 		}
 		t.first++
 		if t.first&(blockLen-1) == 0 {
+			t.spare = t.blocks[0]
 			t.blocks[0] = nil
 			t.blocks = t.blocks[1:]
 		}
@@ -73,7 +75,10 @@ func (t *ids) forget(offset, clock int64) {
 
 func (t *ids) push(o occurrence) {
 	if t.next&(blockLen-1) == 0 {
-		t.blocks = append(t.blocks, make([]occurrence, blockLen))
+		if t.spare == nil {
+			t.spare = make([]occurrence, blockLen)
+		}
+		t.blocks, t.spare = append(t.blocks, t.spare), nil
 	}
 	t.next++
 	*t.at(t.next - 1) = o

@@ -76,22 +76,21 @@ func (r *Rows) Extend() int {
 	if n == cap(r.Offset) {
 		r.allocate(max(firstRows, 2*n))
 	}
-	for _, s := range r.fixed() {
-		*s = (*s)[:n+1]
-		(*s)[n] = 0
-	}
+	r.Partition = append(r.Partition, 0)
+	r.Offset = append(r.Offset, 0)
+	r.Timestamp = append(r.Timestamp, 0)
+	r.EventTime = append(r.EventTime, 0)
+	r.Duplicate = append(r.Duplicate, 0)
+	r.Late = append(r.Late, 0)
 	for i := range r.Columns {
 		c := &r.Columns[i]
 		switch {
 		case c.Words != nil:
-			c.Words = c.Words[:n+1]
-			c.Words[n] = 0
+			c.Words = append(c.Words, 0)
 		case c.Strs != nil:
-			c.Strs = c.Strs[:n+1]
-			c.Strs[n] = Str{}
+			c.Strs = append(c.Strs, Str{})
 		default:
-			c.Wide = c.Wide[:n+1]
-			c.Wide[n] = algebra.Int128{}
+			c.Wide = append(c.Wide, algebra.Int128{})
 		}
 		if n&63 == 0 {
 			c.Valid = append(c.Valid, 0)

@@ -52,7 +52,7 @@ func TestRowsHoldWhatAPlainSliceHolds(t *testing.T) {
 		rows := NewRows(src)
 		var twin [][]string
 		steps := rapid.IntRange(1, 60).Draw(t, "steps")
-		for range steps {
+		for step := range steps {
 			switch rapid.IntRange(0, 9).Draw(t, "step") {
 			case 0:
 				rows.Reset()
@@ -65,17 +65,17 @@ func TestRowsHoldWhatAPlainSliceHolds(t *testing.T) {
 				for range rapid.SampledFrom([]int{1, 2, 63, 64, 900}).Draw(t, "rows") {
 					i := rows.Extend()
 					row := []string{"-", "-", "-"}
-					if i%3 != 0 {
+					if (i+step)%3 != 0 {
 						rows.SetWord(0, i, int64(i))
 						rows.SetWide(1, i, wideOf(int64(-i)))
 						row[0], row[1] = fmt.Sprint(i), fmt.Sprint(-i)
 					}
-					if i%5 != 0 {
+					if (i+step)%5 != 0 {
 						s := strings.Repeat("x", i%40)
 						rows.SetBytes(2, i, []byte(s))
 						row[2] = fmt.Sprintf("%q", s)
 					}
-					if i%7 == 0 {
+					if (i+step)%7 == 0 {
 						for c := range row {
 							rows.SetNull(c, i)
 							row[c] = "-"
