@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,22 @@ func (r *reader) fields(n *node, of string, d *definedSource) {
 			continue
 		}
 		d.source.Fields = append(d.source.Fields, f)
+		r.inside(pr.at, of, d.source.Fields)
+	}
+}
+
+// inside notes where the last field's path runs through the value of another, or the other way round: a value is either read or an object.
+func (r *reader) inside(at *node, of string, fields []Field) {
+	last := fields[len(fields)-1]
+	for _, f := range fields[:len(fields)-1] {
+		inner, outer := last, f
+		if len(inner.From) < len(outer.From) {
+			inner, outer = outer, inner
+		}
+		if len(inner.From) > len(outer.From) && slices.Equal(inner.From[:len(outer.From)], outer.From) {
+			r.add(at, fmt.Sprintf("%s: field %s is inside field %s", of, inner.Name, outer.Name),
+				strconv.Quote(strings.Join(outer.From, "."))+" is either a value or an object: mend `from`")
+		}
 	}
 }
 

@@ -160,7 +160,7 @@ func (d *draft) dimension(i int, n *node) {
 	} else {
 		dim.Expr, exprAt = columnSQL(dim.Name), nameAt
 	}
-	if d.rows != nil && !contains(d.rows.names(), dim.Name) {
+	if d.rows != nil && exprAt != nameAt && !contains(d.rows.names(), dim.Name) {
 		d.rows.hints[dim.Name] = "it is a dimension; an expression sees the source's fields"
 	}
 	d.queue(exprAt, dim.Expr, of, func(t Type) {
@@ -230,18 +230,16 @@ func (d *draft) twice(g Grain, n *node) bool {
 // straddles reports a fixed grain whose buckets would lie in two local days.
 func (d *draft) straddles(n *node, g Grain, tiles time.Duration) {
 	date, utc := offending(d.Location, g.Size)
-	best := tiles
-	for best > g.Size || day%best != 0 {
-		best = nextDivisor(tiles, best)
+	best := min(g.Size, tiles)
+	for !isGrain(best) || tiles%best != 0 {
+		best -= time.Second
 	}
 	d.r.add(n, fmt.Sprintf("%s: grain %s does not divide the days of %s: %s begins there at %s UTC, inside a bucket", d.of, g.Name, d.Timezone, date, utc),
 		fmt.Sprintf("use %s or a divisor of it, or leave timezone out", FormatDuration(best)))
 }
 
-// nextDivisor is the largest divisor of whole below size, in seconds.
-func nextDivisor(whole, size time.Duration) time.Duration {
-	for size -= time.Second; size > time.Second && whole%size != 0; {
-		size -= time.Second
-	}
-	return max(size, time.Second)
+// isGrain says whether a definition can name the size.
+func isGrain(size time.Duration) bool {
+	_, err := ParseGrain(FormatDuration(size))
+	return err == nil
 }

@@ -129,15 +129,19 @@ func tile(loc *time.Location) time.Duration {
 	return time.Duration(size) * time.Second
 }
 
-// offending returns a midnight, as a date and its time in UTC, that is no multiple of size.
+// offending returns a midnight, as a date and its time in UTC, that is no multiple of size: one that a reader can look up in a
+// calendar, where there is one.
 func offending(loc *time.Location, size time.Duration) (string, string) {
+	around := []time.Time{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)}
 	for _, t := range transitions(loc) {
-		y, m, d := time.Unix(t.at, 0).In(loc).Date()
-		for _, around := range []int{2, 1, 0, -1} {
-			us := midnight(y, m, d+around, loc)
-			if us%size.Microseconds() != 0 {
-				return time.Date(y, m, d+around, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), time.UnixMicro(us).UTC().Format("15:04:05")
-			}
+		for _, days := range []int{-1, 0, 1, 2} {
+			around = append(around, time.Unix(t.at, 0).In(loc).AddDate(0, 0, days))
+		}
+	}
+	for _, t := range around {
+		y, m, d := t.Date()
+		if us := midnight(y, m, d, loc); us%size.Microseconds() != 0 {
+			return t.Format(time.DateOnly), time.UnixMicro(us).UTC().Format("15:04:05")
 		}
 	}
 	return "", ""
