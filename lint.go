@@ -16,12 +16,12 @@ func lintCommand(a *app) *cobra.Command {
 		Short:   "Check the definitions: every mistake with its file, line, column and mend",
 		Example: "  caudal lint --project examples/retail",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := findProject(a.projectDir)
 			if err != nil {
 				return err
 			}
-			project, err := loadProject(dir)
+			project, err := loadProject(c.Context(), dir)
 			var problems view.Problems
 			if err != nil && !errors.As(err, &problems) {
 				return err

@@ -63,7 +63,7 @@ func (a *app) produce(ctx context.Context, source, name string, o produceOptions
 	if err != nil {
 		return err
 	}
-	project, err := loadProject(dir)
+	project, err := loadProject(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,10 @@ func (a *app) produce(ctx context.Context, source, name string, o produceOptions
 		in = file
 	}
 	bar := newProgress(a.stderr, "sent to "+src.Topic, "events", 0)
-	sent, err := sendFile(ctx, s.stream, src, in, name, o, func(n int64) { bar.at(n, "") })
+	sent, err := sendFile(ctx, s.stream, src, in, name, o, func(n int64) error {
+		bar.at(n, "")
+		return nil
+	})
 	bar.end(sent, "")
 	if err != nil {
 		return err
@@ -118,7 +121,7 @@ func sourceNames(p *view.Project) string {
 }
 
 // sendFile sends the events of a file and returns how many records the broker has acknowledged.
-func sendFile(ctx context.Context, kafka *stream.Client, src *view.Source, in io.Reader, name string, o produceOptions, at func(int64)) (int64, error) {
+func sendFile(ctx context.Context, kafka *stream.Client, src *view.Source, in io.Reader, name string, o produceOptions, at func(int64) error) (int64, error) {
 	r, err := feed.Open(in, name, src, feed.IDs(o.ids))
 	if err != nil {
 		return 0, err
@@ -136,7 +139,7 @@ func sendFile(ctx context.Context, kafka *stream.Client, src *view.Source, in io
 // sendBatch is how many messages are acknowledged at once.
 const sendBatch = 5000
 
-func send(ctx context.Context, out *stream.Producer, next func() (feed.Message, error), clock *eventClock, o produceOptions, at func(int64)) (int64, error) {
+func send(ctx context.Context, out *stream.Producer, next func() (feed.Message, error), clock *eventClock, o produceOptions, at func(int64) error) (int64, error) {
 	batch := sendBatch
 	var limit *rate.Limiter
 	if o.rate > 0 {
@@ -159,8 +162,7 @@ func send(ctx context.Context, out *stream.Producer, next func() (feed.Message, 
 		}
 		sent += int64(len(messages))
 		messages = messages[:0]
-		at(sent)
-		return nil
+		return at(sent)
 	}
 	pace := pacer{speed: o.speed, began: time.Now()}
 	for {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -56,7 +57,7 @@ func readProject(dir string) ([]view.File, error) {
 }
 
 // loadProject reads and checks the definitions at dir; its error is view.Problems where they are wrong.
-func loadProject(dir string) (*view.Project, error) {
+func loadProject(ctx context.Context, dir string) (*view.Project, error) {
 	files, err := readProject(dir)
 	if err != nil {
 		return nil, err
@@ -65,11 +66,12 @@ func loadProject(dir string) (*view.Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the SQL engine: %w", err)
 	}
-	checker, err := db.Checker()
+	checker, err := engine.NewChecker(ctx, db)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), db.Close())
 	}
 	project, problems := view.Parse(files, os.LookupEnv, checker)
+	checker.Close()
 	if err := db.Close(); err != nil {
 		return nil, fmt.Errorf("stop the SQL engine: %w", err)
 	}

@@ -19,6 +19,10 @@ type running struct {
 	HTTP    string   `json:"http"` // base URL of the API
 }
 
+func newRunning(p *view.Project, url string) running {
+	return running{PID: os.Getpid(), Brokers: p.Kafka.Brokers, Redis: p.Redis.Addrs, HTTP: url}
+}
+
 func runningPath(dir string) string { return filepath.Join(stateDir(dir), "running.json") }
 
 // announce writes r for other commands; the returned function takes it back.

@@ -98,9 +98,9 @@ func (s *services) ensureTopics(ctx context.Context) error {
 	return nil
 }
 
-// embed starts the services that the project leaves out, keeps their data under the project's .caudal folder, and fills their
+// embedServices starts the services that the project leaves out, keeps their data under the project's .caudal folder, and fills their
 // addresses in. The returned function stops them.
-func embed(project *view.Project, dir string) (stop func() error, err error) {
+func embedServices(project *view.Project, dir string) (stop func() error, err error) {
 	var stops []func() error
 	stop = func() error {
 		var errs []error

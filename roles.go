@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/serving"
+	"github.com/caudal/caudal/speed"
+)
+
+// roles says which parts a process runs.
+type roles struct {
+	speed, archive, serve bool
+	http                  string // listen address; "" = no HTTP
+}
+
+// parts are the running parts of one process.
+type parts struct {
+	speed    *speed.Worker
+	archive  *batch.Archive
+	server   *serving.Server
+	registry *prometheus.Registry
+	http     net.Listener
+}
+
+// assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
+func (s *services) assemble(r roles) (*parts, error) {
+	p := &parts{registry: prometheus.NewRegistry()}
+	var err error
+	if r.speed {
+		p.speed, err = speed.New(speed.Config{
+			Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("set up the speed layer: %w", err)
+		}
+	}
+	if r.archive {
+		p.archive, err = batch.NewArchive(batch.ArchiveConfig{
+			Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("set up the archive: %w", err)
+		}
+	}
+	if r.serve {
+		p.server, err = serving.New(serving.Config{
+			Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("set up serving: %w", err)
+		}
+	}
+	if r.http != "" {
+		p.http, err = net.Listen("tcp", r.http)
+		if err != nil {
+			return nil, fmt.Errorf("listen for HTTP: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// url is the base address of the API; "" without HTTP.
+func (p *parts) url() string {
+	if p.http == nil {
+		return ""
+	}
+	return "http://" + p.http.Addr().String()
+}
+
+// run runs the parts until ctx ends or one of them fails.
+func (p *parts) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	start := func(name string, run func(context.Context) error) {
+		g.Go(func() error {
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if p.speed != nil {
+		start("speed", p.speed.Run)
+	}
+	if p.archive != nil {
+		start("archive", p.archive.Run)
+	}
+	if p.server != nil {
+		start("serving", p.server.Run)
+	}
+	if p.http != nil {
+		start("http", p.serveHTTP)
+	}
+	return g.Wait()
+}
+
+// drainTime is how long open requests may take to finish at shutdown.
+const drainTime = 5 * time.Second
+
+func (p *parts) serveHTTP(ctx context.Context) error {
+	server := &http.Server{
+		Handler: p.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(p.http) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve %s: %w", p.http.Addr(), err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		return fmt.Errorf("stop serving %s: %w", p.http.Addr(), err)
+	}
+	return nil
+}
+
+// handler is the API where the process serves, and what an operator asks of every role where it does not.
+func (p *parts) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
+	if p.server != nil {
+		mux.Handle("/", p.server.Handler())
+		return mux
+	}
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := p.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}
+
+// ready tells why the process cannot do its work yet.
+func (p *parts) ready() error {
+	if p.speed != nil && !p.speed.Status().Ready() {
+		return errors.New("speed: a partition is being taken and not served yet")
+	}
+	return nil
+}

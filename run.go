@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// logger writes structured logs to standard error.
+func (a *app) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+func runCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "run",
+		Short:   "Run one role, for production",
+		Example: "  caudal run speed --http :9101\n  caudal run serve --http :8080",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usageError{errors.New("name a role: speed, archive, serve or all")}
+		},
+	}
+	for _, role := range []struct {
+		name, short string
+		roles       roles
+	}{
+		{"speed", "Keep the windowed aggregates in Redis", roles{speed: true}},
+		{"archive", "Write every record to the lake", roles{archive: true}},
+		{"serve", "Answer queries over HTTP", roles{serve: true}},
+		{"all", "All of these in one process", roles{speed: true, archive: true, serve: true}},
+	} {
+		r := role.roles
+		sub := &cobra.Command{
+			Use: role.name, Short: role.short, Args: cobra.NoArgs,
+			Example: "  caudal run " + role.name + " --project /etc/caudal",
+			RunE:    func(c *cobra.Command, _ []string) error { return a.run(c, r) },
+		}
+		sub.Flags().StringVar(&r.http, "http", "127.0.0.1:8080", "where /livez, /readyz, /metrics and, for serve, the API listen; empty: nowhere")
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+func (a *app) run(c *cobra.Command, r roles) (err error) {
+	dir, err := findProject(a.projectDir)
+	if err != nil {
+		return err
+	}
+	project, err := loadProject(c.Context(), dir)
+	if err != nil {
+		return err
+	}
+	s, err := connect(c.Context(), project, dir, a.logger())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.ensureTopics(c.Context()); err != nil {
+		return err
+	}
+	p, err := s.assemble(r)
+	if err != nil {
+		return err
+	}
+	if p.http != nil {
+		fmt.Fprintf(a.stderr, "listening on %s\n", p.url())
+	}
+	return p.run(c.Context())
+}

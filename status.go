@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caudal/caudal/serving"
+)
+
+func statusCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Lag of both layers, watermark, freshness and snapshot, per view and partition",
+		Example: "  caudal status\n  caudal status -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			text, err := a.call(c.Context(), http.MethodGet, "/v1/status", "")
+			if err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return a.printJSON(json.RawMessage(text))
+			}
+			var s serving.Status
+			if err := json.Unmarshal(text, &s); err != nil {
+				return fmt.Errorf("read the status: %w", err)
+			}
+			return a.printStatus(s)
+		},
+	}
+}
+
+func (a *app) printStatus(s serving.Status) error {
+	var rows [][]string
+	for _, v := range s.Views {
+		for _, p := range v.Partitions {
+			state := "ok"
+			if !p.Healthy {
+				state = p.Reason
+			}
+			rows = append(rows, []string{
+				v.View, fmt.Sprint(p.Partition), number(p.LogEnd), fmt.Sprint(p.Batch), number(p.Speed), number(p.Archive),
+				number(p.Lag.Speed), number(p.Lag.Archive), p.Watermark, v.Snapshot, state,
+			})
+		}
+		if v.Error != "" {
+			rows = append(rows, []string{v.View, "", "", "", "", "", "", "", "", v.Snapshot, v.Error})
+		}
+	}
+	return a.print(s, []string{"view", "partition", "log end", "batch", "speed", "archive", "speed lag", "archive lag", "watermark", "snapshot", "state"}, rows)
+}
+
+func number(n *int64) string {
+	if n == nil {
+		return "?"
+	}
+	return fmt.Sprint(*n)
+}
