@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,9 +48,9 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int,
 	})
 }
 
-// DeleteTopic deletes the topic.
+// DeleteTopic deletes the topic and waits until the broker knows it no more.
 func (c *Client) DeleteTopic(ctx context.Context, topic string) error {
-	return c.admin(ctx, protocol.DeleteTopics, 1, func(e *encoder) {
+	err := c.admin(ctx, protocol.DeleteTopics, 1, func(e *encoder) {
 		e.int32(1)
 		e.string(topic)
 		e.int32(5000)
@@ -59,6 +60,13 @@ func (c *Client) DeleteTopic(ctx context.Context, topic string) error {
 		d.string()
 		return d.int16()
 	})
+	for err == nil {
+		_, err = c.lookUp(ctx, topic)
+	}
+	if errors.Is(err, ErrNoTopic) {
+		return nil
+	}
+	return err
 }
 
 // Transaction is an open transaction that has written to one partition.

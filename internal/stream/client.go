@@ -115,16 +115,23 @@ func (c *Client) Close() error {
 }
 
 // retry calls f until it succeeds, fails for good, or ctx ends, with growing pauses; Config.OnError sees each failure
-// that is tried again.
+// that is tried again. When ctx ends, the error says what went wrong last, too.
 func (c *Client) retry(ctx context.Context, f func() error) error {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval = 20*time.Millisecond, 2*time.Second
+	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := f()
+		if err != nil && ctx.Err() == nil {
+			last = err
+		}
 		if err != nil && !temporary(err) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(b), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) { c.cfg.OnError(err) }))
+	if err != nil && ctx.Err() != nil && last != nil && !errors.Is(err, last) {
+		return fmt.Errorf("%w (last failure: %w)", err, last)
+	}
 	return err
 }

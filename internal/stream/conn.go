@@ -159,8 +159,17 @@ func (cn *conn) send(key protocol.ApiKey, version int16, flexible bool, buf []by
 	return buf, nil
 }
 
-// any returns a connection to one of the configured brokers, kept for the next caller.
+// any returns a connection to one of the configured brokers, kept for the next caller. One that is open already is
+// preferred, so that a broker that is away does not delay every question.
 func (c *Client) any(ctx context.Context) (*conn, error) {
+	c.mu.Lock()
+	for _, addr := range c.cfg.Brokers {
+		if cn := c.conns[addr]; cn != nil {
+			c.mu.Unlock()
+			return cn, nil
+		}
+	}
+	c.mu.Unlock()
 	var errs []error
 	for _, addr := range c.cfg.Brokers {
 		cn, err := c.to(ctx, addr)

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/testservices"
 )
 
 // deaf is a network that loses what brokers say, on every nth large request.
@@ -157,4 +159,82 @@ func freeAddr(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+func TestNothingAcknowledgedIsLostOrDoubledWhenKafkaIsKilled(t *testing.T) {
+	if os.Getenv("CI") != "true" && os.Getenv("CAUDAL_TEST_FAULTS") == "" {
+		t.Skip("SKIP kill -9 of a real Kafka: it takes half a minute; CAUDAL_TEST_FAULTS=1 runs it")
+	}
+	k, err := testservices.StartKafka()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Stop()
+	f := newFixture(t, k.Brokers())
+	f.create(t, 2)
+	p := f.c.Producer(f.topic)
+	defer p.Close()
+	stop := make(chan struct{})
+	written := make(chan error, 1)
+	progress := make(chan struct{})
+	await := func(writes int) {
+		for range writes {
+			select {
+			case <-progress:
+			case <-f.ctx.Done():
+				t.Fatal(f.ctx.Err())
+			}
+		}
+	}
+	n := 0
+	go func() {
+		for {
+			select {
+			case <-stop:
+				written <- nil
+				return
+			default:
+			}
+			select {
+			case progress <- struct{}{}:
+			default:
+			}
+			var msgs []stream.Message
+			for range 100 {
+				msgs = append(msgs, stream.Message{Key: fmt.Append(nil, n), Value: fmt.Append(nil, n)})
+				n++
+			}
+			if err := p.Write(f.ctx, msgs); err != nil {
+				written <- err
+				return
+			}
+		}
+	}()
+	await(20)
+	if err := k.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	await(20)
+	close(stop)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for part := range 2 {
+		for _, r := range f.all(t, part) {
+			seen[string(r.Value)]++
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d different records, want %d", len(seen), n)
+	}
+	for v, times := range seen {
+		if times != 1 {
+			t.Errorf("record %s is there %d times", v, times)
+		}
+	}
+	t.Logf("%d records written over a kill -9", n)
 }

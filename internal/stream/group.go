@@ -14,6 +14,9 @@ import (
 // partitionWatch is how often a group looks for new partitions, and for a topic that did not exist yet.
 const partitionWatch = 2 * time.Second
 
+// leaveWait bounds how long RunGroup may take to say goodbye.
+const leaveWait = 2 * time.Second
+
 // Assignment is what one generation of a consumer group has given to this member.
 type Assignment struct {
 	Topics map[string][]int // partitions, ascending; a topic without any is absent
@@ -53,9 +56,7 @@ func (c *Client) RunGroup(ctx context.Context, group string, topics []string, ha
 	if err != nil {
 		return fmt.Errorf("join kafka group %q: %w", group, err)
 	}
-	// Close waits for kafka-go's goroutines, which may be in a join that the broker answers only after the rebalance.
-	// Nothing of ours runs any more by then, so it need not be waited for beyond the handler.
-	defer func() { go cg.Close() }()
+	defer leave(cg)
 
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
@@ -76,6 +77,20 @@ func (c *Client) RunGroup(ctx context.Context, group string, topics []string, ha
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// leave leaves the group, so that the others need not wait for the session timeout. It does not wait for long: kafka-go
+// may be in a join that the broker answers only after a rebalance, and nothing of ours runs any more.
+func leave(cg *kafka.ConsumerGroup) {
+	left := make(chan struct{})
+	go func() {
+		cg.Close()
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-time.After(leaveWait):
 	}
 }
 

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -218,23 +217,16 @@ func (c *Client) leader(ctx context.Context, topic string, partition int) (addr,
 	return "", "", ErrNoTopic
 }
 
-// atLeader calls f with the shared connection to the partition's leader, and again when the leader has moved.
+// atLeader calls f with the shared connection to the partition's leader, and again when the leader has moved, for as
+// long as a request may take.
 func (c *Client) atLeader(ctx context.Context, topic string, partition int, f func(*conn) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.RequestTimeout, errors.New("no answer from the partition's leader in time"))
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
-	var last error
-	err := c.retry(ctx, func() error {
+	return c.retry(ctx, func() error {
 		addr, _, err := c.leader(ctx, topic, partition)
-		if err == nil {
-			err = c.ask(ctx, func(ctx context.Context) (*conn, error) { return c.to(ctx, addr) }, f)
+		if err != nil {
+			return err
 		}
-		if err != nil && ctx.Err() == nil {
-			last = err
-		}
-		return err
+		return c.ask(ctx, func(ctx context.Context) (*conn, error) { return c.to(ctx, addr) }, f)
 	})
-	if err != nil && ctx.Err() != nil && last != nil {
-		return fmt.Errorf("%w (last: %w)", context.Cause(ctx), last)
-	}
-	return err
 }
