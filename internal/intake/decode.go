@@ -2,20 +2,18 @@ package intake
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
 
 	"github.com/caudal/caudal/internal/view"
-	"github.com/go-faster/jx"
 )
 
 // decoder types records by a schema. It is the working memory of one fold.
 type decoder struct {
 	schema *Schema
-	json   jx.Decoder
+	json   lexer
 	clock  clock
 	state  []state   // of each field in the record at hand
 	bad    []Dead    // of each field whose state is broken
@@ -67,23 +65,15 @@ func (d *decoder) decode(value []byte, to *Rows) (eventTime int64, dead *Dead) {
 	case !utf8.Valid(value):
 		return 0, invalidUTF8(value)
 	}
-	d.json.ResetBytes(value)
-	if t := d.json.Next(); t != jx.Object {
-		return 0, notObject(value, t)
+	d.json.reset(value)
+	if d.json.space() != '{' {
+		return 0, d.notObject()
 	}
 	clear(d.state)
 	before := to.arena.mark()
 	d.rows, d.row, d.us = to, to.Extend(), 0
-	err := d.object(d.schema.root)
-	if err == nil {
-		if err = d.json.Skip(); err == io.EOF {
-			err = nil
-		} else {
-			err = fmt.Errorf("more than one JSON text")
-		}
-	}
-	if err != nil {
-		dead = &Dead{Reason: BrokenJSON, Detail: short(err.Error())}
+	if !d.object(d.schema.root) || !d.json.end() && !d.json.unexpected("the end of the record") {
+		dead = &Dead{Reason: BrokenJSON, Detail: short(d.json.wrong)}
 	} else {
 		dead = d.complete()
 	}
@@ -142,104 +132,105 @@ func (d *decoder) copyDefault(i int, def *fallback) {
 	}
 }
 
-// object reads the object at hand, one pass. Producers write their keys in the same order again and again: the key that followed the
-// last one in the record before is tried first, and the map asked only when that is wrong.
-func (d *decoder) object(n *node) error {
-	it, err := d.json.ObjIter()
-	if err != nil {
-		return err
+// object reads the object that begins here, one pass. Producers write their keys in the same order again and again: the key that followed
+// the last one in the record before is tried first, and the map asked only when that is wrong.
+func (d *decoder) object(n *node) bool {
+	l, follow, last := &d.json, d.follow[n.number], 0
+	l.at++
+	if l.space() == '}' {
+		l.at++
+		return true
 	}
-	follow := d.follow[n.number]
-	last := 0
-	for it.Next() {
-		name := it.Key()
+	for {
+		c := l.space()
 		at := int(follow[last])
-		if at >= len(n.keys) || n.keys[at].name != string(name) {
-			var ok bool
-			if at, ok = n.index[string(name)]; !ok {
-				if err := d.json.Skip(); err != nil {
-					return err
-				}
-				continue
+		if q := n.keys[at].quoted; c == '"' && len(q) <= len(l.b)-l.at && q == string(l.b[l.at:l.at+len(q)]) {
+			l.at += len(q)
+		} else {
+			if c != '"' {
+				return l.unexpected("a key")
 			}
-			follow[last] = int32(at)
+			name, ok := l.str()
+			if !ok {
+				return false
+			}
+			if at, ok = n.index[string(name)]; !ok {
+				at = -1
+			} else {
+				follow[last] = int32(at)
+			}
 		}
-		last = at + 1
-		if err := d.value(&n.keys[at]); err != nil {
-			return err
+		if !l.colon() {
+			return false
+		}
+		if at < 0 {
+			if !l.skip() {
+				return false
+			}
+		} else {
+			last = at + 1
+			if !d.value(&n.keys[at]) {
+				return false
+			}
+		}
+		if more, ok := l.more('}'); !more {
+			return ok
 		}
 	}
-	return it.Err()
 }
 
-// value reads the value at hand into the fields of the key. An error is one of JSON's grammar.
-func (d *decoder) value(k *key) error {
-	t := d.json.Next()
+// value reads the value that begins here into the fields of the key. It fails on JSON's grammar only.
+func (d *decoder) value(k *key) bool {
+	kind := kindOf(d.json.space())
 	if k.node != nil {
-		return d.descend(k, t)
+		return d.descend(k, kind)
 	}
-	switch t {
-	case jx.String:
-		b, err := d.json.StrBytes()
-		if err != nil {
-			return err
+	switch kind {
+	case jsonString:
+		b, ok := d.json.str()
+		if !ok {
+			return false
 		}
 		for _, i := range k.fields {
 			d.state[i] = d.text(i, b)
 		}
-	case jx.Number:
-		b, err := d.json.Raw()
-		if err != nil {
-			return err
+	case jsonNumber:
+		b, ok := d.json.number()
+		if !ok {
+			return false
 		}
 		for _, i := range k.fields {
 			d.state[i] = d.number(i, b)
 		}
-	case jx.Bool:
-		v, err := d.json.Bool()
-		if err != nil {
-			return err
-		}
-		for _, i := range k.fields {
-			d.state[i] = d.truth(i, v)
-		}
-	case jx.Null:
-		if err := d.json.Null(); err != nil {
-			return err
-		}
-		for _, i := range k.fields {
-			d.rows.SetNull(i, d.row)
-			d.state[i] = null
-		}
 	default:
-		if err := d.json.Skip(); err != nil {
-			return err
+		if !d.json.skip() {
+			return false
 		}
 		for _, i := range k.fields {
-			d.state[i] = d.wrong(i, "an "+t.String())
+			d.state[i] = d.other(i, kind)
 		}
 	}
-	return nil
+	return true
 }
 
 // descend reads an object on the path of fields. As the last of repeated keys wins, what an earlier object said is forgotten.
-func (d *decoder) descend(k *key, t jx.Type) error {
+func (d *decoder) descend(k *key, kind jsonKind) bool {
 	for _, i := range k.node.under {
 		d.rows.SetNull(i, d.row)
 		d.state[i] = missing
 	}
-	if t == jx.Object {
+	if kind == jsonObject {
 		return d.object(k.node)
 	}
-	if err := d.json.Skip(); err != nil {
-		return err
+	if !d.json.skip() {
+		return false
 	}
-	if t != jx.Null {
+	if kind != jsonNull {
 		for _, i := range k.node.under {
-			d.state[i] = d.fail(i, WrongType, fmt.Sprintf("%s on its path is a JSON %s, not an object", quote([]byte(k.name)), t))
+			d.state[i] = d.fail(i, WrongType, fmt.Sprintf("%s on its path is %s, not an object", quote([]byte(k.name)), kind))
 		}
 	}
-	return nil
+	return true
 }
 
 // text types a JSON string.
@@ -307,19 +298,19 @@ func (d *decoder) number(i int, b []byte) state {
 	return typed
 }
 
-// truth types true and false.
-func (d *decoder) truth(i int, v bool) state {
-	if i == d.schema.eventTime {
-		return d.fail(i, UnparsableEventTime, fmt.Sprintf("%t is not %s", v, d.clock.format))
+// other types null, true and false; objects and arrays are of no field's type.
+func (d *decoder) other(i int, kind jsonKind) state {
+	switch isBool := d.rows.Columns[i].Type.Kind == view.Bool; {
+	case kind == jsonNull:
+		d.rows.SetNull(i, d.row)
+		return null
+	case kind == jsonTrue && isBool:
+		d.rows.SetWord(i, d.row, 1)
+	case kind == jsonFalse && isBool:
+		d.rows.SetWord(i, d.row, 0)
+	default:
+		return d.wrong(i, kind.String())
 	}
-	if d.rows.Columns[i].Type.Kind != view.Bool {
-		return d.wrong(i, strconv.FormatBool(v))
-	}
-	var word int64
-	if v {
-		word = 1
-	}
-	d.rows.SetWord(i, d.row, word)
 	return typed
 }
 

@@ -214,6 +214,36 @@ func TestTheLastOfRepeatedObjectsWins(t *testing.T) {
 	}
 }
 
+// A key's name may need escapes, and may be written with some that it does not need.
+func TestKeysAreComparedByTheirText(t *testing.T) {
+	for _, name := range []string{`a"b`, `"`, `\`, "\n", "", "é", "a", "\x00"} {
+		src := small(1, 1, view.Int64)
+		src.Fields[2].From = []string{name}
+		d, rows := newDecoder(mustSchema(t, src)), NewRows(src)
+		plain, err := json.Marshal(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var escaped strings.Builder
+		for _, r := range name {
+			fmt.Fprintf(&escaped, `\u%04X`, r)
+		}
+		for _, key := range []string{string(plain), `"` + escaped.String() + `"`} {
+			for range 2 { // the second time the key is expected
+				rows.Reset()
+				value := `{"at":1,` + key + `:"found"}`
+				if _, dead := d.decode([]byte(value), rows); dead != nil || text(rows, 0)[2] != `"found"` {
+					t.Errorf("%s: %+v", value, dead)
+				}
+			}
+		}
+		raw := `{"at":1,"` + name + `":"found"}`
+		if _, dead := d.decode([]byte(raw), rows); (dead == nil) != json.Valid([]byte(raw)) {
+			t.Errorf("%s: %+v", raw, dead)
+		}
+	}
+}
+
 func TestTimestampsEndWithTheYear9999(t *testing.T) {
 	src := orders()
 	d, rows := newDecoder(mustSchema(t, src)), NewRows(src)

@@ -2,12 +2,10 @@ package intake
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/caudal/caudal/internal/view"
-	"github.com/go-faster/jx"
 )
 
 // How much of a record and of an error is quoted in a dead letter: the record itself is kept beside it.
@@ -46,19 +44,15 @@ func (d *decoder) unfit(i int, t view.Type, b []byte, f fault) state {
 }
 
 // notObject tells JSON that is no object from what is no JSON.
-func notObject(value []byte, t jx.Type) *Dead {
-	d := jx.DecodeBytes(value)
-	err := d.Skip()
-	if err == io.EOF {
-		return &Dead{Reason: Empty, Detail: fmt.Sprintf("%d bytes of white space", len(value))}
+func (d *decoder) notObject() *Dead {
+	if d.json.end() {
+		return &Dead{Reason: Empty, Detail: fmt.Sprintf("%d bytes of white space", len(d.json.b))}
 	}
-	if err == nil {
-		if d.Skip() == io.EOF {
-			return &Dead{Reason: NotObject, Detail: "the record is a JSON " + t.String()}
-		}
-		err = fmt.Errorf("more than one JSON text")
+	kind := kindOf(d.json.space())
+	if d.json.skip() && (d.json.end() || d.json.unexpected("the end of the record")) {
+		return &Dead{Reason: NotObject, Detail: "the record is " + kind.String()}
 	}
-	return &Dead{Reason: BrokenJSON, Detail: short(err.Error())}
+	return &Dead{Reason: BrokenJSON, Detail: short(d.json.wrong)}
 }
 
 func invalidUTF8(value []byte) *Dead {

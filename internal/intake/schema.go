@@ -3,9 +3,9 @@ package intake
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/caudal/caudal/internal/view"
-	"github.com/go-faster/jx"
 )
 
 // MaxRecord is the size in bytes from which on a record's value is a dead letter: it is the same for all sources, so that no setting
@@ -59,6 +59,7 @@ type node struct {
 // key is a member of an object: a value of one or more fields, or an object on their path.
 type key struct {
 	name   string
+	quoted string // as it stands in JSON without escapes
 	fields []int
 	node   *node
 }
@@ -134,7 +135,7 @@ func (s *Schema) plan(i int) error {
 		if !ok {
 			at = len(n.keys)
 			n.index[name] = at
-			n.keys = append(n.keys, key{name: name})
+			n.keys = append(n.keys, key{name: name, quoted: quotedKey(name)})
 		}
 		k := &n.keys[at]
 		last := depth == len(path)-1
@@ -159,7 +160,7 @@ func (s *Schema) plan(i int) error {
 // planDefault types the default of field i by the decoder itself, so that a default is read like any value.
 func (s *Schema) planDefault(i int, text string) error {
 	f := s.source.Fields[i]
-	if !jx.Valid([]byte(text)) {
+	if l := (lexer{b: []byte(text)}); !utf8.ValidString(text) || !l.skip() || !l.end() {
 		return fmt.Errorf("field %s: default %s: it is not one JSON value", f.Name, text)
 	}
 	f.From, f.Default = []string{"x"}, nil
@@ -183,3 +184,12 @@ func (s *Schema) planDefault(i int, text string) error {
 
 // Source is the source that the schema decodes.
 func (s *Schema) Source() *view.Source { return s.source }
+
+// quotedKey returns the name as a JSON key without escapes, or, where there is none such, what no key begins with.
+func quotedKey(name string) string {
+	l := lexer{b: []byte(`"` + name + `"`)}
+	if s, ok := l.str(); !ok || string(s) != name || !l.end() {
+		return "-"
+	}
+	return string(l.b)
+}
