@@ -11,10 +11,10 @@ import (
 // dialect is what the SQL engines say differently. Everything that a cell depends on is integer arithmetic, md5, min, max, count and sum, so
 // that another engine can compute the same states.
 type dialect interface {
-	// try is the expression, or null where it fails.
+	// try is a value in a box; there is no box, but null, where the expression fails.
 	try(expr string) string
-	// failed is true where the expression fails and false where it has a value or is null, given that try(expr) is null.
-	failed(expr string) string
+	// tried takes the value out of the box.
+	tried(box string) string
 	// tryCast casts, and is null where the value does not fit.
 	tryCast(expr, to string) string
 	// unscaled is the integer value*10^scale.
@@ -46,13 +46,12 @@ type dialect interface {
 // duckDB is the dialect of DuckDB.
 type duckDB struct{}
 
-func (duckDB) try(expr string) string { return "TRY(" + expr + ")" }
+// try boxes the value because a null may be right or a failure; and because TRY over CASE or COALESCE themselves writes past the end of
+// its vector once a row has failed (DuckDB 1.5.5: it evaluates the rows one by one into a vector of one, and those two write at the
+// row's own position). Inside a function they have a vector of their own.
+func (duckDB) try(expr string) string { return "TRY(struct_pack(v := " + expr + "))" }
 
-// failed asks for the text of the expression rather than whether it is null: that question the optimizer answers from statistics
-// without computing the expression, and the failure would not be seen.
-func (duckDB) failed(expr string) string {
-	return "(TRY(coalesce(CAST(" + expr + " AS VARCHAR), '')) IS NULL)"
-}
+func (duckDB) tried(box string) string { return "struct_extract(" + box + ", 'v')" }
 
 func (duckDB) tryCast(expr, to string) string { return "TRY_CAST(" + expr + " AS " + to + ")" }
 
@@ -127,8 +126,12 @@ func (duckDB) distinctList(value string) string { return "list(DISTINCT " + valu
 
 func (duckDB) histogram(value string) string { return "histogram(" + value + ")" }
 
+// greatestRanks compares each register with its successor. A lambda that looked into the sorted list itself would copy that list for
+// each of its elements.
 func (duckDB) greatestRanks() string {
-	return "list_filter(list_sort(%[1]s), lambda p, i: i = len(%[1]s) OR list_sort(%[1]s)[i + 1] >> 6 <> p >> 6)"
+	const sorted = "list_sort(%[1]s)"
+	pairs := "list_zip(" + sorted + ", " + sorted + "[2:])"
+	return "list_transform(list_filter(" + pairs + ", lambda z: z[2] IS NULL OR z[1] >> 6 <> z[2] >> 6), lambda z: z[1])"
 }
 
 func (duckDB) percentile(value, p string) string {
