@@ -81,7 +81,7 @@ func (d *decoder) decode(value []byte, to *Rows) (eventTime int64, dead *Dead) {
 		to.Truncate(d.row)
 		to.arena.undo(before)
 	}
-	d.rows = nil
+	d.rows, d.json.b = nil, nil
 	return d.us, dead
 }
 

@@ -1,3 +1,6 @@
+// Package intake is the deterministic fold over a partition's log that both layers run: records to typed rows, dead letters, duplicates
+// and late events. What it says of a record is a function of the log and the schema alone: it does no I/O, starts no goroutine and reads
+// no clock.
 package intake
 
 import "math"

@@ -45,6 +45,7 @@ func (d *decoder) unfit(i int, t view.Type, b []byte, f fault) state {
 
 // notObject tells JSON that is no object from what is no JSON.
 func (d *decoder) notObject() *Dead {
+	defer d.json.reset(nil)
 	if d.json.end() {
 		return &Dead{Reason: Empty, Detail: fmt.Sprintf("%d bytes of white space", len(d.json.b))}
 	}
