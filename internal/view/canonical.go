@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -91,6 +92,9 @@ func ParseSource(canonical []byte) (*Source, error) {
 	if err := d.Decode(&c); err != nil {
 		return nil, fmt.Errorf("read stored source definition: %w", err)
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("read stored source definition: there is more after it")
+	}
 	if c.Topic == "" || c.TimeField == "" || len(c.Fields) == 0 {
 		return nil, fmt.Errorf("read stored source definition: topic, time_field or fields are missing")
 	}
@@ -109,7 +113,7 @@ func ParseSource(canonical []byte) (*Source, error) {
 	return s, nil
 }
 
-// seal fills in the view's canonical bytes and hash. Descriptions, units, derived measures, max_values and services are not in
+// seal fills in what follows from the definition: canonical bytes, hash, base. Descriptions, units, derived measures, max_values and services are not in
 // them: changing those leaves every cell what it is.
 func (v *View) seal() {
 	c := canonicalView{
@@ -134,6 +138,7 @@ func (v *View) seal() {
 	}
 	v.Canonical = canonicalJSON(c)
 	v.Hash = hashOf(v.Canonical)
+	v.base = baseOf(v.Grains, v.Location)
 }
 
 // rules is the fingerprint of a zone by name; "" for UTC, which has none.

@@ -159,6 +159,7 @@ func TestEachMistakeOfServicesAndSourcesIsToldOnce(t *testing.T) {
 		{"archive_wait: 90s", "archive_wait: 90", `batch.archive_wait: "90" is no duration: write a number with a unit`},
 		{"instant_rollbacks: 2", "instant_rollbacks: 7", `promises more than the snapshots that are kept`},
 		{"  orders:", "  Orders:", `source "Orders" is no name`},
+		{"  orders:\n    topic: shop.orders", "  my orders:", `source "my orders" is no name`},
 		{"topic: shop.orders", "topic: shop orders", `is no topic name`},
 		{"partitions: 8", "partitions: 0", `caudal.yaml:9:17: source orders: partitions 0 is out of range`},
 		{"partitions: 8", `partitions: "8"`, `"8" is no whole number`},

@@ -100,6 +100,7 @@ type View struct {
 	MaxValues   int       // dimension-value combinations per grain bucket set before __other__; see DESIGN 6
 	Hash        string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
 	Canonical   []byte    // the JSON that was hashed; stored in the lake under Hash
+	base        Grain     // see Base; zero in a view that Parse has not made
 }
 
 // Measure returns the position of the named measure, or -1.
@@ -149,7 +150,7 @@ const (
 type Measure struct {
 	Name        string
 	Agg         Agg
-	Expr        string  // over the source's columns; for Derived over measures and dimensions
+	Expr        string  // over the source's columns; for Derived over measures that are kept: other derived ones are written out
 	Filter      string  // SQL over the source's columns: only these events count; "" = all
 	Type        Type    // of the answer
 	Input       Type    // of Expr per event: what enters the aggregate (for sums: the declared decimal or integer)

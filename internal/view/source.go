@@ -54,8 +54,8 @@ func (p *linter) source(r *reader, name string, pr pair) *Source {
 	if v := n.get("topic"); v != nil {
 		s.Topic = r.filled(v, of+": topic")
 	}
-	if s.Topic != "" && (!regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`).MatchString(s.Topic) || s.Topic == "." || s.Topic == "..") {
-		r.add(n.get("topic"), quote(of+": topic", s.Topic)+" is no topic name", "letters, digits, . _ and -, at most 249 of them")
+	if v := n.get("topic"); v != nil && s.Topic != "" && (!regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`).MatchString(s.Topic) || s.Topic == "." || s.Topic == "..") {
+		r.add(v, quote(of+": topic", s.Topic)+" is no topic name", "letters, digits, . _ and -, at most 249 of them")
 	}
 	s.Partitions = int(r.integer(n.get("partitions"), of+": partitions", 4, 1, 10_000))
 	if v := n.get("format"); v != nil {
