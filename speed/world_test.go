@@ -45,6 +45,7 @@ sources:
       user: string
       country: string?
       amount: decimal(12,2)
+      product: string?
 `
 
 var shopViews = map[string]string{
@@ -76,6 +77,45 @@ dimensions: [user]
 grains: [15m]
 measures:
   - {name: spent, agg: sum, expr: amount, type: "decimal(18,2)"}
+`,
+}
+
+// benchViews are the four rollups of the benchmark.
+var benchViews = map[string]string{
+	"per_country": `
+view: per_country
+source: orders
+dimensions: [country]
+grains: [1m]
+measures:
+  - {name: revenue, agg: sum, expr: amount, type: "decimal(18,2)"}
+  - {name: lines, agg: count}
+  - {name: people, agg: count_distinct, expr: user}
+`,
+	"per_product": `
+view: per_product
+source: orders
+dimensions: [product]
+grains: [1h]
+measures:
+  - {name: revenue, agg: sum, expr: amount, type: "decimal(18,2)"}
+  - {name: lines, agg: count}
+`,
+	"per_user": `
+view: per_user
+source: orders
+dimensions: [user]
+grains: [1m]
+measures:
+  - {name: spent, agg: sum, expr: amount, type: "decimal(18,2)"}
+`,
+	"per_day": `
+view: per_day
+source: orders
+dimensions: [country]
+grains: [1d]
+measures:
+  - {name: p95, agg: percentile, expr: amount, p: 0.95}
 `,
 }
 
@@ -137,7 +177,7 @@ func parseShop(t testing.TB, views ...string) *view.Project {
 		views = slices.Sorted(maps.Keys(shopViews))
 	}
 	for _, v := range views {
-		files = append(files, view.File{Path: "views/" + v + ".yaml", Data: []byte(shopViews[v])})
+		files = append(files, view.File{Path: "views/" + v + ".yaml", Data: []byte(shopViews[v] + benchViews[v])})
 	}
 	p, problems := view.Parse(files, func(string) (string, bool) { return "", false }, checker)
 	if len(problems) > 0 {
@@ -412,16 +452,23 @@ func (w *world) groups() (all []live.Group) {
 
 // sum adds up all values of a metric.
 func sum(c prometheus.Collector) (total float64) {
+	for _, m := range collect(c) {
+		total += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+	}
+	return total
+}
+
+func collect(c prometheus.Collector) (all []*dto.Metric) {
 	ch := make(chan prometheus.Metric, 1000)
 	c.Collect(ch)
 	close(ch)
 	for m := range ch {
-		var v dto.Metric
-		if m.Write(&v) == nil {
-			total += v.GetCounter().GetValue() + v.GetGauge().GetValue()
+		v := &dto.Metric{}
+		if m.Write(v) == nil {
+			all = append(all, v)
 		}
 	}
-	return total
+	return all
 }
 
 // boundaries is V of CURRENT.
