@@ -2,6 +2,7 @@ package algebra
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caudal/caudal/internal/view"
@@ -16,10 +17,14 @@ type value struct {
 	in        view.Type
 	safe      bool // cannot fail
 	maybeNull bool
-	safeOnly  bool // the filter cannot fail
 	hashed    bool // its register is needed
 	binned    bool // its bin is needed
+
+	safeFilter bool // the filter cannot fail
 }
+
+// filterName is the column of a filter that can fail, tried.
+func (v *value) filterName() string { return v.name + "_filter" }
 
 func (v *value) packed() string { return v.name + "_register" }
 
@@ -48,7 +53,7 @@ func (p *Plan) value(expr, filter string, in view.Type) int {
 	}
 	v := value{name: fmt.Sprintf("_v%d", len(p.values)), expr: expr, filter: filter, in: in}
 	v.cast, v.safe, v.maybeNull = typed(p.View.Source, expr, in)
-	v.safeOnly = filter == "" || infallible(p.View.Source, filter)
+	v.safeFilter = filter == "" || infallible(p.View.Source, filter)
 	v.maybeNull = v.maybeNull || filter != "" || !p.hidden.safe
 	p.values = append(p.values, v)
 	return len(p.values) - 1
@@ -67,104 +72,118 @@ func typed(src *view.Source, expr string, t view.Type) (cast string, safe, maybe
 
 // rows writes the SELECT that both layers aggregate: one row per event, with the columns that `keys` lists, _late, _ok (the view's
 // filter holds), _failures (expressions that failed), d<i> per dimension, and every row value with its register or bin. A row on
-// which the filter fails is kept, with _ok false, so that the failure is counted.
+// which the view's filter fails is kept, with _ok false, so that the failure is counted.
+//
+// The SELECTs are stacked so that each computes what the next one uses, and everything is computed once: the view's filter, the
+// measures' filters, values, hashes, registers.
 func (p *Plan) rows(from string, keys []string) string {
 	d := p.dialect
-	var cols, failures []string
-	ok := func(expr string) string { return expr }
-	from = "SELECT * FROM " + from + " WHERE NOT _duplicate"
+	var failures []string
+	rows := "SELECT * FROM " + from + " WHERE NOT _duplicate"
+	var held []string // conditions under which anything is computed
 	switch {
 	case p.hidden.expr == "":
 	case p.hidden.safe:
-		from += " AND (" + p.hidden.expr + ")"
+		rows += " AND (" + p.hidden.expr + ")"
 	default:
-		where := "(" + p.hidden.expr + ")"
-		from = fmt.Sprintf("SELECT *, _held IS NULL AS _failed FROM (SELECT *, %s AS _held FROM (%s)) WHERE _held OR (_held IS NULL AND %s)",
-			d.try(where), from, d.failed(where))
-		failures = append(failures, "CAST(_failed AS INTEGER)")
-		ok = func(expr string) string { return "CASE WHEN _held THEN " + expr + " END" }
+		rows = fmt.Sprintf("SELECT *, %s AS _where FROM (%s)", d.try("("+p.hidden.expr+")"), rows)
+		rows = fmt.Sprintf("SELECT *, _where IS NOT NULL AS _ok FROM (%s) WHERE _where IS NULL OR %s", rows, d.tried("_where"))
+		held = append(held, "_ok")
+		failures = append(failures, "_where")
 	}
+	var filters, values []string
 	for i := range p.View.Dimensions {
 		dim := &p.View.Dimensions[i]
-		cast, safe, _ := typed(p.View.Source, dim.Expr, dim.Type)
 		name := "_" + dimColumn(i)
+		cast, safe, _ := typed(p.View.Source, dim.Expr, dim.Type)
 		if safe {
-			cols = append(cols, cast+" AS "+name)
+			values = append(values, cast+" AS "+name)
 			continue
 		}
-		cols = append(cols, d.try(cast)+" AS "+name)
-		failures = append(failures, p.failure(name, cast, ok))
+		values = append(values, d.try(cast)+" AS "+name)
+		failures = append(failures, name)
 	}
 	for i := range p.values {
 		v := &p.values[i]
-		expr := v.cast
+		conditions := held
+		switch {
+		case v.filter == "":
+		case v.safeFilter:
+			conditions = append(slices.Clone(held), "("+v.filter+")")
+		default:
+			filters = append(filters, d.try(only(held, "("+v.filter+")"))+" AS "+v.filterName())
+			failures = append(failures, v.filterName())
+			conditions = append(slices.Clone(held), d.tried(v.filterName()))
+		}
+		expr := only(conditions, v.cast)
 		if !v.safe {
 			expr = d.try(expr)
+			failures = append(failures, v.name)
 		}
-		check := ok
-		if v.filter != "" {
-			filter := "(" + v.filter + ")"
-			if !v.safeOnly {
-				filter = d.try(filter)
-				failures = append(failures, fmt.Sprintf("CAST(coalesce(CASE WHEN %s IS NULL THEN %s END, FALSE) AS INTEGER)", ok(filter), ok(d.failed("("+v.filter+")"))))
-			}
-			expr = "CASE WHEN " + filter + " THEN " + expr + " END"
-			check = func(expr string) string { return ok("CASE WHEN " + filter + " THEN " + expr + " END") }
-		}
-		cols = append(cols, ok(expr)+" AS "+v.name)
-		if !v.safe {
-			failures = append(failures, p.failure(v.name, v.cast, check))
+		values = append(values, expr+" AS "+v.name)
+	}
+	for _, cols := range [][]string{filters, values} {
+		if len(cols) > 0 {
+			rows = fmt.Sprintf("SELECT *, %s FROM (%s)", strings.Join(cols, ", "), rows)
 		}
 	}
-	return p.derive(from, keys, cols, failures)
+	return p.derive(rows, keys, failures)
 }
 
-// failure is 1 where a value is null because its expression failed. The expression is computed again only where the value is null.
-func (p *Plan) failure(name, cast string, check func(string) string) string {
-	return fmt.Sprintf("CAST(coalesce(CASE WHEN %s IS NULL THEN %s END, FALSE) AS INTEGER)", name, check(p.dialect.failed(cast)))
+// only computes an expression where all conditions hold, and is null elsewhere.
+func only(conditions []string, expr string) string {
+	if len(conditions) == 0 {
+		return expr
+	}
+	return "CASE WHEN " + strings.Join(conditions, " AND ") + " THEN " + expr + " END"
 }
 
-// derive stacks the SELECTs: typed values, then failures, finite values and hashes, then registers and bins, each computed once.
-func (p *Plan) derive(from string, keys, typed, failures []string) string {
+// derive takes the values out of what was tried, and adds the count of failures, hashes, registers and bins.
+func (p *Plan) derive(rows string, keys, failures []string) string {
 	d := p.dialect
-	second := append([]string{}, keys...)
-	third := append([]string{}, keys...)
+	second := slices.Clone(keys)
+	third := append(slices.Clone(keys), "_late")
 	add := func(expr, name string) {
 		second = append(second, expr+" AS "+name)
 		third = append(third, name)
 	}
-	third = append(third, "_late")
 	if p.hidden.safe {
 		second = append(second, "_late")
 	} else {
-		second = append(second, "_late AND _held IS NOT NULL AS _late")
-		add("_held IS NOT NULL", "_ok")
+		second = append(second, "_late AND _ok AS _late")
+		add("_ok", "_ok")
 	}
 	if len(failures) > 0 {
+		for i := range failures {
+			failures[i] = "CAST(" + failures[i] + " IS NULL AS INTEGER)"
+		}
 		add(strings.Join(failures, " + "), "_failures")
 	}
 	for i := range p.View.Dimensions {
-		add("_"+dimColumn(i), dimColumn(i))
+		name := "_" + dimColumn(i)
+		if _, safe, _ := typed(p.View.Source, p.View.Dimensions[i].Expr, p.View.Dimensions[i].Type); !safe {
+			name = d.tried(name)
+		}
+		add(name, dimColumn(i))
 	}
 	for i := range p.values {
 		v := &p.values[i]
-		if v.binned && v.in.Kind == view.Double {
-			add(d.finite(v.name), v.finite())
+		x := v.name
+		if !v.safe {
+			x = d.tried(v.name)
 		}
-		add(v.name, v.name)
+		add(x, v.name)
+		if v.binned && v.in.Kind == view.Double {
+			add(d.finite(x), v.finite())
+		}
 		if v.hashed {
 			hash := v.name + "_hash"
-			second = append(second, d.hash(d.canonical(v.name, v.in))+" AS "+hash)
+			second = append(second, d.hash(d.canonical(x, v.in))+" AS "+hash)
 			third = append(third, d.register(hash)+" AS "+v.packed())
 		}
 		if v.binned {
 			third = append(third, d.bin(v.finite())+" AS "+v.bin())
 		}
 	}
-	rows := from
-	if len(typed) > 0 {
-		rows = fmt.Sprintf("SELECT *, %s FROM (%s)", strings.Join(typed, ", "), rows)
-	}
-	rows = fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(second, ", "), rows)
-	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(third, ", "), rows)
+	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM (%s))", strings.Join(third, ", "), strings.Join(second, ", "), rows)
 }

@@ -164,7 +164,7 @@ func (p *Plan) fallible() bool {
 		fallible = fallible || !safe
 	}
 	for i := range p.values {
-		fallible = fallible || !p.values[i].safe || !p.values[i].safeOnly
+		fallible = fallible || !p.values[i].safe || !p.values[i].safeFilter
 	}
 	return fallible
 }

@@ -196,8 +196,8 @@ type cellKey struct {
 }
 
 func TestLayersAgreeWithEachOtherAndWithAPlainFold(t *testing.T) {
-	for _, where := range []string{"", "d4 >= -500", "CAST(d4 AS TINYINT) > -100"} {
-		t.Run(where, func(t *testing.T) { layersAgree(t, where) })
+	for i, where := range []string{"", "d4 >= -500", "CAST(d4 AS TINYINT) > -100"} {
+		t.Run(fmt.Sprint("where", i), func(t *testing.T) { layersAgree(t, where) })
 	}
 }
 

@@ -31,7 +31,8 @@ func (c *Conn) Derive(ctx context.Context, cols []view.Column, rows [][]algebra.
 	}
 	wanted := make([]string, len(exprs))
 	for i, expr := range exprs {
-		wanted[i] = "TRY(" + expr + "\n)"
+		// boxed: TRY over CASE or COALESCE themselves corrupts memory once a row fails, see algebra
+		wanted[i] = "struct_extract(TRY(struct_pack(v := (" + expr + "\n))), 'v')"
 	}
 	out := make([][]algebra.Value, 0, len(rows))
 	values := make([]algebra.Value, len(rows)*len(exprs))
