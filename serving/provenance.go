@@ -33,7 +33,7 @@ func provenance(q *question, m *merged, rows []row) Provenance {
 		}
 	}
 	p.Exact = exactUntil == forever && !p.Partial
-	if q.grain != nil && exactUntil != forever {
+	if q.grain != nil && exactUntil != forever && slices.ContainsFunc(rows, func(r row) bool { return r.time < exactUntil }) {
 		p.ExactUntil = formatTime(exactUntil, q.view.Location)
 	}
 	p.Note = p.note(q, m, rows, worst)

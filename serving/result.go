@@ -56,7 +56,7 @@ type Provenance struct {
 	Sequence   int64       `json:"sequence"`              // of its publication; -1: there is none yet
 	Created    string      `json:"created,omitempty"`     // when the snapshot was computed
 	Exact      bool        `json:"exact"`                 // every number is what one fold over all records served would give
-	ExactUntil string      `json:"exact_until,omitempty"` // with a grain: start of the first bucket that is not exact
+	ExactUntil string      `json:"exact_until,omitempty"` // with a grain: start of the first bucket that is not exact, where others come before it
 	Partial    bool        `json:"partial"`               // a layer is missing: records that were written are not in the answer
 	Reason     string      `json:"reason,omitempty"`      // why it is partial
 	Note       string      `json:"note"`                  // all of this in a sentence or two, for people
