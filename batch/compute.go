@@ -167,6 +167,7 @@ func (c *computation) load(ctx context.Context, l *load) error {
 	if err := c.runner.step("before-load"); err != nil {
 		return err
 	}
+	began, read := time.Now(), 0
 	src := c.jobs[0].view.Source
 	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(rowColumns(src), ", "))); err != nil {
 		return err
@@ -203,7 +204,9 @@ func (c *computation) load(ctx context.Context, l *load) error {
 		if err := c.conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("read %d segments: %w", len(paths), err)
 		}
+		read += len(paths)
 	}
+	c.runner.cfg.Logger.Debug("segments loaded", "source", src.Name, "segments", read, "seconds", time.Since(began).Seconds())
 	return nil
 }
 

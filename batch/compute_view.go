@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
@@ -61,12 +62,14 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 				return err
 			}
 		}
+		began := time.Now()
 		sql := j.plan.BatchSQL(algebra.BatchOptions{From: from, Grain: grain, Bounds: boundsTable})
 		err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT p.start, %s, b.* FROM (%s) AS b ASOF JOIN %s AS p ON b._bucket >= p.start",
 			resultTable, quoteText(grain.Name), sql, periodTable))
 		if err != nil {
 			return fmt.Errorf("grain %s: %w", grain.Name, err)
 		}
+		c.runner.cfg.Logger.Debug("batch computed", "view", j.view.Name, "grain", grain.Name, "periods", len(periods), "seconds", time.Since(began).Seconds())
 	}
 	if err := c.checkUnit(ctx, j, from, periods[0].unit); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 )
 
 // queryRows runs a query whose result is one column, and returns it as text.
-func queryRows(t *testing.T, sql string) []string {
+func queryRows(t testing.TB, sql string) []string {
 	t.Helper()
 	db, err := engine.Open(engine.Options{Threads: 1})
 	if err != nil {
@@ -60,7 +60,7 @@ func (w *world) offsets(f lake.ChunkFile) []int64 {
 }
 
 // segmentOffsets reads the column _offset of a segment.
-func segmentOffsets(t *testing.T, path string) []int64 {
+func segmentOffsets(t testing.TB, path string) []int64 {
 	t.Helper()
 	var offsets []int64
 	for _, row := range queryRows(t, "SELECT _offset FROM read_parquet("+quoteText(path)+", hive_partitioning = false)") {

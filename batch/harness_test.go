@@ -19,12 +19,12 @@ import (
 
 // world is a broker and a lake, empty at first.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	project *view.Project
 	stream  *stream.Client
 	store   lake.Store
 	lake    *lake.Lake
-	live    *live.Redis // nil without withRuns
+	live    *live.Redis
 	topic   lake.Topic
 	sent    map[int]int64 // records by partition
 }
@@ -54,7 +54,15 @@ func testSource() *view.Source {
 	}
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	p := &view.Project{Name: "test", Sources: []*view.Source{testSource()}}
+	p.Batch = view.Batch{MemoryLimit: "512MB", Threads: 2, ArchiveWait: 20 * time.Second, Snapshots: 10, InstantRollbacks: 1}
+	return newWorldOf(t, p)
+}
+
+// newWorldOf has the topic of the project's first source.
+func newWorldOf(t testing.TB, p *view.Project) *world {
 	t.Helper()
 	broker, err := embedded.StartBroker(embedded.BrokerConfig{})
 	if err != nil {
@@ -66,13 +74,20 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	source := testSource()
-	w := &world{t: t, stream: client, project: &view.Project{Name: "test", Sources: []*view.Source{source}}, sent: map[int]int64{}}
-	w.project.Batch = view.Batch{MemoryLimit: "512MB", Threads: 2, ArchiveWait: 20 * time.Second, Snapshots: 10, InstantRollbacks: 1}
+	w := &world{t: t, stream: client, project: p, sent: map[int]int64{}}
 	if w.store, err = lake.Open(t.Context(), t.TempDir(), lake.Options{NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
 	w.lake = lake.New(w.store)
+	redis, err := embedded.StartRedis("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = redis.Close() })
+	if w.live, err = live.Connect(live.Config{Addrs: []string{redis.Addr()}}); err != nil {
+		t.Fatal(err)
+	}
+	source := p.Sources[0]
 	if err := client.EnsureTopic(t.Context(), source.Topic, source.Partitions); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +134,13 @@ func (w *world) send(messages []stream.Message) {
 	if err := producer.Write(w.t.Context(), messages); err != nil {
 		w.t.Fatal(err)
 	}
-	for p := range w.project.Sources[0].Partitions {
+	w.measure(w.project.Sources[0])
+}
+
+// measure notes how many records each partition holds.
+func (w *world) measure(src *view.Source) {
+	w.t.Helper()
+	for p := range src.Partitions {
 		_, next, err := w.stream.Bounds(w.t.Context(), w.topic.Name, p)
 		if err != nil {
 			w.t.Fatal(err)

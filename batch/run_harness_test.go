@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
@@ -18,7 +17,7 @@ import (
 )
 
 // testView has every kind of grain and of measure, a filter, and a time zone whose days are not those of UTC.
-func testView(t *testing.T, src *view.Source) *view.View {
+func testView(t testing.TB, src *view.Source) *view.View {
 	t.Helper()
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -44,17 +43,9 @@ func testView(t *testing.T, src *view.Source) *view.View {
 	return v
 }
 
-// withRuns adds a Redis and a view to a world.
+// withRuns adds a view to a world.
 func (w *world) withRuns() *world {
 	w.t.Helper()
-	redis, err := embedded.StartRedis("127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = redis.Close() })
-	if w.live, err = live.Connect(live.Config{Addrs: []string{redis.Addr()}}); err != nil {
-		w.t.Fatal(err)
-	}
 	w.project.Views = []*view.View{testView(w.t, w.project.Sources[0])}
 	return w
 }
