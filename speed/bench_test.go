@@ -41,7 +41,7 @@ func BenchmarkBacklog(b *testing.B) {
 }
 
 func (w *world) backlog(n int) {
-	p := w.stream.Producer("orders")
+	p := w.stream.Producer(w.topic)
 	defer p.Close()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	base := time.Date(2026, 3, 28, 20, 0, 0, 0, time.UTC).UnixMilli()

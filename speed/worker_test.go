@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -30,6 +31,21 @@ func TestCellsEqualTheNaiveFold(t *testing.T) {
 	if n := len(worker.Status().Partitions); n != 0 {
 		t.Errorf("%d partitions are on the board of a worker that has ended", n)
 	}
+}
+
+func TestCellsEqualTheNaiveFoldOnRealServices(t *testing.T) {
+	w := newWorldOn(t, testservices.Kafka(t), testservices.Redis(t), "speed-"+randomID())
+	rnd := rand.New(rand.NewPCG(11, 11))
+	w.produce(rnd, 3000)
+	_, stop := w.start(w.config())
+	w.await()
+	for i, v := range w.project.Views {
+		w.cut(v, "run", i != 0)
+	}
+	w.produce(rnd, 2000)
+	stop()
+	w.start(w.config())
+	w.await()
 }
 
 func TestACutMovesNoRecordAcrossIt(t *testing.T) {

@@ -30,7 +30,7 @@ const shopYAML = `
 project: shop
 sources:
   orders:
-    topic: orders
+    topic: TOPIC
     partitions: 2
     format: json
     key: user
@@ -122,6 +122,7 @@ measures:
 // world is a project with its services, in the process.
 type world struct {
 	t       testing.TB
+	topic   string
 	project *view.Project
 	redis   *embedded.Redis
 	stream  *stream.Client
@@ -133,23 +134,36 @@ type world struct {
 
 func newWorld(t testing.TB, views ...string) *world {
 	t.Helper()
-	w := &world{t: t, plans: map[string]*algebra.Plan{}}
 	broker, err := embedded.StartBroker(embedded.BrokerConfig{})
-	w.check(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { broker.Close() })
-	w.redis, err = embedded.StartRedis("")
-	w.check(err)
-	t.Cleanup(func() { w.redis.Close() })
-	w.stream, err = stream.Connect(stream.Config{Brokers: broker.Addrs(), HeartbeatInterval: 100 * time.Millisecond, SessionTimeout: time.Second})
+	redis, err := embedded.StartRedis("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { redis.Close() })
+	w := newWorldOn(t, broker.Addrs(), redis.Addr(), "orders", views...)
+	w.redis = redis
+	return w
+}
+
+// newWorldOn is a world on services that may be shared; the topic is its own.
+func newWorldOn(t testing.TB, brokers []string, redis, topic string, views ...string) *world {
+	t.Helper()
+	w := &world{t: t, topic: topic, plans: map[string]*algebra.Plan{}}
+	var err error
+	w.stream, err = stream.Connect(stream.Config{Brokers: brokers, HeartbeatInterval: 100 * time.Millisecond, SessionTimeout: time.Second})
 	w.check(err)
 	t.Cleanup(func() { w.stream.Close() })
-	w.live, err = live.Connect(live.Config{Addrs: []string{w.redis.Addr()}})
+	w.live, err = live.Connect(live.Config{Addrs: []string{redis}})
 	w.check(err)
 	t.Cleanup(func() { w.live.Close() })
 	store, err := lake.Open(context.Background(), t.TempDir(), lake.Options{NoSync: true})
 	w.check(err)
 	w.lake = lake.New(store)
-	w.project = parseShop(t, views...)
+	w.project = parseShop(t, topic, views...)
 	for _, v := range w.project.Views {
 		w.plans[v.Name], err = algebra.Compile(v)
 		w.check(err)
@@ -160,7 +174,7 @@ func newWorld(t testing.TB, views ...string) *world {
 	return w
 }
 
-func parseShop(t testing.TB, views ...string) *view.Project {
+func parseShop(t testing.TB, topic string, views ...string) *view.Project {
 	t.Helper()
 	db, err := engine.Open(engine.Options{Threads: 1})
 	if err != nil {
@@ -172,7 +186,7 @@ func parseShop(t testing.TB, views ...string) *view.Project {
 		t.Fatal(err)
 	}
 	defer checker.Close()
-	files := []view.File{{Path: "caudal.yaml", Data: []byte(shopYAML)}}
+	files := []view.File{{Path: "caudal.yaml", Data: []byte(strings.Replace(shopYAML, "TOPIC", topic, 1))}}
 	if len(views) == 0 {
 		views = slices.Sorted(maps.Keys(shopViews))
 	}
@@ -198,7 +212,7 @@ func (w *world) config() Config {
 	if os.Getenv("CAUDAL_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return Config{Project: w.project, Stream: w.stream, Live: w.live, Lake: w.lake, Logger: log,
+	return Config{Project: w.project, ConsumerGroup: w.topic + "-speed", Stream: w.stream, Live: w.live, Lake: w.lake, Logger: log,
 		BatchRecords: 400, BatchWait: 5 * time.Millisecond, FlushCells: 100, Poll: 50 * time.Millisecond, Backoff: time.Millisecond}
 }
 
@@ -231,7 +245,7 @@ func (w *world) produce(rnd *rand.Rand, n int) {
 }
 
 func (w *world) produceOnly(rnd *rand.Rand, n int) {
-	p := w.stream.Producer("orders")
+	p := w.stream.Producer(w.topic)
 	defer p.Close()
 	var msgs []stream.Message
 	base := time.Date(2026, 3, 28, 20, 0, 0, 0, time.UTC).UnixMilli()
@@ -267,9 +281,9 @@ func (w *world) readLog() {
 	ctx := context.Background()
 	w.sent = map[int][]stream.Message{}
 	for p := range 2 {
-		_, next, err := w.stream.Bounds(ctx, "orders", p)
+		_, next, err := w.stream.Bounds(ctx, w.topic, p)
 		w.check(err)
-		r := w.stream.Reader("orders", p, 0)
+		r := w.stream.Reader(w.topic, p, 0)
 		for r.Offset() < next {
 			records, err := r.Fetch(ctx, 1000, 10*time.Millisecond, nil)
 			w.check(err)
@@ -438,7 +452,7 @@ func (w *world) served(v *view.View, from map[int]int64) (cells map[string]strin
 }
 
 func (w *world) group(v *view.View, p int) live.Group {
-	return live.Group{Project: w.project.Name, Topic: "orders", Incarnation: 1, Partition: p, View: v.Name, Hash: v.Hash}
+	return live.Group{Project: w.project.Name, Topic: w.topic, Incarnation: 1, Partition: p, View: v.Name, Hash: v.Hash}
 }
 
 func (w *world) groups() (all []live.Group) {

@@ -320,7 +320,7 @@ func TestBatch9CutBeginsAnEpochOnceAndWritesNothingWhereThereIsNone(t *testing.T
 }
 
 func TestBatch9AFullRedisDoesNotForbidTheCut(t *testing.T) {
-	r := connect(t, Config{Addrs: []string{realServer(t, false)}})
+	r := realRedis(t)
 	ctx := context.Background()
 	m := take(t, r, 0, "t", "i")
 	flushed(t, r, step(m, 10, write(minute(0, 1), true, "a", "1")))
@@ -460,7 +460,7 @@ func TestCheckRefusesARedisThatEvicts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r := connect(t, Config{Addrs: []string{realServer(t, false)}})
+	r := realRedis(t)
 	ctx := context.Background()
 	r.client.ConfigSet(ctx, "maxmemory-policy", "allkeys-lru")
 	defer r.client.ConfigSet(ctx, "maxmemory-policy", "noeviction")

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/caudal/caudal/internal/embedded"
+	"github.com/caudal/caudal/internal/testservices"
 )
 
 // eachServer runs a test against the embedded Redis, a real one, and a real one in cluster mode.
@@ -22,8 +24,8 @@ func eachServer(t *testing.T, test func(t *testing.T, r *Redis)) {
 		t.Cleanup(func() { s.Close() })
 		test(t, connect(t, Config{Addrs: []string{s.Addr()}}))
 	})
-	t.Run("redis", func(t *testing.T) { test(t, connect(t, Config{Addrs: []string{realServer(t, false)}})) })
-	t.Run("cluster", func(t *testing.T) { test(t, connect(t, Config{Addrs: []string{realServer(t, true)}, Cluster: true})) })
+	t.Run("redis", func(t *testing.T) { test(t, realRedis(t)) })
+	t.Run("cluster", func(t *testing.T) { test(t, connect(t, Config{Addrs: []string{clusterNode(t)}, Cluster: true})) })
 }
 
 func connect(t *testing.T, c Config) *Redis {
@@ -39,77 +41,94 @@ func connect(t *testing.T, c Config) *Redis {
 	return r
 }
 
-// running are the real servers of this test process: starting one costs more than a test.
-var running struct {
-	sync.Mutex
-	addrs map[bool]string
-	stops []func()
-}
+// The real servers are this test binary's own: tests empty them and change their settings.
+var (
+	ownRedis   = sync.OnceValues(testservices.StartRedis)
+	ownCluster = sync.OnceValues(startClusterNode)
+)
 
-func TestMain(m *testing.M) {
-	m.Run()
-	for _, stop := range running.stops {
-		stop()
-	}
-}
-
-func realServer(t *testing.T, cluster bool) string {
+func realRedis(t *testing.T) *Redis {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
+	s, err := ownRedis()
 	if err != nil {
-		t.Skip("redis-server is not installed")
+		unavailable(t, err)
 	}
-	running.Lock()
-	defer running.Unlock()
-	if addr, ok := running.addrs[cluster]; ok {
-		return addr
+	return connect(t, Config{Addrs: []string{s.Addr()}})
+}
+
+// unavailable skips a test of a real server that is not installed; where all must be, it fails.
+func unavailable(t *testing.T, err error) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(err)
 	}
-	addr, stop := startServer(t, path, cluster)
-	if running.addrs == nil {
-		running.addrs = map[bool]string{}
+	t.Skipf("SKIP real Redis: %v", err)
+}
+
+func clusterNode(t *testing.T) string {
+	t.Helper()
+	addr, err := ownCluster()
+	if err != nil {
+		unavailable(t, err)
 	}
-	running.addrs[cluster] = addr
-	running.stops = append(running.stops, stop)
 	return addr
 }
 
-func startServer(t *testing.T, path string, cluster bool) (addr string, stop func()) {
-	t.Helper()
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if clusterProcess != nil {
+		clusterProcess.Kill()
+	}
+	os.Exit(code)
+}
+
+// clusterProcess is the cluster's node, if one was started.
+var clusterProcess *os.Process
+
+// startClusterNode starts a cluster of one node that has all slots.
+func startClusterNode() (addr string, err error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return "", err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	args := []string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"}
-	if cluster {
-		args = append(args, "--cluster-enabled", "yes", "--cluster-config-file", t.TempDir()+"/nodes.conf", "--cluster-port", fmt.Sprint(port-10000+5000))
+	dir, err := os.MkdirTemp("", "caudal-cluster-")
+	if err != nil {
+		return "", err
 	}
-	cmd := exec.Command(path, args...)
+	bus := port - 5000
+	if bus < 1024 {
+		bus = port + 5000
+	}
+	cmd := exec.Command(path, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
+		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", fmt.Sprint(bus))
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	stop = func() { cmd.Process.Kill(); cmd.Wait() }
+	clusterProcess = cmd.Process
 	addr = fmt.Sprintf("127.0.0.1:%d", port)
 	single, err := Connect(Config{Addrs: []string{addr}})
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer single.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	assigned := !cluster
-	for {
+	for assigned := false; ; {
 		if !assigned {
 			assigned = single.client.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err() == nil
 		}
 		if assigned && single.client.Set(ctx, "ready", "1", 0).Err() == nil {
-			return addr, stop
+			return addr, nil
 		}
 		select {
 		case <-ctx.Done():
-			stop()
-			t.Fatalf("redis-server at %s does not answer", addr)
+			return "", fmt.Errorf("redis-server at %s does not answer", addr)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
