@@ -42,9 +42,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("run %q: %s", sql, firstParagraph(e.Text))
 }
 
-// firstParagraph drops the excerpt of the statement that DuckDB adds to its messages.
+// firstParagraph drops the excerpt of the statement and the advice that DuckDB adds to its messages.
 func firstParagraph(text string) string {
 	text, _, _ = strings.Cut(text, "\n\nLINE ")
+	text, _, _ = strings.Cut(text, "\n\nPossible solutions")
 	return strings.TrimSpace(text)
 }
 
