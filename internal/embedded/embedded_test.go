@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,10 +69,10 @@ func child(t *testing.T, dir, addr string) (kill func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill = func() {
+	kill = sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-	}
+	})
 	t.Cleanup(kill)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "ready: "+addr) {
@@ -99,9 +100,10 @@ func TestAcknowledgedRecordsSurviveKill(t *testing.T) {
 	}
 
 	// Write without pause, and kill in the middle of it.
+	const killAt = 300
 	p := c.Producer("orders")
 	defer p.Close()
-	acked := make(chan int)
+	acked, killed := make(chan int), make(chan struct{})
 	stop, cancel := context.WithCancel(ctx)
 	go func() {
 		n := 0
@@ -111,19 +113,19 @@ func TestAcknowledgedRecordsSurviveKill(t *testing.T) {
 				acked <- n
 				return
 			}
-			if n++; n == 2000 {
-				go kill()
+			if n++; n == killAt {
+				go func() { kill(); close(killed) }()
 			}
 		}
 	}()
-	for c := net.Conn(nil); ; c.Close() { // until nobody listens any more
-		if c, err = net.Dial("tcp", addr); err != nil {
-			break
-		}
+	select {
+	case <-killed:
+	case <-ctx.Done():
+		t.Fatal(ctx.Err())
 	}
 	cancel()
 	n := <-acked
-	if n < 2000 {
+	if n < killAt {
 		t.Fatalf("only %d records were acknowledged", n)
 	}
 
@@ -156,7 +158,7 @@ func TestAcknowledgedRecordsSurviveKill(t *testing.T) {
 		}
 		r.Close()
 		// Its index by time is the same as well.
-		at, err := c.OffsetAt(ctx, "orders", part, 1_700_000_000_000_000+1000*1000)
+		at, err := c.OffsetAt(ctx, "orders", part, 1_700_000_000_000_000+killAt/2*1000)
 		if err != nil || at == 0 || at >= next {
 			t.Errorf("partition %d: offset by time %d of %d, %v", part, at, next, err)
 		}

@@ -16,7 +16,7 @@ import (
 const fetchVersion = 10
 
 // callBytes bounds, in multiples of Config.FetchBytes, what one Fetch gathers before it returns early.
-const callBytes = 8
+const callBytes = 4
 
 // Record is one record of a partition.
 type Record struct {
