@@ -50,7 +50,7 @@ func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged
 	defer release()
 	m.cells = newCells(vs.plan, q, s.cfg.QueryMemory)
 	for i := range m.partitions {
-		if err := m.cells.addReading(m.partitions[i].read); err != nil {
+		if err := m.cells.addReading(s.speed.cache, m.partitions[i].read); err != nil {
 			return nil, err
 		}
 		m.partitions[i].read.chunks = nil

@@ -22,8 +22,11 @@ type speedChunk struct {
 	key     chunkKey
 	version int64
 	cells   []speedCell
-	bytes   int64
-	place   *list.Element
+	bytes   int64         // guarded by speedCache.mu
+	place   *list.Element // guarded by speedCache.mu
+
+	mu      sync.Mutex
+	rollups map[uint32][]speedCell // by the set of dimensions that is kept; guarded by mu
 }
 
 // chunkKey names a chunk of one life of a group's state.
@@ -83,6 +86,10 @@ func (c *speedCache) keep(chunk *speedChunk) {
 	c.chunks[chunk.key] = chunk
 	chunk.place = c.byUse.PushFront(chunk)
 	c.bytes += chunk.bytes
+	c.shrink()
+}
+
+func (c *speedCache) shrink() {
 	for c.bytes > c.limit && c.byUse.Len() > 0 {
 		c.drop(c.byUse.Back().Value.(*speedChunk))
 	}
@@ -187,16 +194,18 @@ func decodeChunk(plan *algebra.Plan, key chunkKey, c live.ReadChunk) (*speedChun
 			return nil, fmt.Errorf("chunk %v: %w", key.id, err)
 		}
 		chunk.cells[i] = speedCell{bucket, dims, &states[i]}
-		chunk.bytes += int64(64 + len(name) + 48*len(dims) + plan.Size(&states[i]))
+		chunk.bytes += cellSize(plan, &chunk.cells[i])
 	}
 	return chunk, nil
 }
 
-// addSpeedChunks merges what a partition holds into the cells of the answer.
-func (cs *cells) addReading(r reading) error {
+// addReading merges what a partition holds into the cells of the answer.
+func (cs *cells) addReading(cache *speedCache, r reading) error {
+	set := cs.q.set()
 	for _, chunk := range r.chunks {
-		for i := range chunk.cells {
-			c := &chunk.cells[i]
+		rolled := cache.rollup(cs.plan, chunk, set)
+		for i := range rolled {
+			c := &rolled[i]
 			cs.looked++
 			if !inSpans(r.spans, chunk.key.id.Grain, c.bucket) || !cs.q.filter.passes(c.dims) {
 				continue

@@ -83,7 +83,7 @@ func (f *fakeLog) Bounds(_ context.Context, _ string, p int) (first, next int64,
 
 // world is a lake and a Redis filled without the batch and speed layers, by the same SQL.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	project *view.Project
 	view    *view.View
 	plan    *algebra.Plan
@@ -121,7 +121,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func newWorld(t *testing.T, viewText string) *world {
+func newWorld(t testing.TB, viewText string) *world {
 	t.Helper()
 	w := &world{t: t, log: &fakeLog{ends: map[int]int64{0: 0, 1: 0}}, now: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}
 	var err error

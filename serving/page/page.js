@@ -4,7 +4,7 @@
 const $ = id => document.getElementById(id);
 const colours = ['--c0', '--c1', '--c2', '--c3', '--c4', '--c5'];
 const refreshEvery = 5000;
-const state = { views: [], plot: null, answer: null, asking: null };
+const state = { views: [], plot: null, answer: null, asking: null, rank: [] };
 
 async function ask(path) {
   if (state.asking) state.asking.abort();
@@ -61,6 +61,7 @@ async function show() {
   keepURL();
   try {
     let parameters = chosen();
+    state.rank = [];
     if (parameters.dimensions && parameters.grain) parameters = await largest(v, parameters);
     else if (!parameters.grain) parameters = { ...parameters, order: '-' + parameters.measures, limit: 1000 };
     const answer = await ask(path(parameters));
@@ -77,6 +78,7 @@ async function show() {
 // largest keeps a chart of many values readable: the six with the largest measure over the range.
 async function largest(v, parameters) {
   const top = await ask(path({ ...parameters, grain: '', order: '-' + parameters.measures, limit: colours.length }));
+  state.rank = top.data.map(r => r[parameters.dimensions]);
   const type = v.dimensions.find(d => d.name === parameters.dimensions).type;
   const name = `"${parameters.dimensions.replaceAll('"', '""')}"`;
   const values = top.data.map(r => literal(r[parameters.dimensions], type));
@@ -99,13 +101,13 @@ function keepURL() {
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
 
-// pretty writes a number in the reader's locale. Decimals come as text and keep every digit.
-function pretty(value) {
+// pretty writes a number in the reader's locale. Decimals come as text and keep every digit; digits is how many behind the point are shown at least.
+function pretty(value, digits = 0) {
   if (value === null) return '–';
   const m = typeof value === 'string' && /^(-?)(\d+)(?:\.(\d+))?$/.exec(value);
   if (!m) return typeof value === 'number' ? number.format(value) : String(value);
   const point = Intl.NumberFormat().formatToParts(1.5).find(p => p.type === 'decimal').value;
-  const fraction = (m[3] || '').replace(/0+$/, '');
+  const fraction = (m[3] || '').replace(/0+$/, '').padEnd(digits, '0');
   return m[1] + BigInt(m[2]).toLocaleString() + (fraction ? point + fraction : '');
 }
 
@@ -134,7 +136,20 @@ function series(parameters, answer) {
     g.source[k] = answer.provenance.rows[i].source;
     g.origin[k] = answer.provenance.rows[i];
   });
-  return { times, groups: [...groups.values()].slice(0, colours.length) };
+  const place = g => { const i = state.rank.findIndex(x => (x === null ? 'no value' : String(x)) === g.name); return i < 0 ? colours.length : i; };
+  const shown = [...groups.values()].sort((a, b) => place(a) - place(b)).slice(0, colours.length);
+  if (additive(parameters.measures)) fillZeros(times, shown);
+  return { times, groups: shown };
+}
+
+// additive measures are zero where a cell has no events; others have no value there.
+const additive = name => ['sum', 'count', 'count_distinct'].includes(view().measures.find(m => m.name === name)?.aggregation);
+
+function fillZeros(times, groups) {
+  times.forEach((_, i) => {
+    const source = groups.some(g => g.source[i] && g.source[i] !== 'batch') ? 'speed' : 'batch';
+    for (const g of groups) if (g.values[i] === null && g.source[i] === null) { g.values[i] = 0; g.source[i] = source; }
+  });
 }
 
 // seamOf is the first time from which on every point has a live part.
@@ -210,7 +225,7 @@ function tips(times, groups) {
       const i = u.cursor.idx;
       tip.hidden = i == null || u.cursor.left < 0;
       if (tip.hidden) return;
-      const lines = groups.filter(g => g.values[i] !== null).map(g => {
+      const lines = groups.filter(g => g.origin[i]).map(g => {
         const o = g.origin[i];
         return `${g.name ? g.name + ': ' : ''}${number.format(g.values[i])} · ${o.source}${o.exact ? ', exact' : ', ' + bounds(o)}`;
       });
@@ -226,7 +241,9 @@ function tips(times, groups) {
 const bounds = origin => Object.values(origin.bounds || {}).map(b => b === null ? 'approximate' : `±${(100 * b).toFixed(1)} %`).join(', ');
 
 function label(seconds) {
-  return new Date(seconds * 1000).toLocaleString(undefined, { timeZone: state.answer.meta.timezone, dateStyle: 'medium', timeStyle: 'short' });
+  const { timezone, grain } = state.answer.meta, short = /^\d+(s|m|h)$/.test(grain || '');
+  const style = /mo$/.test(grain) ? { year: 'numeric', month: 'short' } : /y$/.test(grain) ? { year: 'numeric' } : { dateStyle: 'medium', ...(short ? { timeStyle: 'short' } : {}) };
+  return new Date(seconds * 1000).toLocaleString(undefined, { timeZone: timezone, ...style });
 }
 
 function mark(colour, dashed) {
@@ -248,6 +265,7 @@ function drawLegend(groups, dimension, seam, zone) {
 }
 
 const rowsShown = 500;
+const scale = type => Number(/^decimal\(\d+,(\d+)\)$/.exec(type)?.[1] ?? 0);
 
 function drawTable(answer) {
   const columns = answer.meta.columns.filter(c => c.role !== 'time' || answer.meta.grain);
@@ -258,7 +276,7 @@ function drawTable(answer) {
   $('table').tHead.replaceChildren(head);
   $('table').tBodies[0].replaceChildren(...answer.data.slice(0, rowsShown).map((r, i) => {
     const o = answer.provenance.rows[i], tr = document.createElement('tr');
-    tr.append(...columns.map(c => cell('td', c.role === 'time' ? label(Date.parse(r.time) / 1000) : c.role === 'measure' ? pretty(r[c.name]) : r[c.name] ?? '–', kind(c))),
+    tr.append(...columns.map(c => cell('td', c.role === 'time' ? label(Date.parse(r.time) / 1000) : c.role === 'measure' ? pretty(r[c.name], Math.min(2, scale(c.type))) : r[c.name] ?? '–', kind(c))),
       cell('td', o.source, o.source === 'batch' ? '' : 'live'), cell('td', o.exact ? 'exact' : bounds(o)));
     return tr;
   }));
