@@ -19,6 +19,7 @@ func (d *draft) derive(checker Checker, derived map[int]*node) {
 		}
 		if m.Type.Kind == Invalid {
 			c.broken[m.Name] = true
+			continue
 		}
 		c.columns = append(c.columns, Column{Name: m.Name, Type: m.Type})
 	}
@@ -34,8 +35,7 @@ func (d *draft) derive(checker Checker, derived map[int]*node) {
 	for i := range derived {
 		written[i] = d.Measures[i].Expr
 	}
-	for i, item := range sortedPlaces(derived) {
-		_ = i
+	for _, item := range sortedPlaces(derived) {
 		m := &d.Measures[item.index]
 		if m.Expr == "" {
 			continue

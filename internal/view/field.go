@@ -82,7 +82,7 @@ func (r *reader) field(pr pair, of string) (Field, bool) {
 	var err error
 	text, f.Nullable = strings.CutSuffix(text, "?")
 	if f.Type, err = ParseType(text); err != nil {
-		r.add(at, of+": "+err.Error(), "")
+		r.refused(at, of, err)
 		return f, false
 	}
 	if v := pr.value.get("default"); v != nil {

@@ -93,6 +93,8 @@ func (d *draft) agg(m *Measure, n *node, of string) bool {
 	case isOneOf(name, "first", "last", "top_k", "variance", "stddev"):
 		d.r.add(n, fmt.Sprintf("aggregation %q of %s is not in this version", name, of), mend)
 		return false
+	case isOneOf(name, "cnt", "number", "events"):
+		mend = didYouMean(string(Count))
 	case isOneOf(name, "avg", "mean"):
 		mend = didYouMean(string(Average))
 	case isOneOf(name, "uniq", "unique", "distinct", "countdistinct", "approx_count_distinct", "nunique", "hll"):
@@ -163,7 +165,7 @@ func (d *draft) sumType(n *node, of string) Type {
 	}
 	t, err := ParseType(text)
 	if err != nil {
-		d.r.add(n, of+": "+err.Error(), "")
+		d.r.refused(n, of, err)
 		return Type{}
 	}
 	if t.Kind != Decimal && t.Kind != Int64 && t.Kind != Double {

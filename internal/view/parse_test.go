@@ -279,7 +279,7 @@ func TestAllMistakesAreToldAtOnceInTheOrderOfTheirPlaces(t *testing.T) {
 		got = append(got, p.File+": "+p.What)
 	}
 	want := []string{
-		`caudal.yaml: batch.threads "two" is no whole number`, `caudal.yaml: source orders: field quantity: unknown type "number": write int64`,
+		`caudal.yaml: batch.threads "two" is no whole number`, `caudal.yaml: source orders: field quantity: unknown type "number"`,
 		`views/a.yaml: unknown field "cuntry" in view sales`, `views/a.yaml: p of measure p95 of view sales is not between 0 and 1`,
 		`views/b.yaml: view sales is already defined at views/a.yaml:1`, `views/b.yaml: view sales: grains is a list`,
 	}
@@ -298,6 +298,19 @@ func TestDerivedMeasuresAreWrittenOutOverKeptOnes(t *testing.T) {
 	_, problems := parseTexts(soundServices, soundView+"  - {name: x, expr: \"y * 2\"}\n  - {name: y, expr: \"1 + x\"}\n")
 	if !containsProblem(problems, "x → y → x") || !containsProblem(problems, "y → x → y") {
 		t.Errorf("the circle is told as %v", problems)
+	}
+}
+
+// A measure that could not be read is told once: what is computed from it is not, and the rest still is.
+func TestMistakesDoNotBreedOthers(t *testing.T) {
+	text := change(t, soundView, "name: lines, agg: count", "name: lines, agg: cnt") + "  - {name: more, expr: \"no_such + 1\"}\n"
+	_, problems := parseTexts(soundServices, text)
+	if len(problems) != 2 || !containsProblem(problems, `did you mean "count"?`) || !containsProblem(problems, `unknown measure "no_such"`) {
+		t.Error(problems)
+	}
+	_, problems = parseTexts(change(t, soundServices, "quantity: bigint", "quantity: number"), soundView)
+	if len(problems) != 1 {
+		t.Error(problems)
 	}
 }
 

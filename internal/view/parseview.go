@@ -192,7 +192,7 @@ func (d *draft) grains(n *node) {
 		}
 		g, err := ParseGrain(text)
 		if err != nil {
-			d.r.add(item, d.of+": "+err.Error(), "")
+			d.r.refused(item, d.of, err)
 			continue
 		}
 		if d.twice(g, item) {

@@ -9,10 +9,11 @@ import (
 
 // Problem is one mistake in a definition.
 type Problem struct {
-	File         string // relative to the project
-	Line, Column int    // from 1; 0 = the file as a whole
-	What         string // what is wrong
-	Mend         string // what to write instead; "" = nothing better is known
+	File   string `json:"file"`           // relative to the project
+	Line   int    `json:"line"`           // from 1; 0 = the file as a whole
+	Column int    `json:"column"`         // from 1, in characters
+	What   string `json:"what"`           // what is wrong
+	Mend   string `json:"mend,omitempty"` // what to write instead; "" = nothing better is known
 }
 
 // Error is the problem on one line, in the form that editors and CI systems link to its place.

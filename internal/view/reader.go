@@ -30,6 +30,15 @@ func (r *reader) addAt(n *node, pos int, what, mend string) {
 	r.add(&at, what, mend)
 }
 
+// refused notes what one of the parsers of this package refused; their errors end in ": " and the mend.
+func (r *reader) refused(n *node, of string, err error) {
+	what, mend := err.Error(), ""
+	if i := strings.LastIndex(what, ": "); i >= 0 {
+		what, mend = what[:i], what[i+2:]
+	}
+	r.add(n, of+": "+what, mend)
+}
+
 // mapping checks that n is a mapping and has no key but the known ones. of names the thing, for messages.
 func (r *reader) mapping(n *node, of string, known []string) bool {
 	if n.shape != mapping {

@@ -172,7 +172,7 @@ func (r *reader) zone(n *node, of string) string {
 		return "UTC"
 	}
 	if _, err := loadZone(name); err != nil {
-		r.add(n, of+": "+err.Error(), "")
+		r.refused(n, of, err)
 		return "UTC"
 	}
 	return name
