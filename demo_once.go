@@ -63,25 +63,18 @@ func (d *demonstration) ask(ctx context.Context, stage string, questions []check
 	return d.keep(func(s *demoState) { s.Checked = append(s.Checked, results...) })
 }
 
-// settle waits until the speed layer has read all that was sent and continues the snapshot of every view.
+// settle waits until the speed layer has read all that was sent, and continues the snapshot that is current now.
 func (d *demonstration) settle(ctx context.Context) error {
 	began := time.Now()
 	bar := newProgress(d.stderr, "waiting for the speed layer", "records behind", 0)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		behind, healthy := int64(0), true
-		for _, v := range d.parts.server.Status(ctx).Views {
-			if v.Lag.Speed == nil {
-				healthy = false
-				continue
-			}
-			behind = max(behind, *v.Lag.Speed)
-			for _, p := range v.Partitions {
-				healthy = healthy && p.Healthy
-			}
+		behind, settled, err := d.behind(ctx)
+		if err != nil {
+			return err
 		}
-		if healthy && behind == 0 {
+		if settled {
 			fmt.Fprintf(d.stderr, "the speed layer is up to date after %v\n", time.Since(began).Round(time.Millisecond))
 			return nil
 		}
@@ -92,6 +85,30 @@ func (d *demonstration) settle(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// behind is how many records the speed layer has not read, and whether nothing is left to wait for.
+func (d *demonstration) behind(ctx context.Context) (records int64, settled bool, err error) {
+	settled = true
+	status := d.parts.server.Status(ctx)
+	for i, v := range d.project.Views {
+		current, _, err := d.lake.Current(ctx, v.Name, v.Hash)
+		if errors.Is(err, lake.ErrNotFound) {
+			return 0, false, nil
+		}
+		if err != nil {
+			return 0, false, fmt.Errorf("read the snapshot of %s: %w", v.Name, err)
+		}
+		seen := status.Views[i]
+		settled = settled && seen.Snapshot == current.ID && seen.Lag.Speed != nil && *seen.Lag.Speed == 0
+		for _, p := range seen.Partitions {
+			settled = settled && p.Healthy
+		}
+		if seen.Lag.Speed != nil {
+			records = max(records, *seen.Lag.Speed)
+		}
+	}
+	return records, settled, nil
 }
 
 // batch runs the batch layer over all that was sent. The lock of a run that was killed has to expire first.
