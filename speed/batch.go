@@ -66,11 +66,7 @@ func (b *microBatch) add(p *partition, records []stream.Record, m *sourceMetrics
 		}
 	}
 	b.records += len(records)
-	c := share.counts(span{len(share.marks) - len(records), len(share.marks)})
-	m.records.Add(float64(len(records)))
-	m.events.Add(float64(c.Events))
-	m.duplicates.Add(float64(c.Duplicates))
-	m.late.Add(float64(c.Late))
+	m.tally(share.counts(span{len(share.marks) - len(records), len(share.marks)}), len(records))
 }
 
 // span is a run of marks that is one flush of a group.

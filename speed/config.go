@@ -33,14 +33,15 @@ type Config struct {
 	BatchWait    time.Duration // or so long after its first one; default 50 ms
 	FlushCells   int           // cells that one call to Redis may write; default 2,000, so that Redis is never blocked for long
 	Memory       int64         // bytes of cells that are kept in memory; default 512 MiB. One micro-batch may exceed it until it is flushed.
-	Poll         time.Duration // how often CURRENT and Redis are looked at; default 500 ms, at most 1 s
+	Poll         time.Duration // how often CURRENT and Redis are looked at; default 900 ms, at most 1 s
 	StopWithin   time.Duration // how long the flush in hand may take after Run's context has ended; default 10 s
 	Backoff      time.Duration // first pause before a partition is taken again; doubles up to 64 times, with jitter; default 50 ms
 
 	EngineMemory string // DuckDB's memory limit, per source; default "512MB"
 	EngineTemp   string // where DuckDB spills; default: the system's folder for temporary files
 
-	// Steps, if set, is called between every two steps, for tests of crashes. An error ends the worker there and then, with nothing
+	// Steps, if set, is called between every two steps, for tests of crashes: take (after each group), poll, read, query, before flush,
+	// after flush. An error ends the worker there and then, with nothing
 	// finished, as a crash would.
 	Steps func(step string) error
 }
@@ -56,7 +57,7 @@ func (c Config) withDefaults() Config {
 	c.BatchWait = orDefault(c.BatchWait, 50*time.Millisecond)
 	c.FlushCells = orDefault(c.FlushCells, 2_000)
 	c.Memory = orDefault(c.Memory, 512<<20)
-	c.Poll = orDefault(c.Poll, 500*time.Millisecond)
+	c.Poll = orDefault(c.Poll, 900*time.Millisecond)
 	c.StopWithin = orDefault(c.StopWithin, 10*time.Second)
 	c.Backoff = orDefault(c.Backoff, 50*time.Millisecond)
 	c.EngineMemory = orDefault(c.EngineMemory, "512MB")

@@ -21,25 +21,26 @@ type feed struct {
 // fetched is what a feed hands over. The feed ends with an error.
 type fetched struct {
 	feed    *feed
-	records []stream.Record
+	records []stream.Record // as Kafka has them
+	stored  *stored         // or as the lake has them
 	err     error
 }
 
 // fetchWait is how long one fetch gathers records. A feed that idles asks again at this pace.
 const fetchWait = 25 * time.Millisecond
 
-// startFeed begins to read the partition at offset. most bounds one hand-over.
-func startFeed(ctx context.Context, client *stream.Client, p *partition, offset int64, most int, to chan<- fetched) *feed {
+// startFeed begins to read the partition at offset.
+func (s *shift) startFeed(ctx context.Context, p *partition, offset int64) *feed {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &feed{p: p, cancel: cancel, stopped: make(chan struct{}), folded: make(chan struct{}, 1)}
 	go func() {
 		defer close(f.stopped)
-		err := f.run(ctx, client, offset, most, to)
+		err := f.run(ctx, s, offset)
 		if ctx.Err() != nil {
 			return
 		}
 		select {
-		case to <- fetched{feed: f, err: err}:
+		case s.fetched <- fetched{feed: f, err: err}:
 		case <-ctx.Done():
 		}
 	}()
@@ -52,9 +53,19 @@ func (f *feed) stop() {
 	<-f.stopped
 }
 
-func (f *feed) run(ctx context.Context, client *stream.Client, offset int64, most int, to chan<- fetched) error {
-	p := f.p
-	from, err := rememberFrom(ctx, client, p, offset)
+func (f *feed) run(ctx context.Context, s *shift, offset int64) error {
+	p, client := f.p, s.w.cfg.Stream
+	most := max(1000, s.w.cfg.BatchRecords/len(s.parts)) // in one hand-over
+	first, _, err := client.Bounds(ctx, p.lane.src.Topic, p.number)
+	if err != nil {
+		return err
+	}
+	if offset < first {
+		if offset, err = f.replay(ctx, s, offset, first, most); err != nil {
+			return err
+		}
+	}
+	from, err := rememberFrom(ctx, client, p, offset, first)
 	if err != nil {
 		return err
 	}
@@ -73,29 +84,49 @@ func (f *feed) run(ctx context.Context, client *stream.Client, offset int64, mos
 		if len(rest) == 0 {
 			continue
 		}
-		select {
-		case to <- fetched{feed: f, records: rest}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		select {
-		case <-f.folded:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := f.hand(ctx, s.fetched, fetched{feed: f, records: rest}); err != nil {
+			return err
 		}
 	}
 }
 
+// hand gives the loop something and waits until it is folded.
+func (f *feed) hand(ctx context.Context, to chan<- fetched, what fetched) error {
+	select {
+	case to <- what:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-f.folded:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// replay hands over what only the lake has, and makes the fold go on behind it.
+func (f *feed) replay(ctx context.Context, s *shift, offset, first int64, most int) (int64, error) {
+	conn, err := s.w.db.Connect()
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	r := &replay{f: f, lake: s.w.cfg.Lake, topic: s.topic, conn: conn, to: s.fetched, most: most, at: f.p.fold.Progress()}
+	next, at, err := r.run(ctx, offset, first)
+	if err != nil {
+		return 0, err
+	}
+	f.p.fold = intake.NewFold(f.p.lane.schema, at)
+	return next, nil
+}
+
 // rememberFrom is the offset to read back to: the first record of the dedup horizon, but not further than dedup_records nor than
-// the log's start.
-func rememberFrom(ctx context.Context, client *stream.Client, p *partition, offset int64) (int64, error) {
+// the log's start, first.
+func rememberFrom(ctx context.Context, client *stream.Client, p *partition, offset, first int64) (int64, error) {
 	src := p.lane.src
 	if src.EventID == "" || p.fold.Progress() == intake.Start() {
 		return offset, nil
-	}
-	first, _, err := client.Bounds(ctx, src.Topic, p.number)
-	if err != nil {
-		return 0, fmt.Errorf("find what to remember: %w", err)
 	}
 	from, err := client.OffsetAt(ctx, src.Topic, p.number, p.fold.Horizon())
 	if err != nil {

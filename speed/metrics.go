@@ -2,6 +2,7 @@ package speed
 
 import (
 	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/live"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -91,4 +92,12 @@ func (m *metrics) of(source string) *sourceMetrics {
 		s.dead[reason] = m.dead.WithLabelValues(source, string(reason))
 	}
 	return s
+}
+
+// tally counts records by their verdicts. Dead letters are counted by reason as they are met.
+func (s *sourceMetrics) tally(c live.Counts, records int) {
+	s.records.Add(float64(records))
+	s.events.Add(float64(c.Events))
+	s.duplicates.Add(float64(c.Duplicates))
+	s.late.Add(float64(c.Late))
 }

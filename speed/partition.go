@@ -79,8 +79,7 @@ func (s *shift) take(ctx context.Context, p *partition) error {
 		}
 	}
 	p.fold = intake.NewFold(p.lane.schema, low.progress)
-	most := max(1000, s.w.cfg.BatchRecords/len(s.parts))
-	p.feed = startFeed(ctx, s.w.cfg.Stream, p, low.off, most, s.fetched)
+	p.feed = s.startFeed(ctx, p, low.off)
 	p.since = time.Now()
 	return nil
 }

@@ -149,7 +149,11 @@ func (s *shift) gather(ctx context.Context) error {
 				s.batch.began = time.Now()
 				timer.Reset(s.w.cfg.BatchWait)
 			}
-			s.batch.add(f.feed.p, f.records, s.m)
+			if f.stored != nil {
+				s.batch.addStored(f.feed.p, f.stored, s.m)
+			} else {
+				s.batch.add(f.feed.p, f.records, s.m)
+			}
 			f.feed.folded <- struct{}{}
 		case <-timer.C:
 			return s.step("read")

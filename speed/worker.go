@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/caudal/caudal/internal/engine"
@@ -20,6 +21,7 @@ type Worker struct {
 	log      *slog.Logger
 	metrics  *metrics
 	currents currents
+	db       *engine.DB
 	lanes    []*lane
 	status   statusBoard
 }
@@ -46,6 +48,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("speed: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	w.db = db
 	var topics []string
 	for _, src := range w.cfg.Project.Sources {
 		views := viewsOf(w.cfg.Project, src)
@@ -58,7 +61,9 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		}
 		defer l.close()
 		w.lanes = append(w.lanes, l)
-		topics = append(topics, src.Topic)
+		if !slices.Contains(topics, src.Topic) {
+			topics = append(topics, src.Topic)
+		}
 	}
 	if len(topics) == 0 {
 		return errors.New("speed: no source has a view")

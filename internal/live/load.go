@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// loadScript is SEAM Worker 3: the same checks as a flush, then the cells. An argument of -1 asks for a whole chunk.
+// loadScript is SEAM Worker 3: the same checks as a flush, then the cells.
 var loadScript = newScript(`
 local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'n')
 if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or m[3] ~= ARGV[3] or m[4] ~= ARGV[4] then
@@ -19,18 +19,14 @@ for i = 3, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 0 then return {'lost', ARGV[p]} end
   local n = tonumber(ARGV[p + 1])
   p = p + 2
-  if n < 0 then
-    out[#out + 1] = redis.call('HGETALL', KEYS[i])
-  else
-    local last = p + n - 1
-    local parts = {}
-    while p <= last do
-      local q = math.min(p + 998, last)
-      parts[#parts + 1] = redis.call('HMGET', KEYS[i], unpack(ARGV, p, q))
-      p = q + 1
-    end
-    out[#out + 1] = parts
+  local last = p + n - 1
+  local parts = {}
+  while p <= last do
+    local q = math.min(p + 998, last)
+    parts[#parts + 1] = redis.call('HMGET', KEYS[i], unpack(ARGV, p, q))
+    p = q + 1
   end
+  out[#out + 1] = parts
 end
 return out
 `, true)
@@ -44,11 +40,10 @@ type Expect struct {
 // ChunkRead asks for cells of one chunk of the newest epoch, which must exist.
 type ChunkRead struct {
 	ID     ChunkID
-	All    bool     // every cell of it
-	Fields [][]byte // otherwise these
+	Fields [][]byte
 }
 
-// Cells are names and states. For a ChunkRead with names the order is theirs, and the state of an absent cell is nil.
+// Cells are names and states. For a ChunkRead the order is its own, and the state of an absent cell is nil.
 type Cells struct{ Fields, Values [][]byte }
 
 // Loaded is what became of a read-back. Not OK: there are no cells, and Found or Lost says why.
@@ -72,10 +67,6 @@ func (r *Redis) Load(ctx context.Context, g Group, expect Expect, reads []ChunkR
 	for _, c := range reads {
 		name := c.ID.field()
 		keys = append(keys, prefix+expect.Inst+":"+name)
-		if c.All {
-			args = append(args, name, "-1")
-			continue
-		}
 		args = append(args, name, strconv.Itoa(len(c.Fields)))
 		for _, f := range c.Fields {
 			args = append(args, f)
@@ -113,9 +104,6 @@ func lostOf(v []any) string {
 }
 
 func (c ChunkRead) cells(v any) (Cells, error) {
-	if c.All {
-		return pairsOf(v)
-	}
 	out := Cells{Fields: c.Fields, Values: make([][]byte, 0, len(c.Fields))}
 	parts, _ := v.([]any)
 	for _, p := range parts {

@@ -1,0 +1,247 @@
+package speed
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// replay hands over the records that Kafka has lost as the lake holds them: rows that were typed and judged before.
+type replay struct {
+	f     *feed
+	lake  *lake.Lake
+	topic lake.Topic
+	conn  *engine.Conn
+	to    chan<- fetched
+	most  int // rows in one hand-over
+
+	at   intake.Progress
+	out  stored
+	dead []mark // dead letters of the chunk in hand that have not been handed over; at holds their own timestamp only
+}
+
+// stored is a run of records that the lake holds. The loop copies it.
+type stored struct {
+	rows  *intake.Rows
+	marks []mark
+}
+
+// run goes from offset to the end of what is committed and returns where Kafka takes over. Kafka takes over as late as can be, so that
+// it still holds as much of the dedup horizon as possible.
+func (r *replay) run(ctx context.Context, offset, first int64) (next int64, at intake.Progress, err error) {
+	src := r.f.p.lane.src
+	chunks, err := r.lake.Chunks(ctx, r.topic, r.f.p.number, offset)
+	if err != nil {
+		return 0, r.at, err
+	}
+	r.out.rows = intake.NewRows(src)
+	for _, c := range chunks {
+		if !c.Committed || c.First > offset {
+			break
+		}
+		if err := r.one(ctx, c, offset); err != nil {
+			return 0, r.at, fmt.Errorf("replay offsets [%d, %d) of %s partition %d from the lake: %w", offset, c.Next, r.topic, r.f.p.number, err)
+		}
+		offset = c.Next
+	}
+	if offset < first {
+		return 0, r.at, fmt.Errorf("offsets [%d, %d) of %s partition %d are neither in Kafka nor in the lake", offset, first, r.topic, r.f.p.number)
+	}
+	return offset, r.at, nil
+}
+
+// one hands over what a chunk holds from an offset on.
+func (r *replay) one(ctx context.Context, c lake.Chunk, from int64) error {
+	r.dead = r.dead[:0]
+	var paths []string
+	for _, f := range c.Files {
+		path, err := r.lake.Fetch(ctx, f.Key, f.SHA256)
+		if err != nil {
+			return err
+		}
+		if !f.Dead {
+			paths = append(paths, path)
+			continue
+		}
+		letters, err := lake.ReadDeadLetters(path)
+		if err != nil {
+			return err
+		}
+		for _, l := range letters {
+			r.dead = append(r.dead, mark{offset: l.Offset, at: intake.Progress{MaxTimestamp: l.Timestamp}, kind: intake.DeadLetter})
+		}
+	}
+	slices.SortFunc(r.dead, func(a, b mark) int { return int(a.offset - b.offset) })
+	if len(paths) > 0 {
+		sql, err := r.query(ctx, c, paths)
+		if err != nil {
+			return err
+		}
+		err = r.conn.Query(ctx, sql, func(chunk *engine.Chunk) error {
+			for i := range chunk.Len() {
+				if err := r.row(ctx, chunk.Row(i), from); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := r.deadBefore(ctx, c.Next, from); err != nil {
+		return err
+	}
+	// The chunk may end in control markers, and its commit is the authority on the progress at its end.
+	r.at = c.Progress
+	if n := len(r.out.marks); n > 0 {
+		r.out.marks[n-1].at = r.at
+	}
+	return r.flush(ctx)
+}
+
+// query reads the rows of a chunk in the order of the log, in the source's columns; see the batch's reading of segments.
+func (r *replay) query(ctx context.Context, c lake.Chunk, paths []string) (string, error) {
+	src := r.f.p.lane.src
+	of := src
+	if c.Definition != src.Hash() {
+		body, err := r.lake.Definition(ctx, c.Definition)
+		if err != nil {
+			return "", err
+		}
+		if of, err = view.ParseSource(body); err != nil {
+			return "", fmt.Errorf("read definition %s of a source: %w", c.Definition, err)
+		}
+	}
+	cols := []string{lake.ColumnOffset, "epoch_us(" + lake.ColumnTimestamp + ")", "epoch_us(" + lake.ColumnEventTime + ")", lake.ColumnDuplicate, lake.ColumnLate}
+	for _, f := range src.Fields {
+		name := `"` + strings.ReplaceAll(f.Name, `"`, `""`) + `"`
+		switch i := of.Field(f.Name); {
+		case i < 0:
+			cols = append(cols, "CAST(NULL AS "+f.Type.SQL()+")")
+		case f.Type.Kind == view.Timestamp:
+			cols = append(cols, "make_timestamp(epoch_us("+name+"))")
+		default:
+			cols = append(cols, "CAST("+name+" AS "+f.Type.SQL()+")")
+		}
+	}
+	list := make([]string, len(paths))
+	for i, p := range paths {
+		list[i] = "'" + strings.ReplaceAll(p, "'", "''") + "'"
+	}
+	return fmt.Sprintf("SELECT %s FROM read_parquet([%s], hive_partitioning = false) ORDER BY %s",
+		strings.Join(cols, ", "), strings.Join(list, ", "), lake.ColumnOffset), nil
+}
+
+// row takes in one result row of query.
+func (r *replay) row(ctx context.Context, row *engine.Row, from int64) error {
+	offset, timestamp, eventTime := row.Int64(0), row.Int64(1), row.Int64(2)
+	if err := r.deadBefore(ctx, offset, from); err != nil {
+		return err
+	}
+	ahead := r.f.p.lane.src.MaxAhead.Microseconds()
+	r.at.MaxTimestamp = max(r.at.MaxTimestamp, timestamp)
+	r.at.MaxEventTime = max(r.at.MaxEventTime, min(eventTime, timestamp+ahead))
+	if offset < from {
+		return nil
+	}
+	m := mark{offset: offset, at: r.at, kind: intake.Event, late: row.Int64(4) != 0}
+	rows := r.out.rows
+	i := rows.Extend()
+	rows.Partition[i], rows.Offset[i], rows.Timestamp[i], rows.EventTime[i] = int64(r.f.p.number), offset, timestamp, eventTime
+	if row.Int64(3) != 0 {
+		rows.Duplicate[i], m.kind = 1, intake.Duplicate
+	}
+	rows.Late[i] = row.Int64(4)
+	for c := range rows.Columns {
+		setCell(rows, c, i, row, 5+c)
+	}
+	r.out.marks = append(r.out.marks, m)
+	return r.full(ctx)
+}
+
+// setCell copies a column of a result row.
+func setCell(rows *intake.Rows, c, i int, row *engine.Row, col int) {
+	if row.Null(col) {
+		return
+	}
+	switch t := rows.Columns[c].Type; {
+	case t.Kind == view.String:
+		rows.SetBytes(c, i, row.Bytes(col))
+	case t.Wide():
+		rows.SetWide(c, i, row.Int128(col))
+	case t.Kind == view.Double:
+		rows.SetWord(c, i, int64(math.Float64bits(row.Float64(col))))
+	default:
+		rows.SetWord(c, i, row.Int64(col))
+	}
+}
+
+// deadBefore takes in the dead letters below an offset.
+func (r *replay) deadBefore(ctx context.Context, offset, from int64) error {
+	for len(r.dead) > 0 && r.dead[0].offset < offset {
+		m := r.dead[0]
+		r.dead = r.dead[1:]
+		r.at.MaxTimestamp = max(r.at.MaxTimestamp, m.at.MaxTimestamp)
+		if m.offset < from {
+			continue
+		}
+		m.at = r.at
+		r.out.marks = append(r.out.marks, m)
+		if err := r.full(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *replay) full(ctx context.Context) error {
+	if len(r.out.marks) < r.most {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+// flush hands over what there is and waits until the loop has it.
+func (r *replay) flush(ctx context.Context) error {
+	if len(r.out.marks) == 0 {
+		return nil
+	}
+	err := r.f.hand(ctx, r.to, fetched{feed: r.f, stored: &r.out})
+	r.out.rows.Reset()
+	r.out.marks = r.out.marks[:0]
+	return err
+}
+
+// addStored copies a run of the lake's records into the batch.
+func (b *microBatch) addStored(p *partition, run *stored, m *sourceMetrics) {
+	share := b.of(p)
+	share.marks = append(share.marks, run.marks...)
+	b.records += len(run.marks)
+	m.tally(share.counts(span{len(share.marks) - len(run.marks), len(share.marks)}), len(run.marks))
+	from := run.rows
+	for i := range from.Len() {
+		j := b.rows.Extend()
+		b.rows.Partition[j], b.rows.Offset[j], b.rows.Timestamp[j] = from.Partition[i], from.Offset[i], from.Timestamp[i]
+		b.rows.EventTime[j], b.rows.Duplicate[j], b.rows.Late[j] = from.EventTime[i], from.Duplicate[i], from.Late[i]
+		for c := range from.Columns {
+			col := &from.Columns[c]
+			switch {
+			case col.Null(i):
+			case col.Strs != nil:
+				b.rows.SetBytes(c, j, col.Strs[i].Bytes())
+			case col.Wide != nil:
+				b.rows.SetWide(c, j, col.Wide[i])
+			default:
+				b.rows.SetWord(c, j, col.Words[i])
+			}
+		}
+	}
+}
