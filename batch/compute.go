@@ -133,6 +133,9 @@ func (c *computation) run(ctx context.Context, o *RunOptions) error {
 			o.Progress(Step{Phase: "compute", View: j.view.Name, Done: done, Total: total})
 		}
 	}
+	for _, j := range c.jobs {
+		j.do(func() error { return c.reconcile(ctx, j) })
+	}
 	return nil
 }
 

@@ -20,23 +20,25 @@ type Report struct {
 
 // ViewReport says what a run did for one view.
 type ViewReport struct {
-	View       string        `json:"view"`
-	Snapshot   string        `json:"snapshot,omitempty"` // id; "" = none was published
-	Parent     string        `json:"parent,omitempty"`   // the snapshot that it was planned against
-	Cuts       map[int]int64 `json:"cuts,omitempty"`     // V, by partition
-	Periods    int           `json:"periods"`            // that were computed
-	NewFiles   int           `json:"new_files"`          // that were written for them
-	Files      int           `json:"files"`              // of the snapshot
-	Events     int64         `json:"events"`             // below V, duplicates among them
-	Duplicates int64         `json:"duplicates"`
-	Late       int64         `json:"late"`
-	Dead       int64         `json:"dead"`
-	Dropped    int           `json:"dropped_epochs"`
-	Changed    int           `json:"changed_buckets"` // that the ledger lists
-	Ledger     string        `json:"ledger,omitempty"`
-	Seconds    float64       `json:"seconds"` // of computing
-	Note       string        `json:"note,omitempty"`
-	Error      string        `json:"error,omitempty"`
+	View        string        `json:"view"`
+	Snapshot    string        `json:"snapshot,omitempty"` // id; "" = none was published
+	Parent      string        `json:"parent,omitempty"`   // the snapshot that it was planned against
+	Cuts        map[int]int64 `json:"cuts,omitempty"`     // V, by partition
+	Periods     int           `json:"periods"`            // that were computed
+	NewFiles    int           `json:"new_files"`          // that were written for them
+	Files       int           `json:"files"`              // of the snapshot
+	Events      int64         `json:"events"`             // below V, duplicates among them
+	Duplicates  int64         `json:"duplicates"`
+	Late        int64         `json:"late"`
+	Dead        int64         `json:"dead"`
+	Dropped     int           `json:"dropped_epochs"`
+	Comparable  bool          `json:"comparable"`      // whether speed's answers could be compared
+	Changed     int           `json:"changed_answers"` // at the grain of the ledger
+	Unexplained int           `json:"unexplained"`     // of them; must be zero
+	Ledger      string        `json:"ledger,omitempty"`
+	Seconds     float64       `json:"seconds"` // of computing
+	Note        string        `json:"note,omitempty"`
+	Error       string        `json:"error,omitempty"`
 }
 
 func (v *ViewReport) describe(m *lake.Manifest) {
@@ -62,6 +64,12 @@ func (r Report) String() string {
 		}
 		fmt.Fprintf(&b, "%s: snapshot %s of %d events (%d duplicates, %d late) and %d dead letters below %s; %d periods computed in %.1f s, %d of %d files new\n",
 			v.View, v.Snapshot, v.Events, v.Duplicates, v.Late, v.Dead, strings.Join(cuts, " "), v.Periods, v.Seconds, v.NewFiles, v.Files)
+		switch {
+		case v.Unexplained > 0:
+			fmt.Fprintf(&b, "  %d of %d changed answers are UNEXPLAINED: see %s\n", v.Unexplained, v.Changed, v.Ledger)
+		case v.Changed > 0:
+			fmt.Fprintf(&b, "  %d estimates became exact\n", v.Changed)
+		}
 		if v.Note != "" {
 			fmt.Fprintf(&b, "  %s\n", v.Note)
 		}
