@@ -27,10 +27,14 @@ type dialect interface {
 	canonical(value string, t view.Type) string
 	// hash is the low 63 bits of the md5 of a text, as a 64-bit integer.
 	hash(text string) string
-	// register is register<<6|rank of a hash.
-	register(hash string) string
-	// bin is the packed key of a number in a DDSketch.
-	bin(value string) string
+	// tail is the 51 bits of a hash that the rank is counted in, with a bit above them that ends the count.
+	tail(hash string) string
+	// register is register<<6|rank of a hash and its tail.
+	register(hash, tail string) string
+	// double is a number as a double.
+	double(value string) string
+	// bin is the packed key in a DDSketch of a double that is finite or null.
+	bin(x string) string
 	// finite is the double, or null where it is infinite or no number.
 	finite(value string) string
 	// list, distinctList and histogram aggregate a value per cell: all of it, each once, each with its count.
@@ -104,16 +108,21 @@ func (duckDB) hash(text string) string {
 	return "CAST(md5_number(" + text + ") & 9223372036854775807 AS BIGINT)"
 }
 
-func (duckDB) register(hash string) string {
-	w := "(((" + hash + " >> 12) & 2251799813685247) | 2251799813685248)"
-	return fmt.Sprintf("CAST(((%s & 4095) << 6) | (bit_count((%s & -%s) - 1) + 1) AS UINTEGER)", hash, w, w)
+func (duckDB) tail(hash string) string {
+	return "((" + hash + " >> 12) & 2251799813685247) | 2251799813685248"
 }
 
-func (duckDB) bin(value string) string {
-	x := "CAST(" + value + " AS DOUBLE)"
+func (duckDB) register(hash, tail string) string {
+	return fmt.Sprintf("CAST(((%s & 4095) << 6) | (bit_count((%s & -%s) - 1) + 1) AS UINTEGER)", hash, tail, tail)
+}
+
+func (duckDB) double(value string) string { return "CAST(" + value + " AS DOUBLE)" }
+
+func (duckDB) bin(x string) string {
 	// with an exponent the literal is a double; without one it would be a decimal
-	k := fmt.Sprintf("(CAST(ceil(ln(abs(%s)) / %s) AS INTEGER) + %d)", x, strconv.FormatFloat(math.Log(ddGamma), 'e', -1, 64), ddOffset)
-	return fmt.Sprintf("CASE WHEN %s IS NULL THEN NULL WHEN %s = 0 THEN 0 WHEN %s > 0 THEN %s ELSE -%s END", value, x, x, k, k)
+	gamma := strconv.FormatFloat(math.Log(ddGamma), 'e', -1, 64)
+	k := fmt.Sprintf("(CAST(ceil(ln(abs(%s)) / %s) AS INTEGER) + %d)", x, gamma, ddOffset)
+	return fmt.Sprintf("CASE WHEN %s > 0 THEN %s WHEN %s < 0 THEN -%s WHEN %s = 0 THEN 0 END", x, k, x, k, x)
 }
 
 func (duckDB) finite(value string) string {

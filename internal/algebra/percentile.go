@@ -8,7 +8,7 @@ import (
 
 // percentilePart keeps a DDSketch whose bins SQL computes.
 type percentilePart struct {
-	finite    string // the row value, null where it is no finite number
+	value     string // the row value, null where it is no finite number
 	bin       string // its packed key
 	maybeNull bool
 	at        int
@@ -31,7 +31,7 @@ func (p percentilePart) columns(d dialect, l layer) []column {
 }
 
 func (p percentilePart) exact(d dialect, m *view.Measure, _ []string, x string) (aggregate, answer string) {
-	return d.percentile(p.finite, strconv.FormatFloat(m.P, 'f', -1, 64)), d.tryCast(x, exactType(m))
+	return d.percentile(p.value, strconv.FormatFloat(m.P, 'f', -1, 64)), d.tryCast(x, exactType(m))
 }
 
 func (p percentilePart) merge(dst, src *State) { dst.ext.dds[p.at].merge(&src.ext.dds[p.at]) }

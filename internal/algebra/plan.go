@@ -170,7 +170,7 @@ func (p *Plan) newPart(m *view.Measure, in view.Type, value int) (part, error) {
 		if in.Kind == view.Double || in.Kind == view.Int64 || in.Kind == view.Decimal || in.Kind == view.Int128 {
 			v.binned = true
 			p.dds++
-			return percentilePart{finite: v.finite(), bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
+			return percentilePart{value: v.ordered(), bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
 		}
 	default:
 		return nil, fmt.Errorf("unknown aggregation %q", m.Agg)

@@ -30,10 +30,13 @@ func (v *value) packed() string { return v.name + "_register" }
 
 func (v *value) bin() string { return v.name + "_bin" }
 
-// finite is the column that is null where the value is infinite or no number.
-func (v *value) finite() string {
+// finite is the column of the value as a double, null where it is infinite or no number.
+func (v *value) finite() string { return v.name + "_finite" }
+
+// ordered is the column that the exact percentile is taken of.
+func (v *value) ordered() string {
 	if v.in.Kind == view.Double {
-		return v.name + "_finite"
+		return v.finite()
 	}
 	return v.name
 }
@@ -138,52 +141,61 @@ func only(conditions []string, expr string) string {
 	return "CASE WHEN " + strings.Join(conditions, " AND ") + " THEN " + expr + " END"
 }
 
-// derive takes the values out of what was tried, and adds the count of failures, hashes, registers and bins.
+// derive takes the values out of what was tried and counts the failures; then come hashes and doubles, then tails, then registers and
+// bins, each from the columns of the SELECT before.
 func (p *Plan) derive(rows string, keys, failures []string) string {
 	d := p.dialect
-	second := slices.Clone(keys)
-	third := append(slices.Clone(keys), "_late")
-	add := func(expr, name string) {
-		second = append(second, expr+" AS "+name)
-		third = append(third, name)
+	first := slices.Clone(keys)
+	take := func(expr, name string) {
+		first = append(first, expr+" AS "+name)
 	}
 	if p.hidden.safe {
-		second = append(second, "_late")
+		first = append(first, "_late")
 	} else {
-		second = append(second, "_late AND _ok AS _late")
-		add("_ok", "_ok")
+		first = append(first, "_late AND _ok AS _late")
+		take("_ok", "_ok")
 	}
 	if len(failures) > 0 {
 		for i := range failures {
 			failures[i] = "CAST(" + failures[i] + " IS NULL AS INTEGER)"
 		}
-		add(strings.Join(failures, " + "), "_failures")
+		take(strings.Join(failures, " + "), "_failures")
 	}
 	for i := range p.View.Dimensions {
 		name := "_" + dimColumn(i)
 		if _, safe, _ := typed(p.View.Source, p.View.Dimensions[i].Expr, p.View.Dimensions[i].Type); !safe {
 			name = d.tried(name)
 		}
-		add(name, dimColumn(i))
+		take(name, dimColumn(i))
 	}
+	var levels [3][]string
 	for i := range p.values {
 		v := &p.values[i]
 		x := v.name
 		if !v.safe {
 			x = d.tried(v.name)
 		}
-		add(x, v.name)
-		if v.binned && v.in.Kind == view.Double {
-			add(d.finite(x), v.finite())
-		}
+		take(x, v.name)
 		if v.hashed {
-			hash := v.name + "_hash"
-			second = append(second, d.hash(d.canonical(x, v.in))+" AS "+hash)
-			third = append(third, d.register(hash)+" AS "+v.packed())
+			hash, tail := v.name+"_hash", v.name+"_tail"
+			levels[0] = append(levels[0], d.hash(d.canonical(v.name, v.in))+" AS "+hash)
+			levels[1] = append(levels[1], d.tail(hash)+" AS "+tail)
+			levels[2] = append(levels[2], d.register(hash, tail)+" AS "+v.packed())
 		}
 		if v.binned {
-			third = append(third, d.bin(v.finite())+" AS "+v.bin())
+			double := d.double(v.name)
+			if v.in.Kind == view.Double {
+				double = d.finite(v.name)
+			}
+			levels[0] = append(levels[0], double+" AS "+v.finite())
+			levels[2] = append(levels[2], d.bin(v.finite())+" AS "+v.bin())
 		}
 	}
-	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM (%s))", strings.Join(third, ", "), strings.Join(second, ", "), rows)
+	rows = fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(first, ", "), rows)
+	for _, level := range levels {
+		if len(level) > 0 {
+			rows = fmt.Sprintf("SELECT *, %s FROM (%s)", strings.Join(level, ", "), rows)
+		}
+	}
+	return rows
 }

@@ -233,3 +233,5 @@ func (r *Row) wrong(col int, asked string) string {
 	c := r.chunk.columns[col]
 	return fmt.Sprintf("BUG: column %d (%s, %s, stored as %d) asked for %s", col, c.Name, c.Type, r.chunk.vectors[col].kind, asked)
 }
+
+var _ algebra.Row = (*Row)(nil)
