@@ -190,13 +190,18 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 			cancel(err)
 			return err
 		}
+		if err := a.ensureFirst(ctx, t); err != nil {
+			cancel(err)
+			return err
+		}
 		if len(partitions) > 0 {
 			wg.Go(func() { a.pollAsked(ctx, t) })
 		}
 		for _, id := range partitions {
-			p := &partition{archive: a, feed: a.feeds[topic], topic: t, id: id, committed: func(ctx context.Context, next int64) error {
+			p := a.partition(t, id)
+			p.committed = func(ctx context.Context, next int64) error {
 				return assigned.Commit(ctx, map[string]map[int]int64{topic: {id: next}})
-			}}
+			}
 			wg.Go(func() {
 				if err := p.run(ctx); err != nil {
 					cancel(err)
@@ -212,7 +217,7 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 	return nil
 }
 
-// incarnation checks that the broker's topic is the one whose records the lake holds, and that views have their first snapshot.
+// incarnation checks that the broker's topic is the one whose records the lake holds.
 func (a *Archive) incarnation(ctx context.Context, topic string) (lake.Topic, error) {
 	seen, err := a.cfg.Stream.Topic(ctx, topic)
 	if err != nil {
@@ -223,6 +228,29 @@ func (a *Archive) incarnation(ctx context.Context, topic string) (lake.Topic, er
 		return t, stream.Permanent(fmt.Errorf("archive topic %s: %w", topic, err))
 	}
 	return t, err
+}
+
+// ensureFirst makes the first snapshot of the topic's views (SEAM 15), so that it says where the log began and not where retention had come to.
+func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic) error {
+	seen, err := a.cfg.Stream.Topic(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	starts := map[int]int64{}
+	for _, p := range seen.Partitions {
+		if starts[p], _, err = a.cfg.Stream.Bounds(ctx, t.Name, p); err != nil {
+			return err
+		}
+	}
+	for _, v := range a.cfg.Project.Views {
+		if v.Source.Topic != t.Name {
+			continue
+		}
+		if _, _, err := a.cfg.Lake.EnsureFirst(ctx, v.Name, v.Hash, t, starts, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // askInterval is how often the lake is asked whether a batch waits.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -264,5 +265,79 @@ func TestDatesAreThoseOfUTC(t *testing.T) {
 	want := []dated{{"1969-12-31", []int32{1}}, {"2026-03-01", []int32{2}}, {"2026-03-02", []int32{0, 3}}}
 	if !slices.EqualFunc(got, want, func(a, b dated) bool { return a.name == b.name && slices.Equal(a.rows, b.rows) }) {
 		t.Fatalf("got %v", got)
+	}
+}
+
+// forgetful is a reader of a log whose retention takes the records below an offset as soon as something is read.
+type forgetful struct {
+	reader
+	first, next int64
+	gone        *bool
+}
+
+func (f *forgetful) Fetch(ctx context.Context, n int, wait time.Duration, dst []stream.Record) ([]stream.Record, error) {
+	if *f.gone && f.Offset() < f.first {
+		return dst, &stream.OutOfRange{Topic: "sales", Offset: f.Offset(), First: f.first, Next: f.next}
+	}
+	*f.gone = true
+	return f.reader.Fetch(ctx, min(n, 10), wait, dst)
+}
+
+func TestWhatRetentionTookIsStatedAsMissing(t *testing.T) {
+	w := newWorld(t)
+	w.produce(200, 8, 1)
+	a := w.archive(nil)
+	p := w.partition(a, 0)
+	plain, gone := p.reader, false
+	p.reader = func(offset int64) reader {
+		return &forgetful{reader: plain(offset), first: 40, next: w.sent[0], gone: &gone}
+	}
+	w.drain(p, func(error) bool { return false })
+	chunks, err := w.lake.Chunks(t.Context(), w.topic, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := chunks[0]
+	if len(chunks) != 1 || !slices.Equal(c.Missing, [][2]int64{{10, 40}}) || c.Events+c.Dead != w.sent[0]-30 || c.Next != w.sent[0] {
+		t.Fatalf("%d chunks, the first %+v", len(chunks), c)
+	}
+}
+
+func TestAChunkClosesByAge(t *testing.T) {
+	w := newWorld(t)
+	w.produce(50, 9, 1)
+	a := w.archive(func(c *ArchiveConfig) { c.ChunkAge = time.Millisecond })
+	p := w.partition(a, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	p.committed = func(context.Context, int64) error { cancel(); return nil }
+	if err := p.life(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if next, _, _, err := w.lake.Next(t.Context(), w.topic, 0); err != nil || next != w.sent[0] {
+		t.Fatalf("archived up to %d of %d: %v", next, w.sent[0], err)
+	}
+}
+
+func TestAChunkWhoseIntentIsOutIsFinishedWhenTheArchiveIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.produce(50, 10, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a := w.archive(func(c *ArchiveConfig) {
+		c.Steps = func(step string) error {
+			if step == "after-intent" {
+				cancel()
+			}
+			return nil
+		}
+	})
+	a.Close(w.topic.Name, w.sent)
+	if err := w.partition(a, 0).life(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	next, _, open, err := w.lake.Next(t.Context(), w.topic, 0)
+	if err != nil || open != nil || next != w.sent[0] {
+		t.Fatalf("archived up to %d of %d, open %v: %v", next, w.sent[0], open, err)
 	}
 }

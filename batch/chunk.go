@@ -29,7 +29,7 @@ type chunk struct {
 // window reads a partition into chunks, one after the other.
 type window struct {
 	partition *partition
-	reader    *stream.Reader
+	reader    reader
 	fold      *intake.Fold
 	limit     int64 // the last offset to take; records beyond it belong to the next chunk
 	chunk     chunk
@@ -51,7 +51,7 @@ func (p *partition) open(ctx context.Context, f *feed, next int64, at intake.Pro
 			return nil, fmt.Errorf("read back the dedup horizon of %s p%d before offset %d: %w", p.topic, p.id, next, err)
 		}
 	}
-	w.reader = p.archive.cfg.Stream.Reader(p.topic.Name, p.id, next)
+	w.reader = p.reader(next)
 	w.chunk.first, w.chunk.last, w.chunk.next = next, next-1, next
 	return w, nil
 }
@@ -75,7 +75,7 @@ func (w *window) remember(ctx context.Context, f *feed, next int64) error {
 	if from >= next {
 		return nil
 	}
-	reader := p.archive.cfg.Stream.Reader(p.topic.Name, p.id, from)
+	reader := p.reader(from)
 	defer reader.Close()
 	for reader.Offset() < next {
 		w.records, err = reader.Fetch(ctx, int(min(fetchRecords, next-reader.Offset())), fetchWait, w.records[:0])
@@ -152,7 +152,7 @@ func (w *window) fetch(ctx context.Context, atMost int) error {
 		if err := w.reader.Close(); err != nil {
 			return err
 		}
-		w.reader = w.partition.archive.cfg.Stream.Reader(w.partition.topic.Name, w.partition.id, first)
+		w.reader = w.partition.reader(first)
 		w.chunk.next = first
 	}
 	if w.chunk.next > w.chunk.first && w.chunk.since.IsZero() {

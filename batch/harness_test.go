@@ -169,7 +169,7 @@ func (w *world) partition(a *Archive, id int) *partition {
 	if err := w.lake.PutDefinition(w.t.Context(), f.definition, f.source.Canonical()); err != nil {
 		w.t.Fatal(err)
 	}
-	return &partition{archive: a, feed: f, topic: w.topic, id: id, committed: func(context.Context, int64) error { return nil }}
+	return a.partition(w.topic, id)
 }
 
 // drain archives all that was sent, and calls again whatever life ends with, as long as it is one of the errors allowed.

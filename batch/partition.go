@@ -18,7 +18,23 @@ type partition struct {
 	feed      *feed
 	topic     lake.Topic
 	id        int
+	reader    func(offset int64) reader
 	committed func(ctx context.Context, next int64) error // tells the group, as a gauge
+}
+
+// reader is what a partition is read with: a *stream.Reader.
+type reader interface {
+	Fetch(ctx context.Context, max int, wait time.Duration, dst []stream.Record) ([]stream.Record, error)
+	Offset() int64
+	Close() error
+}
+
+func (a *Archive) partition(t lake.Topic, id int) *partition {
+	return &partition{
+		archive: a, feed: a.feeds[t.Name], topic: t, id: id,
+		reader:    func(offset int64) reader { return a.cfg.Stream.Reader(t.Name, id, offset) },
+		committed: func(context.Context, int64) error { return nil },
+	}
 }
 
 // Back-off between attempts after a failure, with jitter.

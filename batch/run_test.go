@@ -146,7 +146,7 @@ func TestOverlappingRunsAreRefusedAndNameTheHolder(t *testing.T) {
 func TestACrashBetweenAnyTwoStepsOfARunIsMendedByTheNext(t *testing.T) {
 	var steps []string
 	w := newWorld(t).withRuns()
-	w.produce(300, 20, 2)
+	w.produce(100, 20, 1)
 	w.archiveAll(nil)
 	w.speedAt(0, w.sent[0]-9)
 	r := w.runner(func(c *Config) {
@@ -164,7 +164,7 @@ func TestACrashBetweenAnyTwoStepsOfARunIsMendedByTheNext(t *testing.T) {
 		t.Fatalf("only the steps %q", steps)
 	}
 	for i, crash := range steps {
-		w.produce(60, uint64(100+i), 2)
+		w.produce(40, uint64(100+i), 1)
 		w.archiveAll(nil)
 		w.speedAt(0, w.sent[0]-int64(i))
 		before := w.current()
