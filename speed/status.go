@@ -12,7 +12,9 @@ import (
 
 // Status is where the worker stood at its last look, at most about a second ago.
 type Status struct {
-	Partitions []PartitionStatus // those given to this worker, by source and number
+	Joined     bool              `json:"joined"`            // the consumer group has said which partitions are this worker's, if any
+	Trouble    string            `json:"trouble,omitempty"` // what keeps it from working at all
+	Partitions []PartitionStatus `json:"partitions"`        // those given to this worker, by source and number
 }
 
 // PartitionStatus is one partition's part of it.
@@ -39,6 +41,9 @@ type ViewStatus struct {
 
 // Ready says whether every partition that was given to the worker is served.
 func (s Status) Ready() bool {
+	if !s.Joined || s.Trouble != "" {
+		return false
+	}
 	for _, p := range s.Partitions {
 		if !p.Served {
 			return false
@@ -49,15 +54,31 @@ func (s Status) Ready() bool {
 
 // statusBoard is where the loops leave their partitions' status.
 type statusBoard struct {
-	mu    sync.Mutex
-	parts map[*partition]PartitionStatus
+	mu      sync.Mutex
+	isIn    bool
+	problem string
+	parts   map[*partition]PartitionStatus
+}
+
+// trouble notes what keeps the whole worker from working.
+func (b *statusBoard) trouble(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.isIn, b.problem = false, err.Error()
+}
+
+// joined notes that the worker is at work.
+func (b *statusBoard) joined() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.isIn, b.problem = true, ""
 }
 
 // Status returns a snapshot; it may be called at any time.
 func (w *Worker) Status() Status {
 	w.status.mu.Lock()
 	defer w.status.mu.Unlock()
-	var s Status
+	s := Status{Joined: w.status.isIn, Trouble: w.status.problem}
 	for _, p := range w.status.parts {
 		s.Partitions = append(s.Partitions, p)
 	}
@@ -88,6 +109,7 @@ func (s *shift) report() {
 	for i, p := range s.parts {
 		s.w.status.parts[p] = all[i]
 	}
+	s.w.status.isIn, s.w.status.problem = true, ""
 }
 
 func (s *shift) statusOf(p *partition) PartitionStatus {

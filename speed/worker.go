@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -68,8 +69,18 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	if len(topics) == 0 {
 		return errors.New("speed: no source has a view")
 	}
-	if err := w.cfg.Live.Check(ctx); err != nil {
-		return fmt.Errorf("speed: %w", err)
+	for pause := w.cfg.Backoff; ; pause = min(2*pause, maxPause) {
+		err := w.cfg.Live.Check(ctx)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, live.ErrUnfit) {
+			return fmt.Errorf("speed: %w", err)
+		}
+		w.status.trouble(err)
+		if err := w.wait(ctx, pause, err); err != nil {
+			return err
+		}
 	}
 	return w.cfg.Stream.RunGroup(ctx, w.cfg.ConsumerGroup, topics, w.generation)
 }
@@ -105,10 +116,14 @@ func (w *Worker) generation(ctx context.Context, a stream.Assignment) error {
 		})
 	}
 	if len(a.Topics) == 0 {
+		w.status.joined()
 		<-ctx.Done() // more workers than partitions: stand by
 	}
 	wg.Wait()
 	err := context.Cause(ctx)
+	if !errors.Is(err, context.Canceled) {
+		w.status.trouble(err)
+	}
 	if crashed(err) {
 		return stream.Permanent(err)
 	}

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -114,6 +116,76 @@ func TestALostRedisIsRebuiltFromTheBoundary(t *testing.T) {
 	w.redis.FlushAll()
 	w.produce(rnd, 500)
 	w.await()
+}
+
+func TestARedisThatIsAwayIsWaitedFor(t *testing.T) {
+	w := newWorld(t, "sales")
+	rnd := rand.New(rand.NewPCG(10, 10))
+	addr := w.redis.Addr()
+	w.redis.Close()
+	w.produce(rnd, 500)
+	worker, _ := w.start(w.config())
+	for worker.Status().Trouble == "" {
+		time.Sleep(time.Millisecond)
+	}
+	if worker.Status().Ready() {
+		t.Error("ready without a Redis")
+	}
+	for range 2 {
+		redis, err := embedded.StartRedis(addr)
+		w.check(err)
+		w.await()
+		for !worker.Status().Ready() {
+			time.Sleep(time.Millisecond)
+		}
+		redis.Close()
+		w.produce(rnd, 500)
+	}
+	redis, err := embedded.StartRedis(addr)
+	w.check(err)
+	t.Cleanup(func() { redis.Close() })
+	w.await()
+	for {
+		s := worker.Status().Partitions
+		done := len(s) == 2
+		for _, p := range s {
+			n := int64(len(w.sent[p.Partition]))
+			if p.Offset > n || p.End > n || p.Lag > n || len(p.Views) != 1 {
+				t.Fatalf("status is %+v", p)
+			}
+			done = done && p.Served && p.Offset == n && p.End == n && p.Lag == 0
+		}
+		if done {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestCountsAndWatermarkFollowTheLog(t *testing.T) {
+	w := newWorld(t, "sales")
+	w.produce(rand.New(rand.NewPCG(13, 13)), 1000)
+	worker, stop := w.start(w.config())
+	w.await()
+	var got live.Counts
+	for p, h := range w.live.Heads(context.Background(), w.groups()) {
+		got.Add(h.Counts)
+		fold := w.intake(p)
+		if h.Progress != fold.Progress() {
+			t.Errorf("progress of partition %d is %+v, not %+v", p, h.Progress, fold.Progress())
+		}
+	}
+	want := w.counts
+	if got != want {
+		t.Errorf("counts are %+v, not %+v", got, want)
+	}
+	if n := sum(worker.metrics.records); n != 1000 {
+		t.Errorf("%v records are counted", n)
+	}
+	if n := int64(sum(worker.metrics.dead)); n != want.Dead {
+		t.Errorf("%v dead letters are counted, not %d", n, want.Dead)
+	}
+	stop()
 }
 
 func TestAnIdlePartitionHealsAfterARollback(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
@@ -130,6 +131,29 @@ type world struct {
 	lake    *lake.Lake
 	sent    map[int][]stream.Message // by partition, as the log holds them
 	plans   map[string]*algebra.Plan
+	counts  live.Counts // of what intake has folded
+}
+
+// intake folds a partition's log and adds to counts.
+func (w *world) intake(p int) *intake.Fold {
+	schema, err := intake.NewSchema(w.project.Sources[0])
+	w.check(err)
+	fold, rows := intake.NewFold(schema, intake.Start()), intake.NewRows(w.project.Sources[0])
+	for off, m := range w.sent[p] {
+		v := fold.Append(intake.Record{Partition: p, Offset: int64(off), Timestamp: m.Timestamp, Key: m.Key, Value: m.Value}, rows)
+		switch {
+		case v.Kind == intake.DeadLetter:
+			w.counts.Dead++
+		case v.Kind == intake.Duplicate:
+			w.counts.Duplicates++
+		default:
+			w.counts.Events++
+			if v.Late {
+				w.counts.Late++
+			}
+		}
+	}
+	return fold
 }
 
 func newWorld(t testing.TB, views ...string) *world {

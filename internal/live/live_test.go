@@ -464,7 +464,7 @@ func TestCheckRefusesARedisThatEvicts(t *testing.T) {
 	ctx := context.Background()
 	r.client.ConfigSet(ctx, "maxmemory-policy", "allkeys-lru")
 	defer r.client.ConfigSet(ctx, "maxmemory-policy", "noeviction")
-	if err := r.Check(ctx); err == nil || !strings.Contains(err.Error(), "noeviction") {
+	if err := r.Check(ctx); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "noeviction") {
 		t.Errorf("an evicting Redis passed: %v", err)
 	}
 }
@@ -482,6 +482,9 @@ func TestUnreachableRedisIsAnErrorOfEachCall(t *testing.T) {
 	}
 	if h := r.Heads(ctx, []Group{group}); h[0].Err == nil || h[0].OK {
 		t.Errorf("%+v", h)
+	}
+	if err := r.Check(ctx); err == nil || errors.Is(err, ErrUnfit) {
+		t.Errorf("check says %v", err)
 	}
 	_, err = r.Read(ctx, group, ReadRequest{Grain: "1m"})
 	if err == nil {

@@ -78,8 +78,11 @@ func (silent) Printf(context.Context, string, ...any) {}
 // Close closes the connections.
 func (r *Redis) Close() error { return r.client.Close() }
 
+// ErrUnfit says that a Redis answers but must not hold speed state.
+var ErrUnfit = errors.New("redis is not fit to hold speed state")
+
 // Check asks every node whether it can hold speed state: a version that has EVAL_RO, and a policy that evicts nothing. What a
-// server does not report (miniredis has no policy) is taken to be right.
+// server does not report (miniredis has no policy) is taken to be right. ErrUnfit if not; any other error means that it could not be asked.
 func (r *Redis) Check(ctx context.Context) error {
 	if c, ok := r.client.(*redis.ClusterClient); ok {
 		return c.ForEachMaster(ctx, func(ctx context.Context, n *redis.Client) error {
@@ -96,12 +99,12 @@ func checkNode(ctx context.Context, n *redis.Client, addr string) error {
 		return fmt.Errorf("ask redis %s for its settings: %w", addr, err)
 	}
 	if p := infoField(text, "maxmemory_policy"); p != "" && p != "noeviction" {
-		return fmt.Errorf("redis %s evicts keys (maxmemory-policy %s), which would make answers wrong: set maxmemory-policy noeviction", addr, p)
+		return fmt.Errorf("%w: %s evicts keys (maxmemory-policy %s), which would make answers wrong: set maxmemory-policy noeviction", ErrUnfit, addr, p)
 	}
 	if v := infoField(text, "redis_version"); v != "" {
 		major, _, _ := strings.Cut(v, ".")
 		if m, err := strconv.Atoi(major); err == nil && m < 7 {
-			return fmt.Errorf("redis %s is version %s: caudal needs 7.0 or newer", addr, v)
+			return fmt.Errorf("%w: %s is version %s, and 7.0 or newer is needed", ErrUnfit, addr, v)
 		}
 	}
 	return nil
