@@ -101,7 +101,7 @@ func (b batchQuery) runSpan(ctx context.Context, c *engine.Conn, cs *cells, s sp
 	for _, condition := range b.q.filter.prefilter() {
 		where.WriteString(" AND " + condition)
 	}
-	sql := fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(columns, ", "), tableName(b.plan, s.grain.Name, b.set), where.String())
+	sql := fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(columns, ", "), b.snap.tables.name(s.grain.Name, b.set), where.String())
 	var dims []algebra.Value
 	err := c.Query(ctx, sql, func(chunk *engine.Chunk) error {
 		for i := range chunk.Len() {

@@ -95,13 +95,14 @@ func (s *Server) follow(ctx context.Context, vs *viewState) {
 	}
 }
 
+// cleanUp keeps refreshes out meanwhile: a snapshot that is on its way in is named by nobody yet.
 func (s *Server) cleanUp(ctx context.Context, vs *viewState) error {
-	snap, release, err := s.pin(ctx, vs)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return s.store.clean(ctx, snap, s.cfg.Clock())
+	vs.refreshing.Lock()
+	defer vs.refreshing.Unlock()
+	vs.mu.Lock()
+	current := vs.current
+	vs.mu.Unlock()
+	return s.store.clean(ctx, current, s.cfg.Clock())
 }
 
 // Ready says why queries cannot be answered yet; nil: they can.

@@ -17,6 +17,7 @@ import (
 type snapshot struct {
 	manifest *lake.Manifest // a view without any, not even S0, has an empty one that is not in the lake
 	sequence int64          // of CURRENT; -1 without one
+	tables   *tables        // nil without a manifest
 	last     int            // files of the local copy with a greater id came later
 	without  []int          // ids up to last that the snapshot does not name, ascending
 	from, to int64          // what the files hold, µs UTC; from >= to: nothing
@@ -103,6 +104,8 @@ func (s *Server) loadCurrent(ctx context.Context, vs *viewState, current *snapsh
 	v := vs.view
 	m, tag, err := s.cfg.Lake.Current(ctx, v.Name, v.Hash)
 	switch {
+	case errors.Is(err, lake.ErrNotFound) && current != nil:
+		return current, nil
 	case errors.Is(err, lake.ErrNotFound):
 		return s.nothingYet(ctx, v)
 	case err != nil:

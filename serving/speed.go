@@ -110,9 +110,14 @@ type reading struct {
 	chunks []*speedChunk // each once
 }
 
+// groupReader reads a group in one step. A *live.Redis is one.
+type groupReader interface {
+	Read(ctx context.Context, g live.Group, q live.ReadRequest) (live.ReadReply, error)
+}
+
 // speedReader reads groups through the cache.
 type speedReader struct {
-	live  *live.Redis
+	live  groupReader
 	cache *speedCache
 }
 

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -26,24 +28,44 @@ type store struct {
 
 	loading sync.Mutex   // held by the one load or clean-up at a time
 	writer  *engine.Conn // guarded by loading
-	tables  map[string]*tables
+	tables  map[*algebra.Plan]*tables
 }
 
-// tables are those of one view definition. Guarded by store.loading.
+// tables are those of one view. What may change is guarded by store.loading.
 type tables struct {
 	plan    *algebra.Plan
+	prefix  string         // of their names
 	ids     map[string]int // of each file that is loaded, by its key in the lake
 	lastID  int
 	retired []*snapshot // no longer current; their files go when nobody reads them
 }
 
+// folderPrefix begins the names of the local copies' folders; the id of the process that made one follows.
+const folderPrefix = "caudal-serving-"
+
+// removeStale drops the local copies of processes that ended without removing theirs. What cannot be removed is left to the next.
+func removeStale(dir string) {
+	folders, _ := filepath.Glob(filepath.Join(dir, folderPrefix+"*"))
+	for _, folder := range folders {
+		id, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), folderPrefix), "-")
+		pid, err := strconv.Atoi(id)
+		if err == nil && pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(folder)
+		}
+	}
+}
+
 // openStore makes an empty database in a folder of its own below dir, or below the system's temporary folder.
 func openStore(l *lake.Lake, dir string, options engine.Options, readers int) (*store, error) {
-	folder, err := os.MkdirTemp(dir, "caudal-serving-")
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	removeStale(dir)
+	folder, err := os.MkdirTemp(dir, fmt.Sprintf("%s%d-", folderPrefix, os.Getpid()))
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the local results: %w", err)
 	}
-	s := &store{lake: l, dir: folder, readers: make(chan *engine.Conn, readers), tables: map[string]*tables{}}
+	s := &store{lake: l, dir: folder, readers: make(chan *engine.Conn, readers), tables: map[*algebra.Plan]*tables{}}
 	if err := s.open(options, readers); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the local results: %w", err), s.close())
 	}
@@ -108,13 +130,13 @@ const filesPerLoad = 400
 func (s *store) load(ctx context.Context, plan *algebra.Plan, m *lake.Manifest, sequence int64) (*snapshot, error) {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	t := s.tables[m.Definition]
+	t := s.tables[plan]
 	if t == nil {
-		t = &tables{plan: plan, ids: map[string]int{}}
-		if err := s.create(ctx, plan); err != nil {
+		t = &tables{plan: plan, prefix: fmt.Sprintf("view%d", len(s.tables)), ids: map[string]int{}}
+		if err := s.create(ctx, t); err != nil {
 			return nil, fmt.Errorf("load snapshot %s of %s: %w", m.ID, m.View, err)
 		}
-		s.tables[m.Definition] = t
+		s.tables[plan] = t
 	}
 	var missing []lake.ViewFile
 	for _, f := range m.Files {
@@ -129,7 +151,7 @@ func (s *store) load(ctx context.Context, plan *algebra.Plan, m *lake.Manifest, 
 			return nil, fmt.Errorf("load snapshot %s of %s: %w", m.ID, m.View, err)
 		}
 	}
-	snap := &snapshot{manifest: m, sequence: sequence, last: t.lastID}
+	snap := &snapshot{manifest: m, sequence: sequence, tables: t, last: t.lastID}
 	named := map[int]bool{}
 	for _, f := range m.Files {
 		named[t.ids[f.Key]] = true
@@ -140,16 +162,17 @@ func (s *store) load(ctx context.Context, plan *algebra.Plan, m *lake.Manifest, 
 		}
 	}
 	slices.Sort(snap.without)
-	if err := s.findRange(ctx, plan, snap); err != nil {
+	if err := s.findRange(ctx, snap); err != nil {
 		return nil, fmt.Errorf("load snapshot %s of %s: %w", m.ID, m.View, err)
 	}
 	return snap, nil
 }
 
 // findRange finds out from when to when a snapshot holds results.
-func (s *store) findRange(ctx context.Context, plan *algebra.Plan, snap *snapshot) error {
+func (s *store) findRange(ctx context.Context, snap *snapshot) error {
+	plan := snap.tables.plan
 	finest := plan.View.Grains[0]
-	sql := fmt.Sprintf("SELECT min(_bucket), max(_bucket) FROM %s WHERE %s", tableName(plan, finest.Name, plan.Sets()[0]), snap.files())
+	sql := fmt.Sprintf("SELECT min(_bucket), max(_bucket) FROM %s WHERE %s", snap.tables.name(finest.Name, plan.Sets()[0]), snap.files())
 	return s.writer.Query(ctx, sql, func(c *engine.Chunk) error {
 		for i := range c.Len() {
 			if row := c.Row(i); !row.Null(0) {
@@ -169,14 +192,14 @@ func (snap *snapshot) files() string {
 }
 
 // create makes the empty tables of a view.
-func (s *store) create(ctx context.Context, plan *algebra.Plan) error {
+func (s *store) create(ctx context.Context, t *tables) error {
 	var columns []string
-	for _, c := range storedColumns(plan) {
+	for _, c := range storedColumns(t.plan) {
 		columns = append(columns, c.Name+" "+c.SQL)
 	}
-	for _, g := range plan.View.Grains {
-		for _, set := range plan.Sets() {
-			sql := fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (_file INTEGER, %s)", tableName(plan, g.Name, set), strings.Join(columns, ", "))
+	for _, g := range t.plan.View.Grains {
+		for _, set := range t.plan.Sets() {
+			sql := fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (_file INTEGER, %s)", t.name(g.Name, set), strings.Join(columns, ", "))
 			if err := s.writer.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -190,9 +213,9 @@ func storedColumns(plan *algebra.Plan) []algebra.Column {
 	return slices.DeleteFunc(plan.ViewColumns(), func(c algebra.Column) bool { return c.Name == "_grain" || c.Name == "_set" })
 }
 
-// tableName is made of hexadecimal digits and of a grain's name, which the grammar of definitions restricts to digits and letters.
-func tableName(plan *algebra.Plan, grain string, set uint32) string {
-	return fmt.Sprintf(`"v_%s_%s_%d"`, plan.View.Hash, grain, set)
+// name of the table of a grain and a grouping set. Grains' names are digits and letters by the grammar of definitions.
+func (t *tables) name(grain string, set uint32) string {
+	return fmt.Sprintf(`"%s_%s_%d"`, t.prefix, grain, set)
 }
 
 // loadFiles adds files in one transaction: all of them or none.
@@ -237,7 +260,7 @@ func (s *store) insert(ctx context.Context, t *tables, paths []string) error {
 	}
 	for _, g := range t.plan.View.Grains {
 		for _, set := range t.plan.Sets() {
-			sql := fmt.Sprintf("INSERT INTO %s SELECT _file, %s FROM stage WHERE _grain = '%s' AND _set = %d ORDER BY _bucket", tableName(t.plan, g.Name, set), names, g.Name, set)
+			sql := fmt.Sprintf("INSERT INTO %s SELECT _file, %s FROM stage WHERE _grain = '%s' AND _set = %d ORDER BY _bucket", t.name(g.Name, set), names, g.Name, set)
 			if err := s.writer.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -270,19 +293,20 @@ func (s *store) retire(snap *snapshot, now time.Time) {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	snap.retired = now
-	if t := s.tables[snap.manifest.Definition]; t != nil {
-		t.retired = append(t.retired, snap)
+	if snap.tables != nil {
+		snap.tables.retired = append(snap.tables.retired, snap)
 	}
 }
 
 // graceTime is how long the files of a retired snapshot stay, as a rollback may want them back.
 const graceTime = 10 * time.Minute
 
-// clean drops the rows of files that neither the current snapshot names nor a retired one that is still read or was until lately.
+// clean drops the rows of files that neither the current snapshot names nor a retired one that is still read or was until lately. No
+// snapshot of the view may be on its way in.
 func (s *store) clean(ctx context.Context, current *snapshot, now time.Time) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	t := s.tables[current.manifest.Definition]
+	t := current.tables
 	if t == nil || len(t.retired) == 0 {
 		return nil
 	}
@@ -304,7 +328,7 @@ func (s *store) clean(ctx context.Context, current *snapshot, now time.Time) err
 	}
 	for _, g := range t.plan.View.Grains {
 		for _, set := range t.plan.Sets() {
-			sql := fmt.Sprintf("DELETE FROM %s WHERE _file IN (%s)", tableName(t.plan, g.Name, set), joinInts(ids))
+			sql := fmt.Sprintf("DELETE FROM %s WHERE _file IN (%s)", t.name(g.Name, set), joinInts(ids))
 			if err := s.writer.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("drop old results of %s: %w", t.plan.View.Name, err)
 			}

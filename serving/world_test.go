@@ -258,19 +258,19 @@ func (w *world) speed(from map[int]int64) {
 	}
 }
 
-// flush writes the cells of [from, to) of a partition into the epoch that begins at start, which must be new.
+// flush brings the epoch of a partition that begins at start from one offset to another.
 func (w *world) flush(p int, start, from, to int64) {
 	w.t.Helper()
 	ctx := context.Background()
 	inst := fmt.Sprintf("inst%d-%d", p, start)
-	_, _, err := w.live.Take(ctx, w.group(p), start, intake.Start(), "me", inst)
+	held, _, err := w.live.Take(ctx, w.group(p), start, intake.Start(), "me", inst)
 	must(w.t, err)
 	type place struct {
 		id    live.ChunkID
 		field string
 	}
 	states := map[place]*algebra.State{}
-	sql := w.plan.PartialSQL(fmt.Sprintf("(SELECT * FROM events WHERE _partition = %d AND _offset >= %d AND _offset < %d)", p, from, to))
+	sql := w.plan.PartialSQL(fmt.Sprintf("(SELECT * FROM events WHERE _partition = %d AND _offset >= %d AND _offset < %d)", p, start, to))
 	must(w.t, w.conn.Query(ctx, sql, func(c *engine.Chunk) error {
 		for i := range c.Len() {
 			row := c.Row(i)
@@ -290,7 +290,8 @@ func (w *world) flush(p int, start, from, to int64) {
 	for at, s := range states {
 		c := chunks[at.id]
 		if c == nil {
-			c = &live.ChunkWrite{ID: at.id, New: true}
+			_, exists := held.Chunks[at.id]
+			c = &live.ChunkWrite{ID: at.id, New: !exists}
 			chunks[at.id] = c
 		}
 		c.Fields, c.Values = append(c.Fields, []byte(at.field)), append(c.Values, w.plan.Append(nil, s))
