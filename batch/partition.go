@@ -43,7 +43,8 @@ const (
 	lastBackoff  = 10 * time.Second
 )
 
-// run archives until ctx ends. Whatever fails, memory is dropped and the lake asked anew where to go on.
+// run archives until ctx ends. Whatever fails, memory is dropped and the lake asked anew where to go on. An error means that the topic has to
+// be looked at anew: it is no longer the one that was assigned.
 func (p *partition) run(ctx context.Context) error {
 	backoff := firstBackoff
 	for {
@@ -52,6 +53,8 @@ func (p *partition) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, stream.ErrTopicReplaced):
+			return err
 		case errors.Is(err, lake.ErrExists) || errors.Is(err, lake.ErrChanged):
 			// Another archive was faster; it may still be at work, after a rebalance.
 			p.archive.cfg.Logger.Info("another archive wrote the chunk", "topic", p.topic.Name, "partition", p.id, "error", err)
