@@ -120,3 +120,21 @@ func TestRegistersHoldTheGreatestRankInEitherForm(t *testing.T) {
 		}
 	})
 }
+
+func TestSmallCountsStayInsideTheirBound(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(13, 14))
+	for _, n := range []int{1, 2, 5, 10, 30, 55, 100, 200, 400, 700} {
+		const trials = 3000
+		outside := 0
+		for range trials {
+			got := math.Round(drawn(rnd, n).estimate())
+			if math.Abs(got-float64(n)) > relativeBound(got)*float64(n)+1e-9 {
+				outside++
+			}
+		}
+		// small counts have a bound that is all but never exceeded, larger ones three standard errors
+		if outside > trials*3/1000 || n <= 100 && outside > 1 {
+			t.Errorf("n=%d: %d of %d estimates are outside their bound", n, outside, trials)
+		}
+	}
+}

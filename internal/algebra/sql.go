@@ -173,3 +173,15 @@ func (p *Plan) fallible() bool {
 func floorSQL(us string, size int64) string {
 	return fmt.Sprintf("%s - %s %% %d - CASE WHEN %s %% %d < 0 THEN %d ELSE 0 END", us, us, size, us, size, size)
 }
+
+// FilterSQL is a condition that is true for the events that the view's filter keeps, and false for the others, those on which it fails
+// among them. Anything that applies the filter by itself uses it: a bare TRY over a filter that is a CASE or COALESCE corrupts memory.
+func (p *Plan) FilterSQL() string {
+	switch {
+	case p.hidden.expr == "":
+		return "TRUE"
+	case p.hidden.safe:
+		return "coalesce((" + p.hidden.expr + "), FALSE)"
+	}
+	return "coalesce(" + p.dialect.tried(p.dialect.try("("+p.hidden.expr+")")) + ", FALSE)"
+}
