@@ -165,7 +165,7 @@ func (w *world) naive(m *lake.Manifest) []string {
 		}
 	}
 	return queryRows(w.t, fmt.Sprintf(`SELECT CAST(row(epoch_us(date_trunc('hour', make_timestamp(epoch_us(_event_time)))), country, count(*), CAST(sum(price) AS DECIMAL(18,2)), count(DISTINCT customer)) AS VARCHAR)
-		FROM read_parquet(%s, hive_partitioning = false) WHERE NOT _duplicate AND price >= 1 AND CASE _partition WHEN 0 THEN _offset < %d ELSE _offset < %d END
+		FROM read_parquet(%s, hive_partitioning = false, union_by_name = true) WHERE NOT _duplicate AND price >= 1 AND CASE _partition WHEN 0 THEN _offset < %d ELSE _offset < %d END
 		GROUP BY date_trunc('hour', make_timestamp(epoch_us(_event_time))), country ORDER BY 1`, listOf(paths), m.Cuts[0].Offset, m.Cuts[1].Offset))
 }
 

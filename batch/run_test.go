@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/view"
 )
 
 func TestARunAnswersWhatANaiveQueryAnswers(t *testing.T) {
@@ -238,5 +239,28 @@ func TestEpochsBelowTheOldestPromisedSnapshotAreDropped(t *testing.T) {
 	// One rollback is promised to be instant: the epochs of the current snapshot and of the one before are kept.
 	if want := cuts[2:]; !slices.Equal(meta.Starts, want) {
 		t.Fatalf("epochs %v are kept, want %v", meta.Starts, want)
+	}
+}
+
+func TestSegmentsOfAnOlderDefinitionAreReadWithTheNewOne(t *testing.T) {
+	w := newWorld(t).withRuns()
+	w.produce(200, 90, 2)
+	w.archiveAll(nil)
+	changed := testSource()
+	changed.Fields[4].Type.Precision = 20 // price widened beyond 64 bits
+	changed.Fields = append(changed.Fields, view.Field{Name: "note", Type: view.Type{Kind: view.String}, Nullable: true},
+		view.Field{Name: "seen", Type: view.Type{Kind: view.Timestamp}, Nullable: true})
+	w.project.Sources = []*view.Source{changed}
+	v := testView(t, changed)
+	v.Hash = strings.Repeat("cd", 32)
+	v.Where = "price >= 1 AND note IS NULL AND seen IS NULL"
+	v.Measures[0].Input.Precision, v.Measures[3].Input.Precision = 20, 20
+	w.project.Views = []*view.View{v}
+	w.produce(200, 91, 2)
+	w.archiveAll(nil)
+	w.run(RunOptions{})
+	got, want := w.hourly(w.current()), w.naive(w.current())
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Fatalf("%d cells of %d; first that differ: %s", len(got), len(want), firstDifference(got, want))
 	}
 }
