@@ -218,20 +218,22 @@ func (p *pacer) wait(us int64) time.Duration {
 
 // eventClock tells the event times of messages by decoding them as the intake does.
 type eventClock struct {
-	schema *intake.Schema
-	rows   *intake.Rows
+	fold *intake.Fold
+	rows *intake.Rows
 }
 
 func newEventClock(src *view.Source) (*eventClock, error) {
-	schema, err := intake.NewSchema(src)
+	undeduplicated := *src // the clock need not remember ids
+	undeduplicated.EventID = ""
+	schema, err := intake.NewSchema(&undeduplicated)
 	if err != nil {
 		return nil, fmt.Errorf("read the schema of source %s: %w", src.Name, err)
 	}
-	return &eventClock{schema: schema, rows: intake.NewRows(src)}, nil
+	return &eventClock{fold: intake.NewFold(schema, intake.Start()), rows: intake.NewRows(src)}, nil
 }
 
 func (c *eventClock) of(m feed.Message) (us int64, ok bool) {
 	c.rows.Reset()
-	v := intake.NewFold(c.schema, intake.Start()).Append(intake.Record{Value: m.Value}, c.rows)
+	v := c.fold.Append(intake.Record{Value: m.Value}, c.rows)
 	return v.EventTime, v.Kind != intake.DeadLetter
 }
