@@ -212,10 +212,7 @@ func (c *computation) countRows(ctx context.Context, files []*lake.ChunkFile, pa
 
 // checkUnit checks that in each grain and each grouping set of a unit's answers the events are those that were read, counted another way.
 func (c *computation) checkUnit(ctx context.Context, j *job, from, unit string) error {
-	condition := "NOT _duplicate"
-	if j.view.Where != "" {
-		condition += " AND coalesce(TRY((" + j.view.Where + ")), FALSE)"
-	}
+	condition := "NOT _duplicate AND " + j.plan.FilterSQL()
 	want := int64(0)
 	err := c.conn.Query(ctx, "SELECT count(*) FROM "+from+" WHERE "+condition, func(rows *engine.Chunk) error {
 		want = rows.Row(0).Int64(0)

@@ -121,6 +121,10 @@ func fillVector(v mapping.Vector, t view.Type, rows [][]algebra.Value, k int) {
 		if value.IsNull() {
 			continue
 		}
+		number := value.Int128()
+		if t.Kind == view.Decimal {
+			number, _ = number.Rescale(value.Scale(), t.Scale)
+		}
 		switch {
 		case t.Kind == view.String:
 			mapping.VectorAssignStringElement(v, mapping.IdxT(i), value.Text())
@@ -129,13 +133,13 @@ func fillVector(v mapping.Vector, t view.Type, rows [][]algebra.Value, k int) {
 		case t.Kind == view.Bool:
 			put(data, i, value.Bool())
 		case t.Kind == view.Date || t.Kind == view.Decimal && t.Precision > 4 && t.Precision <= 9:
-			put(data, i, int32(int64(value.Int128().Lo)))
+			put(data, i, int32(int64(number.Lo)))
 		case t.Kind == view.Decimal && t.Precision <= 4:
-			put(data, i, int16(int64(value.Int128().Lo)))
+			put(data, i, int16(int64(number.Lo)))
 		case t.Wide():
-			put(data, i, value.Int128())
+			put(data, i, number)
 		default:
-			put(data, i, int64(value.Int128().Lo))
+			put(data, i, int64(number.Lo))
 		}
 	}
 }
