@@ -83,6 +83,7 @@ func (w *world) answer(method, path, body string) (*http.Response, []byte) {
 
 func TestAnswersOverHTTP(t *testing.T) {
 	w := small(t)
+	w.query(Query{}) // what the catalogue says of the snapshot is there once it is loaded
 	for name, path := range map[string]string{
 		"by_day.json":      "/v1/views/sales/query?measures=revenue,orders,lines,per_line&grain=1d",
 		"by_country.json":  "/v1/views/sales/query.json?measures=revenue,median&dimensions=country&order=-revenue&limit=2",

@@ -3,6 +3,7 @@
 package serving
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,8 +55,13 @@ func (s *Server) Close() error { return s.store.close() }
 // logged and tried again; they are no reason to end.
 func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
+	names := map[string]bool{}
 	for _, vs := range s.views {
 		wg.Go(func() { s.follow(ctx, vs) })
+		names[vs.view.Source.Topic] = true
+	}
+	for name := range names {
+		wg.Go(func() { s.topics.follow(ctx, name) })
 	}
 	wg.Wait()
 	return ctx.Err()
@@ -112,18 +118,11 @@ func (s *Server) Ready() error {
 		vs := s.views[v.Name]
 		vs.mu.Lock()
 		if vs.current == nil {
-			errs = append(errs, fmt.Errorf("view %s: %w", v.Name, cmpError(vs.failed, errors.New("its snapshot is not loaded yet"))))
+			errs = append(errs, fmt.Errorf("view %s: %w", v.Name, cmp.Or(vs.failed, errors.New("its snapshot is not loaded yet"))))
 		}
 		vs.mu.Unlock()
 	}
 	return errors.Join(errs...)
-}
-
-func cmpError(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // Query answers a query from one pinned snapshot and what the speed layer holds from its offsets on. What is wrong with the query, and

@@ -11,6 +11,9 @@ import (
 // topicAge is how old what is known of a topic may be.
 const topicAge = 2 * time.Second
 
+// topicOld is how old it may be where the answer of Kafka is waited for.
+const topicOld = 30 * time.Second
+
 // topicTimeout bounds how long a query waits for Kafka, which it needs only for the list of partitions.
 const topicTimeout = 3 * time.Second
 
@@ -57,22 +60,19 @@ func (t *topics) get(ctx context.Context, name string) (topicState, error) {
 	if state, err, ok := e.fresh(t.clock()); ok {
 		return state, err
 	}
-	e.asking.Lock()
+	if !e.asking.TryLock() {
+		// Somebody asks already: what is known will do, unless it is really old.
+		if state, ok := e.usable(t.clock()); ok {
+			return state, nil
+		}
+		e.asking.Lock()
+	}
 	defer e.asking.Unlock()
 	if state, err, ok := e.fresh(t.clock()); ok {
 		return state, err
 	}
 	state, err := t.ask(ctx, name)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err != nil {
-		if ctx.Err() == nil {
-			e.failed, e.err = t.clock(), err
-		}
-		return e.state, err
-	}
-	e.state, e.err = state, nil
-	return state, nil
+	return e.settle(ctx, state, err, t.clock())
 }
 
 // fresh returns what is known, if it is young enough; a failure too, so that a broker that is down does not hold up every query.
@@ -83,6 +83,46 @@ func (e *topicEntry) fresh(now time.Time) (topicState, error, bool) {
 		return e.state, e.err, true
 	}
 	return e.state, nil, e.err == nil && e.state.Name != "" && now.Sub(e.state.at) < topicAge
+}
+
+func (e *topicEntry) usable(now time.Time) (topicState, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state, e.state.Name != "" && now.Sub(e.state.at) < topicOld
+}
+
+// follow keeps a topic fresh until ctx ends, so that queries need not wait for Kafka. Its failures are the queries' to tell.
+func (t *topics) follow(ctx context.Context, name string) {
+	tick := time.NewTicker(topicAge / 2)
+	defer tick.Stop()
+	for {
+		t.mu.Lock()
+		e := t.known[name]
+		t.mu.Unlock()
+		if e != nil {
+			e.asking.Lock()
+			state, err := t.ask(ctx, name)
+			e.settle(ctx, state, err, t.clock())
+			e.asking.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// settle notes what asking brought, and returns what is known now.
+func (e *topicEntry) settle(ctx context.Context, state topicState, err error, now time.Time) (topicState, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.state, e.err = state, nil
+	} else if ctx.Err() == nil {
+		e.failed, e.err = now, err
+	}
+	return e.state, err
 }
 
 func (t *topics) ask(ctx context.Context, name string) (topicState, error) {
