@@ -226,6 +226,7 @@ func TestEachMistakeOfAViewIsToldOnce(t *testing.T) {
 		{"where: \"unit_price >= 0\"", "where: \"quantity in (from t)\"", `a subquery`},
 		{"where: \"unit_price >= 0\"", "where: [a]", `where of view sales is a list`},
 		{"  - country\n", "  - cuntry\n", `views/a.yaml:8:5: unknown field "cuntry" in view sales: did you mean "country"?`},
+		{"  - country\n", "  - Country\n", `dimension "Country" is no name: write {name: country, expr: Country}`},
 		{"  - country\n", "  - time\n", `name "time" in view sales is taken`},
 		{"  - country\n", "  - product\n", `name "product" in view sales is taken: line 8 has it`},
 		{"  - country\n", "  - {name: r, expr: ratio}\n", `dimension r of view sales is a double`},

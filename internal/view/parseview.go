@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,7 +25,6 @@ type draft struct {
 	names map[string]int
 	rows  *checking // over the source's fields; nil while the source is not known
 	whole *node
-	sound bool // no measure failed to be read, so that derived ones can be checked
 }
 
 // view reads one file of views/. haveSources is false where caudal.yaml could not be found.
@@ -149,6 +149,10 @@ func (d *draft) dimension(i int, n *node) {
 		d.r.require(n, "dimension of "+d.of, "name")
 		nameAt, exprAt = n.get("name"), n.get("expr")
 		dim.Description = d.r.text(n.get("description"), "description")
+	}
+	if n.shape == scalar && d.rows != nil && n.text != strings.ToLower(n.text) && contains(d.rows.names(), n.text) {
+		d.r.add(n, quote("dimension", n.text)+" is no name", fmt.Sprintf("write {name: %s, expr: %s}: answers go by lower-case names", strings.ToLower(n.text), n.text))
+		return
 	}
 	if dim.Name = d.r.name(nameAt, "dimension", ""); dim.Name == "" {
 		return
