@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
@@ -339,5 +340,16 @@ func TestAChunkWhoseIntentIsOutIsFinishedWhenTheArchiveIsTold(t *testing.T) {
 	next, _, open, err := w.lake.Next(t.Context(), w.topic, 0)
 	if err != nil || open != nil || next != w.sent[0] {
 		t.Fatalf("archived up to %d of %d, open %v: %v", next, w.sent[0], open, err)
+	}
+}
+
+func TestALakeThatEndsBeyondTheLogIsAnError(t *testing.T) {
+	w := newWorld(t)
+	w.produce(20, 11, 1)
+	p := w.partition(w.archive(nil), 0)
+	_, err := p.open(t.Context(), p.feed, w.sent[0]+1, intake.Progress{})
+	var out *stream.OutOfRange
+	if !errors.As(err, &out) || out.Next != w.sent[0] {
+		t.Fatalf("got %v", err)
 	}
 }

@@ -44,6 +44,14 @@ const (
 
 // open begins to read at an offset with the fold in the given state, and restores the ids that the fold has to remember.
 func (p *partition) open(ctx context.Context, f *feed, next int64, at intake.Progress) (*window, error) {
+	first, end, err := p.archive.cfg.Stream.Bounds(ctx, p.topic.Name, p.id)
+	if err != nil {
+		return nil, err
+	}
+	if next > end {
+		// The broker has lost records that it had acknowledged, or is another. To wait for the log to grow would be to mix two histories.
+		return nil, fmt.Errorf("archive: the lake ends beyond the log: %w", &stream.OutOfRange{Topic: p.topic.Name, Partition: p.id, Offset: next, First: first, Next: end})
+	}
 	w := &window{partition: p, fold: intake.NewFold(f.schema, at), limit: math.MaxInt64 - 1}
 	w.chunk.rows = intake.NewRows(f.source)
 	if f.source.EventID != "" && at != intake.Start() {
