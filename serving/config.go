@@ -28,7 +28,7 @@ type Config struct {
 	Live    *live.Redis
 	Stream  Log
 
-	Engine     engine.Options // bounds of the local DuckDB; its Path is set to a file in CacheDir
+	Engine     engine.Options // bounds of the local DuckDB, by default 512 MB; its Path is set to a file in CacheDir
 	CacheDir   string         // folder for the local copy of the batch results, which is removed on Close; default: a temporary folder
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // default: a registry of the server's own
@@ -74,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Engine.MemoryLimit == "" {
+		c.Engine.MemoryLimit = "512MB"
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 8
