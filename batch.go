@@ -27,7 +27,7 @@ func batchCommand(a *app) *cobra.Command {
 // withRunner runs do with the project's batch runner.
 func (a *app) withRunner(ctx context.Context, do func(*batch.Runner) error) error {
 	return a.withServices(ctx, func(s *services) error {
-		r, err := s.runner()
+		r, err := s.runner(0)
 		if err != nil {
 			return err
 		}
@@ -35,8 +35,9 @@ func (a *app) withRunner(ctx context.Context, do func(*batch.Runner) error) erro
 	})
 }
 
-func (s *services) runner() (*batch.Runner, error) {
-	r, err := batch.NewRunner(batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Logger: s.log})
+// runner is the batch layer over the connections of s. lockTTL is how long a run that was killed blocks the next; 0: the default.
+func (s *services) runner(lockTTL time.Duration) (*batch.Runner, error) {
+	r, err := batch.NewRunner(batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Logger: s.log, LockTTL: lockTTL})
 	if err != nil {
 		return nil, fmt.Errorf("set up the batch: %w", err)
 	}

@@ -121,7 +121,7 @@ func accountForBroken(t *testing.T, brokers []string, redis string) {
 		if err := out.Close(); err != nil {
 			return err
 		}
-		runner, err := w.runner()
+		runner, err := w.runner(0)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (a *app) withServices(ctx context.Context, do func(*services) error) (err e
 	if err != nil {
 		return err
 	}
-	s, err := connect(ctx, project, dir, a.logger())
+	s, err := connect(ctx, project, dir, a.logger(slog.LevelWarn))
 	if err != nil {
 		return err
 	}

@@ -111,12 +111,15 @@ func (d *demonstration) behind(ctx context.Context) (records int64, settled bool
 	return records, settled, nil
 }
 
+// demoLockTTL is short, so that a demo that was killed in its batch goes on soon.
+const demoLockTTL = 4 * time.Second
+
 // batch runs the batch layer over all that was sent. The lock of a run that was killed has to expire first.
 func (d *demonstration) batch(ctx context.Context) error {
 	if err := d.settle(ctx); err != nil {
 		return err
 	}
-	runner, err := d.runner()
+	runner, err := d.runner(demoLockTTL)
 	if err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (d *demonstration) batch(ctx context.Context) error {
 
 // rollbackToNothing makes the empty first snapshot current, so that every answer comes from the speed layer, rebuilt from the log.
 func (d *demonstration) rollbackToNothing(ctx context.Context) error {
-	runner, err := d.runner()
+	runner, err := d.runner(demoLockTTL)
 	if err != nil {
 		return err
 	}

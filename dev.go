@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,7 @@ func (a *app) whole(ctx context.Context, project *view.Project, dir, http string
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	s, err := open(ctx, project, dir, a.logger())
+	s, err := open(ctx, project, dir, a.logger(slog.LevelWarn))
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (a *app) whole(ctx context.Context, project *view.Project, dir, http string
 	if err := s.ensureTopics(ctx); err != nil {
 		return err
 	}
-	p, err := s.assemble(roles{speed: true, archive: true, serve: true, http: http})
+	p, err := s.assemble(roles{speed: true, archive: true, serve: true, http: http, small: true})
 	if err != nil {
 		return err
 	}

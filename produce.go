@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func (a *app) produce(ctx context.Context, source, name string, o produceOptions
 	if src == nil {
 		return usageError{fmt.Errorf("no source %q: there are %s", source, sourceNames(project))}
 	}
-	s, err := connect(ctx, project, dir, a.logger())
+	s, err := connect(ctx, project, dir, a.logger(slog.LevelWarn))
 	if err != nil {
 		return err
 	}

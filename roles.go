@@ -21,7 +21,16 @@ import (
 type roles struct {
 	speed, archive, serve bool
 	http                  string // listen address; "" = no HTTP
+	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
 }
+
+// Bounds of a process that is small: bytes of cells, of open chunks, of a query, and DuckDB's limits.
+const (
+	smallCells   = 96 << 20
+	smallChunks  = 24 << 20
+	smallQueries = 48 << 20
+	smallEngine  = "192MB"
+)
 
 // parts are the running parts of one process.
 type parts struct {
@@ -35,27 +44,29 @@ type parts struct {
 // assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
 func (s *services) assemble(r roles) (*parts, error) {
 	p := &parts{registry: prometheus.NewRegistry()}
+	speedConfig := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
+	archiveConfig := batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
+	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry}
+	if r.small {
+		speedConfig.Memory, speedConfig.EngineMemory = smallCells, smallEngine
+		archiveConfig.Memory = smallChunks
+		servingConfig.SpeedCache, servingConfig.Engine.MemoryLimit = smallQueries, smallEngine
+	}
 	var err error
 	if r.speed {
-		p.speed, err = speed.New(speed.Config{
-			Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry,
-		})
+		p.speed, err = speed.New(speedConfig)
 		if err != nil {
 			return nil, fmt.Errorf("set up the speed layer: %w", err)
 		}
 	}
 	if r.archive {
-		p.archive, err = batch.NewArchive(batch.ArchiveConfig{
-			Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry,
-		})
+		p.archive, err = batch.NewArchive(archiveConfig)
 		if err != nil {
 			return nil, fmt.Errorf("set up the archive: %w", err)
 		}
 	}
 	if r.serve {
-		p.server, err = serving.New(serving.Config{
-			Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry,
-		})
+		p.server, err = serving.New(servingConfig)
 		if err != nil {
 			return nil, fmt.Errorf("set up serving: %w", err)
 		}
@@ -100,7 +111,11 @@ func (p *parts) run(ctx context.Context) error {
 	if p.http != nil {
 		start("http", p.serveHTTP)
 	}
-	return g.Wait()
+	err := g.Wait()
+	if p.server != nil {
+		err = errors.Join(err, p.server.Close())
+	}
+	return err
 }
 
 // drainTime is how long open requests may take to finish at shutdown.

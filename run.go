@@ -8,9 +8,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// logger writes structured logs to standard error.
-func (a *app) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+// logger writes structured logs to standard error: everything that a role has to say in production, only troubles where a person
+// looks at something else.
+func (a *app) logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
 func runCommand(a *app) *cobra.Command {
@@ -53,7 +54,7 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := connect(c.Context(), project, dir, a.logger())
+	s, err := connect(c.Context(), project, dir, a.logger(slog.LevelInfo))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type ArchiveConfig struct {
 	ChunkRecords int           // a chunk closes at so many records; default 250,000
 	ChunkBytes   int64         // or so many bytes of keys and values; default 64 MiB
 	ChunkAge     time.Duration // or so long after its first record was read; default 60 s
+	Memory       int64         // bytes of keys and values in all open chunks; each partition has an equal share; default 512 MiB
 
 	// Registerer takes the metrics. Default: none.
 	Registerer prometheus.Registerer
@@ -51,6 +53,9 @@ func (c ArchiveConfig) withDefaults() ArchiveConfig {
 	if c.ChunkAge == 0 {
 		c.ChunkAge = time.Minute
 	}
+	if c.Memory == 0 {
+		c.Memory = 512 << 20
+	}
 	if c.Steps == nil {
 		c.Steps = func(string) error { return nil }
 	}
@@ -62,7 +67,7 @@ func (c ArchiveConfig) Validate() error {
 	switch {
 	case c.Project == nil || c.Stream == nil || c.Lake == nil:
 		return errors.New("archive: project, stream and lake are needed")
-	case c.ChunkRecords < 0 || c.ChunkBytes < 0 || c.ChunkAge < 0:
+	case c.ChunkRecords < 0 || c.ChunkBytes < 0 || c.ChunkAge < 0 || c.Memory < 0:
 		return errors.New("archive: a limit of a chunk is negative")
 	}
 	topics := map[string]string{}
@@ -83,6 +88,8 @@ type Archive struct {
 
 	mu    sync.Mutex
 	asked map[string]map[int]int64 // up to which offsets somebody waits, by topic and partition
+
+	encoders chan struct{} // a slot for each segment that is being encoded: its buffers are large, and more than the cores gains nothing
 }
 
 // feed is one topic with the source that reads it.
@@ -114,7 +121,7 @@ func NewArchive(cfg ArchiveConfig) (*Archive, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Archive{cfg: cfg.withDefaults(), feeds: map[string]*feed{}, asked: map[string]map[int]int64{}}
+	a := &Archive{cfg: cfg.withDefaults(), feeds: map[string]*feed{}, asked: map[string]map[int]int64{}, encoders: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	for _, src := range cfg.Project.Sources {
 		schema, err := intake.NewSchema(src)
 		if err != nil {
@@ -184,6 +191,10 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	owned := 0
+	for _, partitions := range assigned.Topics {
+		owned += len(partitions)
+	}
 	for topic, partitions := range assigned.Topics {
 		t, err := a.incarnation(ctx, topic)
 		if err != nil {
@@ -199,6 +210,7 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 		}
 		for _, id := range partitions {
 			p := a.partition(t, id)
+			p.chunkBytes = min(a.cfg.ChunkBytes, a.cfg.Memory/int64(owned))
 			p.committed = func(ctx context.Context, next int64) error {
 				return assigned.Commit(ctx, map[string]map[int]int64{topic: {id: next}})
 			}

@@ -118,7 +118,7 @@ func (w *window) read(ctx context.Context) (*chunk, error) {
 		asked := w.partition.archive.askedOf(w.partition.topic.Name, w.partition.id)
 		switch {
 		case w.chunk.rows.Len()+len(w.chunk.dead) >= cfg.ChunkRecords,
-			w.chunk.bytes >= cfg.ChunkBytes,
+			w.chunk.bytes >= w.partition.chunkBytes,
 			time.Since(w.chunk.since) >= cfg.ChunkAge,
 			asked > w.chunk.first && asked <= w.chunk.next:
 			return &w.chunk, nil

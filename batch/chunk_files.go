@@ -24,7 +24,10 @@ func (p *partition) putFiles(ctx context.Context, open *lake.Chunk, c *chunk) er
 	put := newFilePuts(ctx, p, c)
 	for _, date := range byDate(c.rows.EventTime) {
 		var buf bytes.Buffer
-		if err := lake.WriteSegment(&buf, c.rows, date.rows, schema, open.IngestedAt); err != nil {
+		p.archive.encoders <- struct{}{}
+		err := lake.WriteSegment(&buf, c.rows, date.rows, schema, open.IngestedAt)
+		<-p.archive.encoders
+		if err != nil {
 			return errors.Join(err, put.wait())
 		}
 		put.file(lake.ChunkFile{

@@ -14,12 +14,14 @@ import (
 
 // partition archives one partition of one life of a topic.
 type partition struct {
-	archive   *Archive
-	feed      *feed
-	topic     lake.Topic
-	id        int
-	reader    func(offset int64) reader
-	committed func(ctx context.Context, next int64) error // tells the group, as a gauge
+	archive *Archive
+	feed    *feed
+	topic   lake.Topic
+	id      int
+	// chunkBytes of keys and values close a chunk.
+	chunkBytes int64
+	reader     func(offset int64) reader
+	committed  func(ctx context.Context, next int64) error // tells the group, as a gauge
 }
 
 // reader is what a partition is read with: a *stream.Reader.
@@ -31,7 +33,7 @@ type reader interface {
 
 func (a *Archive) partition(t lake.Topic, id int) *partition {
 	return &partition{
-		archive: a, feed: a.feeds[t.Name], topic: t, id: id,
+		archive: a, feed: a.feeds[t.Name], topic: t, id: id, chunkBytes: a.cfg.ChunkBytes,
 		reader:    func(offset int64) reader { return a.cfg.Stream.Reader(t.Name, id, offset) },
 		committed: func(context.Context, int64) error { return nil },
 	}

@@ -30,6 +30,8 @@ type Config struct {
 	Owner   string         // how the lock names this process; default: host and process id
 	// RowsPerLoad bounds the source rows that are computed together; a single period may exceed it. Default 20 million.
 	RowsPerLoad int64
+	// LockTTL is how long the lock of a run holds without being renewed, and so how long a crashed run blocks the next; default 60 s.
+	LockTTL time.Duration
 	// Steps is called between every two steps of a run; an error that it returns ends the run there, as a crash would. For tests.
 	Steps func(step string) error
 }
@@ -40,6 +42,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.RowsPerLoad == 0 {
 		c.RowsPerLoad = 20_000_000
+	}
+	if c.LockTTL == 0 {
+		c.LockTTL = time.Minute
 	}
 	if c.Steps == nil {
 		c.Steps = func(string) error { return nil }
@@ -65,8 +70,8 @@ func (c Config) Validate() error {
 	if c.Project == nil || c.Stream == nil || c.Lake == nil || c.Live == nil {
 		return errors.New("batch: project, stream, lake and live are needed")
 	}
-	if c.RowsPerLoad < 0 {
-		return errors.New("batch: RowsPerLoad is negative")
+	if c.RowsPerLoad < 0 || c.LockTTL < 0 {
+		return errors.New("batch: a limit is negative")
 	}
 	return nil
 }
@@ -103,12 +108,6 @@ type Step struct {
 	Total int64
 	Note  string // for people
 }
-
-// Time that a run's lock holds without being renewed, and how often it is renewed. A crashed run blocks the next one for as long.
-const (
-	lockTTL   = 60 * time.Second
-	lockRenew = 15 * time.Second
-)
 
 // Run cuts all views, waits until the archive has reached the cut, computes, checks and publishes each view. A view that fails keeps its old
 // snapshot and does not stop the others; the error then names all that failed. Overlapping runs are refused with lake.ErrLocked.
@@ -197,7 +196,7 @@ func (r *Runner) view(name string) (*view.View, error) {
 
 // locked calls f under the project's lock. f's context ends if the lock is lost.
 func (r *Runner) locked(ctx context.Context, what string, f func(context.Context) error) error {
-	lock, err := r.cfg.Lake.Lock(ctx, "batch-"+r.cfg.Project.Name, r.cfg.Owner+", "+what, time.Now(), lockTTL)
+	lock, err := r.cfg.Lake.Lock(ctx, "batch-"+r.cfg.Project.Name, r.cfg.Owner+", "+what, time.Now(), r.cfg.LockTTL)
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", what, err)
 	}
@@ -205,18 +204,18 @@ func (r *Runner) locked(ctx context.Context, what string, f func(context.Context
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		tick := time.NewTicker(lockRenew)
+		tick := time.NewTicker(r.cfg.LockTTL/4)
 		defer tick.Stop()
-		until := time.Now().Add(lockTTL)
+		until := time.Now().Add(r.cfg.LockTTL)
 		for {
 			select {
 			case <-held.Done():
 				return
 			case now := <-tick.C:
-				err := lock.Renew(held, now, lockTTL)
+				err := lock.Renew(held, now, r.cfg.LockTTL)
 				if err == nil {
-					until = now.Add(lockTTL)
-				} else if errors.Is(err, lake.ErrLocked) || time.Until(until) < lockRenew {
+					until = now.Add(r.cfg.LockTTL)
+				} else if errors.Is(err, lake.ErrLocked) || time.Until(until) < r.cfg.LockTTL/4 {
 					cancel(fmt.Errorf("%s lost its lock: %w", what, err))
 					return
 				}
@@ -232,7 +231,7 @@ func (r *Runner) locked(ctx context.Context, what string, f func(context.Context
 	if errors.Is(err, errCrash) {
 		return err // as if the process had died: the lock falls free by itself
 	}
-	release, done := context.WithTimeout(context.WithoutCancel(ctx), lockRenew)
+	release, done := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.LockTTL/4)
 	defer done()
 	if free := lock.Release(release); free != nil && err == nil {
 		r.cfg.Logger.Warn("the batch lock was not released", "error", free)

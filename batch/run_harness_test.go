@@ -227,7 +227,7 @@ func (w *world) archiving(change func(*ArchiveConfig)) {
 // unlock frees the lock that a crashed run left, as time would.
 func (w *world) unlock() {
 	w.t.Helper()
-	lock, err := w.lake.Lock(w.t.Context(), "batch-"+w.project.Name, "test", time.Now().Add(2*lockTTL), lockTTL)
+	lock, err := w.lake.Lock(w.t.Context(), "batch-"+w.project.Name, "test", time.Now().Add(2*time.Minute), time.Minute)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -15,8 +15,9 @@ const (
 	rowsPerGroup = 122_880
 	// batchRows values of a column are handed over at once: few enough for the first-level cache.
 	batchRows = 1024
-	// pageBytes bounds a data page before compression.
+	// pageBytes bounds a data page before compression, and smallPage is what the buffers of a small file begin with.
 	pageBytes = 1 << 20
+	smallPage = 4 << 10
 	// dictionaryBytes is how large a column's dictionary may grow before its values are stored plainly.
 	dictionaryBytes = 1 << 20
 	// createdBy is fixed, so that the same rows make the same bytes whichever build wrote them.
@@ -24,6 +25,9 @@ const (
 	// definitionMeta is the footer's key under which a segment names its definition.
 	definitionMeta = "caudal.definition"
 )
+
+// compression keeps its encoders for the next file: making them anew for each costs more than a small file's rows.
+var compression = &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
 
 // column is one leaf column of a file to be written: fill puts the values of rows [from, from+len(values)) of the file into values.
 type column struct {
@@ -60,8 +64,8 @@ func writeParquet(w io.Writer, name string, columns []column, n int, meta map[st
 	group := orderedGroup{Group: parquet.Group{}}
 	options := []parquet.WriterOption{
 		parquet.CreatedBy(createdBy, "1", "0"),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-		parquet.PageBufferSize(pageBytes),
+		parquet.Compression(compression),
+		parquet.PageBufferSize(min(pageBytes, max(smallPage, 16*n))),
 		parquet.WriteBufferSize(0),
 		parquet.DataPageStatistics(false),
 		parquet.DictionaryMaxBytes(dictionaryBytes),
