@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -50,12 +52,15 @@ type whole struct {
 
 // whole runs everything while inside runs, tells other commands where it is, and stops everything when inside returns.
 func (a *app) whole(ctx context.Context, project *view.Project, dir, http string, inside func(context.Context, *whole) error) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(smallGarbage)
+	}
 	stop, err := embedServices(project, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	s, err := open(ctx, project, dir, a.logger(slog.LevelWarn))
+	s, err := open(ctx, project, dir, true, a.logger(slog.LevelWarn))
 	if err != nil {
 		return err
 	}

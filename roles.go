@@ -24,8 +24,11 @@ type roles struct {
 	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
-// Bounds of a process that is small: bytes of cells, of open chunks, of a query, and DuckDB's limits.
+// Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of a fetch, DuckDB's limit, and how much garbage
+// the heap may hold beside what lives, in percent.
 const (
+	smallFetch   = 1 << 20
+	smallGarbage = 50
 	smallCells   = 96 << 20
 	smallChunks  = 24 << 20
 	smallQueries = 48 << 20

@@ -39,21 +39,26 @@ func connect(ctx context.Context, project *view.Project, dir string, log *slog.L
 		}
 		running.fill(project)
 	}
-	return open(ctx, project, dir, log)
+	return open(ctx, project, dir, false, log)
 }
 
-// open connects to the services of a project in which every address is filled in. The lake defaults to a folder of the project.
-func open(ctx context.Context, project *view.Project, dir string, log *slog.Logger) (_ *services, err error) {
+// open connects to the services of a project in which every address is filled in. The lake defaults to a folder of the project. small
+// keeps the buffers of a process small that shares its machine with everything else.
+func open(ctx context.Context, project *view.Project, dir string, small bool, log *slog.Logger) (_ *services, err error) {
 	s := &services{project: project, dir: dir, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	s.stream, err = stream.Connect(stream.Config{
+	kafka := stream.Config{
 		Brokers: project.Kafka.Brokers,
 		OnError: func(err error) { log.Warn("kafka: trying again", "error", err) },
-	})
+	}
+	if small {
+		kafka.FetchBytes = smallFetch
+	}
+	s.stream, err = stream.Connect(kafka)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}

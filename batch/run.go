@@ -28,7 +28,8 @@ type Config struct {
 	Logger  *slog.Logger   // default: slog.Default
 	TempDir string         // for view files on their way into the lake; default: the system's
 	Owner   string         // how the lock names this process; default: host and process id
-	// RowsPerLoad bounds the source rows that are computed together; a single period may exceed it. Default 20 million.
+	// RowsPerLoad bounds the source rows that are computed together; a single period may exceed it. Default: as many as the engine's
+	// memory holds the exact distinct counts of, at bytesPerRow each.
 	RowsPerLoad int64
 	// LockTTL is how long the lock of a run holds without being renewed, and so how long a crashed run blocks the next; default 60 s.
 	LockTTL time.Duration
@@ -36,12 +37,13 @@ type Config struct {
 	Steps func(step string) error
 }
 
+// bytesPerRow is what a row of a load costs DuckDB at its peak, measured with nine distinct counts over two grouping sets: each keeps its
+// value for each of the cells that the row falls into.
+const bytesPerRow = 4096
+
 func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
-	}
-	if c.RowsPerLoad == 0 {
-		c.RowsPerLoad = 20_000_000
 	}
 	if c.LockTTL == 0 {
 		c.LockTTL = time.Minute
@@ -54,6 +56,13 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Engine.Threads == 0 {
 		c.Engine.Threads = c.Project.Batch.Threads
+	}
+	if c.RowsPerLoad == 0 {
+		memory, err := view.ParseBytes(c.Engine.MemoryLimit)
+		if err != nil {
+			return c, fmt.Errorf("batch memory limit: %w", err)
+		}
+		c.RowsPerLoad = max(1, memory/bytesPerRow)
 	}
 	if c.Owner == "" {
 		host, err := os.Hostname()
@@ -204,7 +213,7 @@ func (r *Runner) locked(ctx context.Context, what string, f func(context.Context
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		tick := time.NewTicker(r.cfg.LockTTL/4)
+		tick := time.NewTicker(r.cfg.LockTTL / 4)
 		defer tick.Stop()
 		until := time.Now().Add(r.cfg.LockTTL)
 		for {
