@@ -1,0 +1,225 @@
+package seamtest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving"
+)
+
+// errWrong is what a comparison fails with: an answer that is not that of the naive fold.
+var errWrong = errors.New("wrong answer")
+
+// ask queries a view and compares every number of the answer with the naive fold up to the offsets that the answer says it holds. That
+// holds for partial answers too: they say less, and of that the truth. Fresh: the serving layer looks at CURRENT before it answers.
+func (w *World) ask(q serving.Query, fresh bool) (*serving.Result, error) {
+	if fresh {
+		w.skew.Add(int64(3 * time.Second))
+	}
+	r, err := w.server.Query(w.ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return r, w.compare(w.view(q.View), q, r)
+}
+
+func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error {
+	below := map[int]int64{}
+	for _, c := range r.Provenance.Partitions {
+		below[c.Partition] = c.Served
+		if c.Served < c.Batch {
+			return fmt.Errorf("%w: partition %d is served up to %d, below the snapshot's %d", errWrong, c.Partition, c.Served, c.Batch)
+		}
+	}
+	logs, err := w.folds(below)
+	if err != nil {
+		return err
+	}
+	keep := func(c verdict) bool { return v.Name != "people" || c.cents > 0 }
+	i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == q.Grain })
+	bucket := func(at time.Time) time.Time { return time.UnixMicro(v.Grains[i].Floor(at.UnixMicro(), v.Location)) }
+	switch q.Grain {
+	case "1m":
+		bucket = func(at time.Time) time.Time { return at.Truncate(time.Minute) }
+	case "1h":
+		bucket = func(at time.Time) time.Time { return at.Truncate(time.Hour) }
+	case "1d":
+		bucket = func(at time.Time) time.Time {
+			y, m, d := at.In(v.Location).Date()
+			return time.Date(y, m, d, 0, 0, 0, 0, v.Location)
+		}
+	case "":
+		bucket = func(time.Time) time.Time { return time.Time{} }
+	}
+	want := fold(logs, below, keep, bucket, slices.Contains(q.Dimensions, "country"))
+	return compareRows(q, r, want)
+}
+
+// compareRows compares an answer with the cells of the naive fold, both ways.
+func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell) error {
+	found := map[cellKey]bool{}
+	var events, late int64
+	for i, row := range r.Rows {
+		var k cellKey
+		if q.Grain != "" {
+			k.bucket = row[0].Int64()
+		} else {
+			k.bucket = time.Time{}.UnixMicro()
+		}
+		for c, col := range r.Meta.Columns {
+			if col.Name == "country" {
+				if k.country = "null"; !row[c].IsNull() {
+					k.country = row[c].Text()
+				}
+			}
+		}
+		c := want[k]
+		if c == nil {
+			return fmt.Errorf("%w: %s has the row %v, which the naive fold has not", errWrong, q.View, row)
+		}
+		if found[k] {
+			return fmt.Errorf("%w: %s has the row %v twice", errWrong, q.View, row)
+		}
+		found[k] = true
+		events, late = events+c.events, late+c.late
+		for m, col := range r.Meta.Columns {
+			if col.Role != "measure" {
+				continue
+			}
+			if err := compareValue(col.Name, row[m], r.Provenance.Rows[i], c); err != nil {
+				return fmt.Errorf("%w: %s %s at %s %s: %w", errWrong, q.View, q.Grain, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, err)
+			}
+		}
+	}
+	for k, c := range want {
+		if !found[k] {
+			return fmt.Errorf("%w: %s %s lacks the bucket %s %s of %d events", errWrong, q.View, q.Grain, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, c.events)
+		}
+	}
+	if r.Statistics.Events != events || r.Statistics.Late != late {
+		return fmt.Errorf("%w: %s says %d events, %d late; the naive fold %d and %d", errWrong, q.View, r.Statistics.Events, r.Statistics.Late, events, late)
+	}
+	return nil
+}
+
+// compareValue compares one number. Scalars are equal; sketches are exact where the answer says so, else inside the bound it states.
+func compareValue(measure string, have algebra.Value, origin serving.RowOrigin, c *cell) error {
+	bound, estimated := origin.Bounds[measure]
+	var want string
+	switch measure {
+	case "lines":
+		want = fmt.Sprint(c.events)
+	case "revenue", "spent":
+		want = money(c.cents)
+	case "low":
+		want = money(c.amounts[0])
+	case "top":
+		want = money(c.amounts[len(c.amounts)-1])
+	case "users", "people":
+		want = fmt.Sprint(len(c.users))
+		if estimated && bound != nil && math.Abs(have.Float64()-float64(len(c.users))) <= *bound*float64(len(c.users)) {
+			return nil
+		}
+		estimated = false
+	case "p90":
+		return comparePercentile(have.Float64(), 0.9, c.amounts, bound)
+	default:
+		return fmt.Errorf("BUG: the naive fold does not know measure %s", measure)
+	}
+	if estimated {
+		return fmt.Errorf("%s is said to be an estimate", measure)
+	}
+	if have.String() != want {
+		return fmt.Errorf("%s is %s, the naive fold says %s (bound %s)", measure, have, want, boundText(bound))
+	}
+	return nil
+}
+
+func boundText(b *float64) string {
+	if b == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%.4f", *b)
+}
+
+// comparePercentile accepts what lies between the two events around the rank, widened by the bound.
+func comparePercentile(have, p float64, cents []int64, bound *float64) error {
+	rank := p * float64(len(cents)-1)
+	low, high := float64(cents[int(math.Floor(rank))])/100, float64(cents[int(math.Ceil(rank))])/100
+	width := 1e-9
+	if bound != nil {
+		width += *bound
+	}
+	if have < low-width*math.Abs(low)-1e-9 || have > high+width*math.Abs(high)+1e-9 {
+		return fmt.Errorf("p90 is %v, the naive fold has %v to %v (bound %s)", have, low, high, boundText(bound))
+	}
+	return nil
+}
+
+func money(cents int64) string {
+	return algebra.DecimalValue(algebra.Int128Of(cents), 2).String()
+}
+
+// incarnation is the life of the topic as the lake holds it.
+func (w *World) incarnation() (lake.Topic, error) {
+	seen, err := w.stream.Topic(w.ctx, topic)
+	if err != nil {
+		return lake.Topic{}, err
+	}
+	return w.lake.Incarnation(w.ctx, topic, seen.ClusterID, seen.ID)
+}
+
+// compareLake checks that every record of the log below the archive's end is in exactly one segment or file of dead letters, by the
+// offsets that the files hold.
+func (w *World) compareLake() error {
+	t, err := w.incarnation()
+	if err != nil {
+		return err
+	}
+	below := map[int]int64{}
+	var have tally
+	for p := range w.partitions() {
+		chunks, err := w.lake.Chunks(w.ctx, t, p, 0)
+		if err != nil {
+			return err
+		}
+		for _, c := range chunks {
+			if c.First != below[p] {
+				return fmt.Errorf("%w: the chunks of partition %d go from %d to %d", errWrong, p, below[p], c.First)
+			}
+			below[p] = c.Next
+			have.events += c.Events - c.Duplicates
+			have.duplicates += c.Duplicates
+			have.dead += c.Dead
+			if c.Events+c.Dead != c.Next-c.First {
+				return fmt.Errorf("%w: chunk [%d, %d) of partition %d holds %d records", errWrong, c.First, c.Next, p, c.Events+c.Dead)
+			}
+		}
+	}
+	logs, err := w.folds(below)
+	if err != nil {
+		return err
+	}
+	want := count(logs, below)
+	want.late = 0 // chunks count late duplicates too
+	if have != want {
+		return fmt.Errorf("%w: the lake holds %+v, the naive fold %+v", errWrong, have, want)
+	}
+	return nil
+}
+
+// times writes offsets by partition, ascending.
+func offsetsText(offsets map[int]int64) string {
+	var parts []string
+	for p := range len(offsets) {
+		parts = append(parts, fmt.Sprint(offsets[p]))
+	}
+	return "[" + strings.Join(parts, " ") + "]"
+}

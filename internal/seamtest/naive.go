@@ -1,0 +1,157 @@
+package seamtest
+
+import (
+	"cmp"
+	"encoding/json"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/stream"
+)
+
+// The naive fold: what SEAM says in a sentence each, written down again without any code of the layers, over the log as the broker
+// holds it.
+const (
+	horizon  = time.Hour
+	lateness = 10 * time.Minute
+	maxAhead = 5 * time.Minute
+)
+
+// verdict is what the naive fold says of one record.
+type verdict struct {
+	dead, duplicate, late bool
+	at                    time.Time
+	user, country         string
+	cents                 int64
+}
+
+// naive folds one partition's log.
+type naive struct {
+	seen      map[string]int64 // event id → the running maximum of record timestamps at its last occurrence, µs
+	newest    int64            // running maximum of record timestamps, µs
+	watermark int64            // µs, lateness not taken off yet
+	verdicts  []verdict        // by offset
+}
+
+func newNaive() *naive {
+	return &naive{seen: map[string]int64{}, newest: math.MinInt64, watermark: math.MinInt64}
+}
+
+var amountText = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,2})?$`)
+
+// add folds the next record.
+func (n *naive) add(r stream.Record) {
+	n.newest = max(n.newest, r.Timestamp)
+	var e struct {
+		ID      *string      `json:"id"`
+		At      *int64       `json:"at"`
+		User    *string      `json:"user"`
+		Country *string      `json:"country"`
+		Amount  *json.Number `json:"amount"`
+	}
+	if json.Unmarshal(r.Value, &e) != nil || e.ID == nil || e.At == nil || e.User == nil || e.Amount == nil || !amountText.MatchString(e.Amount.String()) {
+		n.verdicts = append(n.verdicts, verdict{dead: true})
+		return
+	}
+	us := *e.At * 1000
+	v := verdict{at: time.UnixMicro(us).UTC(), user: *e.User, country: "null", cents: cents(e.Amount.String())}
+	if e.Country != nil {
+		v.country = *e.Country
+	}
+	v.late = n.watermark != math.MinInt64 && us < n.watermark-lateness.Microseconds()
+	n.watermark = max(n.watermark, min(us, r.Timestamp+maxAhead.Microseconds()))
+	last, met := n.seen[*e.ID]
+	v.duplicate = met && last >= n.newest-horizon.Microseconds()
+	n.seen[*e.ID] = n.newest
+	n.verdicts = append(n.verdicts, v)
+}
+
+func cents(text string) int64 {
+	whole, part, _ := strings.Cut(text, ".")
+	n, _ := strconv.ParseInt(whole+(part + "00")[:2], 10, 64) // the caller has checked the text
+	return n
+}
+
+// cell is what a bucket of some dimension values should answer.
+type cell struct {
+	events, late, cents int64
+	amounts             []int64 // sorted by settle
+	users               map[string]bool
+}
+
+func (c *cell) settle() { slices.Sort(c.amounts) }
+
+// cellKey names a cell: a bucket's start and the dimension's value, "" without one.
+type cellKey struct {
+	bucket  int64 // µs UTC
+	country string
+}
+
+// fold adds up the records below the offsets, for a view, in buckets whose start is given, by country or not.
+func fold(logs map[int]*naive, below map[int]int64, keep func(verdict) bool, bucket func(time.Time) time.Time, byCountry bool) map[cellKey]*cell {
+	cells := map[cellKey]*cell{}
+	for p, log := range logs {
+		for _, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
+			if v.dead || v.duplicate || !keep(v) {
+				continue
+			}
+			k := cellKey{bucket: bucket(v.at).UnixMicro()}
+			if byCountry {
+				k.country = v.country
+			}
+			c := cells[k]
+			if c == nil {
+				c = &cell{users: map[string]bool{}}
+				cells[k] = c
+			}
+			c.events++
+			c.cents += v.cents
+			c.amounts = append(c.amounts, v.cents)
+			c.users[v.user] = true
+			if v.late {
+				c.late++
+			}
+		}
+	}
+	for _, c := range cells {
+		c.settle()
+	}
+	return cells
+}
+
+// tally counts the records of the logs below the offsets by verdict.
+type tally struct{ events, duplicates, late, dead int64 }
+
+func count(logs map[int]*naive, below map[int]int64) (t tally) {
+	for p, log := range logs {
+		for _, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
+			switch {
+			case v.dead:
+				t.dead++
+			case v.duplicate:
+				t.duplicates++
+			default:
+				t.events++
+				if v.late {
+					t.late++
+				}
+			}
+		}
+	}
+	return t
+}
+
+func sortedKeys(cells map[cellKey]*cell) []cellKey {
+	keys := make([]cellKey, 0, len(cells))
+	for k := range cells {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b cellKey) int {
+		return cmp.Or(cmp.Compare(a.bucket, b.bucket), strings.Compare(a.country, b.country))
+	})
+	return keys
+}

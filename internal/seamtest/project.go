@@ -1,0 +1,82 @@
+package seamtest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/view"
+)
+
+const shopYAML = `
+project: shop
+batch: {memory_limit: 256MB, threads: 1, archive_wait: 20s, snapshots: 50, instant_rollbacks: 1}
+sources:
+  orders:
+    topic: orders
+    partitions: %d
+    format: json
+    key: user
+    event_time: {field: at, format: unix_ms}
+    event_id: id
+    dedup_horizon: 1h
+    lateness: 10m
+    max_ahead: 5m
+    fields:
+      id: string
+      at: timestamp
+      user: string
+      country: string?
+      amount: decimal(12,2)
+`
+
+const salesYAML = `
+view: sales
+source: orders
+dimensions: [country]
+grains: [1m, 1h, 1d]
+measures:
+  - {name: revenue, agg: sum, expr: amount, type: "decimal(18,2)"}
+  - {name: lines, agg: count}
+  - {name: low, agg: min, expr: amount}
+  - {name: top, agg: max, expr: amount}
+  - {name: users, agg: count_distinct, expr: user}
+  - {name: p90, agg: percentile, expr: amount, p: 0.9}
+`
+
+// peopleYAML is a second view of the same source, so that groups of a partition stand at different offsets.
+const peopleYAML = `
+view: people
+source: orders
+timezone: Asia/Kolkata
+where: "amount > 0"
+dimensions: []
+grains: [1d]
+measures:
+  - {name: people, agg: count_distinct, expr: user}
+  - {name: lines, agg: count}
+  - {name: spent, agg: sum, expr: amount, type: "decimal(18,2)"}
+`
+
+// parseProject reads the definitions of the small shop. With both, it has the view people beside sales.
+func parseProject(ctx context.Context, partitions int, both bool) (_ *view.Project, err error) {
+	db, err := engine.Open(engine.Options{Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	checker, err := engine.NewChecker(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer checker.Close()
+	files := []view.File{{Path: "caudal.yaml", Data: fmt.Appendf(nil, shopYAML, partitions)}, {Path: "views/sales.yaml", Data: []byte(salesYAML)}}
+	if both {
+		files = append(files, view.File{Path: "views/people.yaml", Data: []byte(peopleYAML)})
+	}
+	p, problems := view.Parse(files, func(string) (string, bool) { return "", false }, checker)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the shop's definitions: %v", problems)
+	}
+	return p, nil
+}

@@ -1,0 +1,225 @@
+package seamtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/lake"
+)
+
+// chunks prints what the lake holds of each partition.
+func (p *Player) chunks(c call) (string, error) {
+	t, err := p.incarnation()
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for n := range p.partitions() {
+		chunks, err := p.lake.Chunks(p.ctx, t, n, 0)
+		if err != nil {
+			return "", err
+		}
+		for _, k := range chunks {
+			line := fmt.Sprintf("p%d [%d, %d): %d events, %d duplicates, %d late, %d dead letters;", n, k.First, k.Next, k.Events-k.Duplicates, k.Duplicates, k.Late, k.Dead)
+			for _, f := range k.Files {
+				kind := "segment"
+				if f.Dead {
+					kind = "dead letters"
+				}
+				line += fmt.Sprintf(" %s %s", kind, f.Date)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n"), p.compareLake()
+}
+
+// state prints what Redis holds of the view sales, or of the one named.
+func (p *Player) state(c call) (string, error) {
+	v := p.view(c.name(0, "sales"))
+	var lines []string
+	for n := range p.partitions() {
+		m, ok, err := p.live.Peek(p.ctx, p.group(v, n))
+		switch {
+		case err != nil:
+			return "", err
+		case !ok:
+			lines = append(lines, fmt.Sprintf("p%d nothing", n))
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("p%d epochs from %v up to %d: %d events, %d duplicates, %d late, %d dead letters", n, m.Starts, m.Off,
+			m.Counts.Events, m.Counts.Duplicates, m.Counts.Late, m.Counts.Dead))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// redisWord is "redis loses|away|back|hiccup".
+func (p *Player) redisWord(c call) (string, error) {
+	switch c.name(0, "") {
+	case "loses":
+		p.redis.FlushAll()
+	case "away":
+		p.gate.set(true)
+	case "back":
+		p.gate.set(false)
+	case "hiccup":
+		p.gate.hiccup()
+	default:
+		return "", fmt.Errorf("redis %s: what?", c.name(0, ""))
+	}
+	return "", nil
+}
+
+// lakeWord is "lake of=PROCESS FAULT…": the next writes of that process fail so.
+func (p *Player) lakeWord(c call) (string, error) {
+	of := c.settings["of"]
+	if of == "" {
+		return "", errors.New("say of=batch, of=serving or of= the name of a worker or archive")
+	}
+	for _, name := range c.names {
+		if name == "read-error" {
+			name = string(readError)
+		}
+		p.store(of).fail(Fault(name))
+	}
+	return "", nil
+}
+
+// logWord prints what the naive fold says of every record.
+func (p *Player) logWord(c call) (string, error) {
+	ends, err := p.ends()
+	if err != nil {
+		return "", err
+	}
+	logs, err := p.folds(ends)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for n := range p.partitions() {
+		for off, v := range logs[n].verdicts {
+			text := "event"
+			switch {
+			case v.dead:
+				text = "dead letter"
+			case v.duplicate:
+				text = "duplicate"
+			case v.late:
+				text = "late"
+			}
+			lines = append(lines, fmt.Sprintf("p%d@%d %s", n, off, text))
+		}
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// deadLetters prints the dead letters of the lake.
+func (p *Player) deadLetters(c call) (string, error) {
+	t, err := p.incarnation()
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for n := range p.partitions() {
+		chunks, err := p.lake.Chunks(p.ctx, t, n, 0)
+		if err != nil {
+			return "", err
+		}
+		for _, k := range chunks {
+			for _, f := range k.Files {
+				if !f.Dead {
+					continue
+				}
+				path, err := p.lake.Fetch(p.ctx, f.Key, f.SHA256)
+				if err != nil {
+					return "", err
+				}
+				letters, err := lake.ReadDeadLetters(path)
+				if err != nil {
+					return "", err
+				}
+				for _, d := range letters {
+					lines = append(lines, fmt.Sprintf("p%d@%d %s %s: %s", d.Partition, d.Offset, d.Reason, d.Field, d.Raw))
+				}
+			}
+		}
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// ledger prints what the current snapshot's run found out about speed versus batch.
+func (p *Player) ledger(c call) (string, error) {
+	v := p.view("sales")
+	m, _, err := p.lake.Current(p.ctx, v.Name, v.Hash)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for _, f := range m.Ledger {
+		path, err := p.lake.Fetch(p.ctx, f.Key, f.SHA256)
+		if err != nil {
+			return "", err
+		}
+		body, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		var l struct {
+			Comparable  bool
+			Reason      string
+			From, To    map[int]int64
+			Cells       int
+			Unexplained int
+			Entries     []struct {
+				Time    time.Time
+				Measure string
+				Class   string
+			}
+		}
+		if err := json.Unmarshal(body, &l); err != nil {
+			return "", err
+		}
+		if !l.Comparable {
+			lines = append(lines, "not comparable: "+l.Reason)
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%d cells compared from %s to %s, %d unexplained", l.Cells, offsetsText(l.From), offsetsText(l.To), l.Unexplained))
+		for _, e := range l.Entries {
+			lines = append(lines, fmt.Sprintf("%s %s: %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, e.Class))
+		}
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// heal waits until every partition of every view is served whole again, up to the log's end.
+func (p *Player) heal(c call) (string, error) {
+	if err := p.flushed(); err != nil {
+		return "", err
+	}
+	ends, err := p.ends()
+	return "served whole up to " + offsetsText(ends), err
+}
+
+// partitionsOf reads a script's first line "# partitions: 2", and "# views: both".
+func partitionsOf(text string) (partitions int, both bool) {
+	partitions = 1
+	for line := range strings.Lines(text) {
+		if number, ok := strings.CutPrefix(strings.TrimSpace(line), "# partitions: "); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				partitions = n
+			}
+		}
+		both = both || strings.TrimSpace(line) == "# views: both"
+	}
+	return partitions, both
+}
+
+// newPlayer starts the world that a script asks for.
+func newPlayer(w *World) *Player {
+	return &Player{World: w, newest: time.Date(2026, 3, 28, 9, 0, 0, 0, time.UTC)}
+}

@@ -1,0 +1,291 @@
+// Package seamtest proves the seam: it runs all roles of a small project over an embedded broker, an embedded Redis and a lake in a
+// folder, steps them by their hooks, injects faults, and compares every answer with a naive fold over the log.
+//
+// Scripts in the domain's words are in testdata, with a page about the words; the metamorphic test makes its own plans from a seed.
+package seamtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/internal/embedded"
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving"
+)
+
+// World is a small shop with everything that it runs on, in the process.
+type World struct {
+	t       testing.TB
+	ctx     context.Context
+	project *view.Project
+	log     *slog.Logger
+
+	redis  *embedded.Redis
+	gate   *gate
+	stream *stream.Client
+	live   *live.Redis // without the gate: what Redis really holds
+	base   lake.Store  // without faults
+	lake   *lake.Lake  // over base
+	stores map[string]*faulty
+
+	server  *serving.Server
+	skew    atomic.Int64 // added to the serving layer's clock, ns
+	workers map[string]*worker
+	keepers map[string]*keeper
+	batches *stepper
+	runs    int
+
+	mu   sync.Mutex
+	logs map[int]*naive
+	tail map[int]*stream.Reader
+}
+
+const topic = "orders"
+
+// NewWorld starts the services of the shop, and nothing of ours.
+func NewWorld(t testing.TB, partitions int, both bool) *World {
+	t.Helper()
+	w := &World{t: t, ctx: t.Context(), stores: map[string]*faulty{}, workers: map[string]*worker{}, keepers: map[string]*keeper{},
+		batches: &stepper{}, logs: map[int]*naive{}, tail: map[int]*stream.Reader{}}
+	w.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	if os.Getenv("CAUDAL_TEST_LOG") != "" {
+		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	var err error
+	w.project, err = parseProject(w.ctx, partitions, both)
+	w.check(err)
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{})
+	w.check(err)
+	t.Cleanup(func() { broker.Close() })
+	w.redis, err = embedded.StartRedis("")
+	w.check(err)
+	t.Cleanup(func() { w.redis.Close() })
+	w.gate, err = openGate(w.redis.Addr())
+	w.check(err)
+	t.Cleanup(func() { w.gate.close() })
+	w.stream = w.dialKafka(broker.Addrs())
+	w.live = w.dialRedis(w.redis.Addr())
+	w.base, err = lake.Open(w.ctx, t.TempDir(), lake.Options{NoSync: true})
+	w.check(err)
+	w.lake = lake.New(w.base)
+	w.check(w.stream.EnsureTopic(w.ctx, topic, partitions))
+	for p := range partitions {
+		w.logs[p] = newNaive()
+		w.tail[p] = w.stream.Reader(topic, p, 0)
+		t.Cleanup(func() { w.tail[p].Close() })
+	}
+	w.serve()
+	t.Cleanup(w.end)
+	return w
+}
+
+func (w *World) check(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *World) dialKafka(addrs []string) *stream.Client {
+	c, err := stream.Connect(stream.Config{Brokers: addrs, HeartbeatInterval: 50 * time.Millisecond, SessionTimeout: time.Second,
+		OnError: func(err error) { w.log.Warn("kafka", "error", err) }})
+	w.check(err)
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (w *World) dialRedis(addr string) *live.Redis {
+	r, err := live.Connect(live.Config{Addrs: []string{addr}, Timeout: 2 * time.Second})
+	w.check(err)
+	w.t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// lakeOf is the lake as one process sees it, with what it remembers and with the faults that are meant for it.
+func (w *World) lakeOf(process string) *lake.Lake {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stores[process] == nil {
+		w.stores[process] = newFaulty(w.base)
+	}
+	return lake.New(w.stores[process])
+}
+
+func (w *World) store(process string) *faulty {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stores[process] == nil {
+		w.stores[process] = newFaulty(w.base)
+	}
+	return w.stores[process]
+}
+
+// serve makes the serving layer, with a clock of its own: who moves it on makes the next query look at CURRENT and at the log's ends.
+func (w *World) serve() {
+	var err error
+	w.server, err = serving.New(serving.Config{
+		Project: w.project, Lake: w.lakeOf("serving"), Live: w.dialRedis(w.gate.addr()), Stream: w.stream, Logger: w.log,
+		Engine: engine.Options{Threads: 1, MemoryLimit: "256MB"}, CacheDir: w.t.TempDir(),
+		Clock: func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) },
+	})
+	w.check(err)
+}
+
+// end stops whatever still runs.
+func (w *World) end() {
+	w.gate.set(false)
+	for _, s := range w.stores {
+		s.calm()
+	}
+	var all sync.WaitGroup
+	for _, r := range w.workers {
+		r.steps.calm()
+		all.Go(func() { r.stop() })
+	}
+	for _, k := range w.keepers {
+		k.steps.calm()
+		all.Go(func() { k.stop() })
+	}
+	w.batches.calm()
+	all.Wait()
+	w.check(w.server.Close())
+}
+
+// view returns a view by its name.
+func (w *World) view(name string) *view.View {
+	i := slices.IndexFunc(w.project.Views, func(v *view.View) bool { return v.Name == name })
+	if i < 0 {
+		w.t.Fatalf("the shop has no view %q", name)
+	}
+	return w.project.Views[i]
+}
+
+func (w *World) partitions() int { return w.project.Sources[0].Partitions }
+
+func (w *World) group(v *view.View, p int) live.Group {
+	return live.Group{Project: w.project.Name, Topic: topic, Incarnation: 1, Partition: p, View: v.Name, Hash: v.Hash}
+}
+
+// ends are the offsets after the logs' last records.
+func (w *World) ends() (map[int]int64, error) {
+	ends := map[int]int64{}
+	for p := range w.partitions() {
+		_, next, err := w.stream.Bounds(w.ctx, topic, p)
+		if err != nil {
+			return nil, err
+		}
+		ends[p] = next
+	}
+	return ends, nil
+}
+
+// fold reads the logs on to the offsets, and returns the naive folds, which hold at least the records below them.
+func (w *World) folds(below map[int]int64) (map[int]*naive, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	copies := map[int]*naive{}
+	for p, to := range below {
+		log := w.logs[p]
+		for int64(len(log.verdicts)) < to {
+			records, err := w.tail[p].Fetch(w.ctx, 1000, 20*time.Millisecond, nil)
+			if err != nil {
+				return nil, fmt.Errorf("read partition %d for the naive fold: %w", p, err)
+			}
+			for _, r := range records {
+				if r.Offset != int64(len(log.verdicts)) {
+					return nil, fmt.Errorf("partition %d has no record at offset %d", p, len(log.verdicts))
+				}
+				log.add(r)
+			}
+		}
+		copies[p] = &naive{verdicts: log.verdicts[:len(log.verdicts):len(log.verdicts)]}
+	}
+	return copies, nil
+}
+
+// batch runs the batch layer with the given run id. A crash leaves its lock, which is freed as time would.
+func (w *World) batch(o batch.RunOptions) (batch.Report, error) {
+	runner, err := w.runner()
+	if err != nil {
+		return batch.Report{}, err
+	}
+	report, err := runner.Run(w.ctx, o)
+	if errors.Is(err, errCrash) {
+		w.unlock()
+	}
+	return report, err
+}
+
+func (w *World) rollback(viewName, snapshot string) error {
+	runner, err := w.runner()
+	if err == nil {
+		_, err = runner.Rollback(w.ctx, viewName, snapshot)
+	}
+	return err
+}
+
+func (w *World) runner() (*batch.Runner, error) {
+	return batch.NewRunner(batch.Config{
+		Project: w.project, Stream: w.stream, Lake: w.lakeOf("batch"), Live: w.dialRedis(w.gate.addr()), Logger: w.log, TempDir: w.t.TempDir(),
+		Engine: engine.Options{Threads: 1, TempDir: w.t.TempDir()}, Owner: "seamtest",
+		Steps: func(step string) error {
+			if step == "before-ask" {
+				w.closeChunks()
+			}
+			return w.batches.step(step)
+		},
+	})
+}
+
+// closeChunks asks the archives that run to close what they have read, as they would by themselves within a second.
+func (w *World) closeChunks() {
+	ends, err := w.ends()
+	if err != nil {
+		return // the archive finds the wish in the lake, a little later
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range w.keepers {
+		k.archive.Close(topic, ends)
+	}
+}
+
+// unlock frees the lock that a crashed run left, as time would.
+func (w *World) unlock() {
+	lock, err := w.lake.Lock(w.ctx, "batch-"+w.project.Name, "test", time.Now().Add(2*time.Minute), time.Minute)
+	w.check(err)
+	w.check(lock.Release(w.ctx))
+}
+
+// until waits for a condition that other goroutines bring about, and says in the end why it did not hold.
+func (w *World) until(what string, holds func() error) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := holds()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s did not come about: %w", what, err)
+		}
+		select {
+		case <-time.After(3 * time.Millisecond):
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		}
+	}
+}
