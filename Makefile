@@ -14,8 +14,11 @@ build: ## bin/caudal
 demo: build ## everything embedded, real data, a page on 127.0.0.1:8080
 	./bin/caudal demo
 
+# the time limit of each package's tests; .ci/run, which asks for the long ones too, sets more
+TEST_TIMEOUT ?= 10m
+
 test: check ## the whole suite
-	go test -timeout 10m ./...
+	go test -timeout $(TEST_TIMEOUT) ./...
 
 check: ## formatting, vet
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt-ed: $$files"; exit 1; fi

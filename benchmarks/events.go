@@ -8,14 +8,24 @@ import (
 	"github.com/caudal/caudal/internal/stream"
 )
 
-// events makes n JSON events of about 190 bytes: 100,000 users, 40 countries, 3,000 products, 5,000 events a second of event time.
+// eventSource makes JSON events of about 190 bytes: 100,000 users, 40 countries, 3,000 products, 5,000 events a second of event time.
 // The same seed makes the same events.
-func events(n int, seed uint64) []stream.Message {
-	random := rand.New(rand.NewPCG(seed, 1))
+type eventSource struct {
+	random *rand.Rand
+	made   int
+}
+
+func newEvents(seed uint64) *eventSource { return &eventSource{random: rand.New(rand.NewPCG(seed, 1))} }
+
+// next makes the next n events.
+func (e *eventSource) next(n int) []stream.Message {
 	const start = int64(1_767_225_600_000_000) // 2026-01-01 UTC, µs
+	random := e.random
 	channels := []string{"web", "shop", "phone", "partner"}
 	messages := make([]stream.Message, n)
-	for i := range messages {
+	for k := range messages {
+		i := e.made
+		e.made++
 		user := "u" + pad(int64(random.IntN(100_000)), 6)
 		b := make([]byte, 0, 220)
 		b = append(b, `{"id":"e`...)
@@ -35,7 +45,7 @@ func events(n int, seed uint64) []stream.Message {
 		b = append(b, `,"channel":"`...)
 		b = append(b, channels[random.IntN(len(channels))]...)
 		b = append(b, `"}`...)
-		messages[i] = stream.Message{Key: []byte(user), Value: b}
+		messages[k] = stream.Message{Key: []byte(user), Value: b}
 	}
 	return messages
 }

@@ -1,0 +1,122 @@
+// The benchmark of the speed and archive paths: each figure beside this machine's own limit for that work, in one run.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"text/tabwriter"
+)
+
+// row is one measured figure beside the limit that it is compared with and the aim that it should meet.
+type row struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	Limit string  `json:"limit,omitempty"` // the row that the ratio is to
+	Ratio float64 `json:"ratio,omitempty"` // value / limit
+	Aim   float64 `json:"aim,omitempty"`   // at least; for memory at most
+	Met   bool    `json:"met"`             // true where there is no aim
+}
+
+// part measures some rows in a process of its own, so that its peak of memory is its own too.
+type part struct {
+	name    string
+	measure func(ctx context.Context, events int) ([]row, error)
+}
+
+var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"demo", demoMemory}}
+
+func main() {
+	n := flag.Int("events", 1_000_000, "events to measure with")
+	asJSON := flag.Bool("json", false, "print JSON")
+	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive or demo")
+	flag.Parse()
+	if err := run(context.Background(), *n, *asJSON, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, n int, asJSON bool, only string) error {
+	if only != "" {
+		for _, p := range parts {
+			if p.name == only {
+				rows, err := p.measure(ctx, n)
+				if err != nil {
+					return fmt.Errorf("measure %s: %w", p.name, err)
+				}
+				return json.NewEncoder(os.Stdout).Encode(rows)
+			}
+		}
+		return fmt.Errorf("no part %q", only)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the benchmark's binary: %w", err)
+	}
+	var rows []row
+	for _, p := range parts {
+		fmt.Fprintf(os.Stderr, "measuring %s with %d events\n", p.name, n)
+		c := exec.CommandContext(ctx, self, "-events", strconv.Itoa(n), "-part", p.name)
+		c.Stderr = os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", p.name, err)
+		}
+		var more []row
+		if err := json.Unmarshal(out, &more); err != nil {
+			return fmt.Errorf("read the rows of %s: %w", p.name, err)
+		}
+		rows = append(rows, more...)
+	}
+	relate(rows)
+	if asJSON {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{"rows": rows})
+	}
+	return table(rows)
+}
+
+// relate fills in the ratios and whether the aims are met.
+func relate(rows []row) {
+	values := map[string]float64{}
+	for _, r := range rows {
+		values[r.Name] = r.Value
+	}
+	for i := range rows {
+		r := &rows[i]
+		if limit := values[r.Limit]; limit > 0 {
+			r.Ratio = r.Value / limit
+		}
+		switch {
+		case r.Aim == 0:
+			r.Met = true
+		case r.Unit == mebibytes:
+			r.Met = r.Value <= r.Aim
+		default:
+			r.Met = r.Value >= r.Aim
+		}
+	}
+}
+
+func table(rows []row) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "figure\tvalue\tunit\tof its limit\taim\tmet\t")
+	for _, r := range rows {
+		ratio, aim, met := "", "", ""
+		if r.Ratio > 0 {
+			ratio = fmt.Sprintf("%.2f of %s", r.Ratio, r.Limit)
+		}
+		if r.Aim > 0 {
+			aim, met = fmt.Sprintf("%.0f", r.Aim), map[bool]string{true: "yes", false: "no"}[r.Met]
+		}
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\t%s\t\n", r.Name, r.Value, r.Unit, ratio, aim, met)
+	}
+	return w.Flush()
+}

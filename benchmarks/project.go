@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/caudal/caudal/internal/embedded"
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
+)
+
+//go:embed project
+var definitions embed.FS
+
+// loadProject reads the four rollups that are measured.
+func loadProject(ctx context.Context) (*view.Project, error) {
+	var files []view.File
+	err := fs.WalkDir(definitions, "project", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := definitions.ReadFile(path)
+		files = append(files, view.File{Path: strings.TrimPrefix(path, "project/"), Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the definitions: %w", err)
+	}
+	db, err := engine.Open(engine.Options{Threads: 1, MemoryLimit: "256MB"})
+	if err != nil {
+		return nil, err
+	}
+	checker, err := engine.NewChecker(ctx, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	project, problems := view.Parse(files, os.LookupEnv, checker)
+	checker.Close()
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return project, nil
+}
+
+// stage is a project over embedded services with a backlog of events in its topic.
+type stage struct {
+	project *view.Project
+	stream  *stream.Client
+	live    *live.Redis
+	lake    *lake.Lake
+	topic   lake.Topic
+	ends    []int64 // of the log, by partition
+	closers []func() error
+}
+
+func newStage(ctx context.Context, n int) (_ *stage, err error) {
+	s := &stage{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.project, err = loadProject(ctx); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "caudal-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() error { return os.RemoveAll(dir) })
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: dir + "/broker"})
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, broker.Close)
+	redis, err := embedded.StartRedis("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, redis.Close)
+	if s.stream, err = stream.Connect(stream.Config{Brokers: broker.Addrs(), FetchBytes: 1 << 20}); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.stream.Close)
+	if s.live, err = live.Connect(live.Config{Addrs: []string{redis.Addr()}}); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.live.Close)
+	store, err := lake.Open(ctx, dir+"/lake", lake.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s.lake = lake.New(store)
+	return s, s.fill(ctx, n)
+}
+
+// fill sends the events and notes where the log ends.
+func (s *stage) fill(ctx context.Context, n int) error {
+	src := s.project.Sources[0]
+	if err := s.stream.EnsureTopic(ctx, src.Topic, src.Partitions); err != nil {
+		return err
+	}
+	out := s.stream.Producer(src.Topic)
+	const batch = 20_000
+	source := newEvents(1)
+	for sent := 0; sent < n; sent += batch {
+		if err := out.Write(ctx, source.next(min(batch, n-sent))); err != nil {
+			return errors.Join(err, out.Close())
+		}
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	topic, err := s.stream.Topic(ctx, src.Topic)
+	if err != nil {
+		return err
+	}
+	if s.topic, err = s.lake.Incarnation(ctx, src.Topic, topic.ClusterID, topic.ID); err != nil {
+		return err
+	}
+	for _, p := range topic.Partitions {
+		_, end, err := s.stream.Bounds(ctx, src.Topic, p)
+		if err != nil {
+			return err
+		}
+		s.ends = append(s.ends, end)
+	}
+	return nil
+}
+
+func (s *stage) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	return errors.Join(errs...)
+}
