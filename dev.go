@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"reflect"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,11 +35,7 @@ func devCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.whole(c.Context(), project, dir, http, func(ctx context.Context, w *whole) error {
-				fmt.Fprintf(a.stdout, "%s runs: %s\n", project.Name, w.parts.url())
-				<-ctx.Done()
-				return nil
-			})
+			return a.dev(c.Context(), project, dir, http)
 		},
 	}
 	c.Flags().StringVar(&http, "http", "127.0.0.1:8080", "where the API and the page listen")
@@ -50,16 +48,90 @@ type whole struct {
 	parts *parts
 }
 
-// whole runs everything while inside runs, tells other commands where it is, and stops everything when inside returns.
-func (a *app) whole(ctx context.Context, project *view.Project, dir, http string, inside func(context.Context, *whole) error) (err error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(smallGarbage)
-	}
+// dev runs everything over the project, and starts the roles anew whenever its definitions are saved and hold no mistake. The embedded
+// services go on meanwhile.
+func (a *app) dev(ctx context.Context, project *view.Project, dir, http string) (err error) {
 	stop, err := embedServices(project, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	embedded := newRunning(project, "")
+	for {
+		var next *view.Project
+		err := a.over(ctx, project, dir, http, func(ctx context.Context, w *whole) error {
+			fmt.Fprintf(a.stdout, "%s runs: %s\n", project.Name, w.parts.url())
+			var err error
+			next, err = a.changed(ctx, dir)
+			return err
+		})
+		if err != nil || next == nil {
+			return err
+		}
+		embedded.fill(next)
+		project = next
+	}
+}
+
+// lookAgain is how often dev looks whether a definition was saved.
+const lookAgain = 500 * time.Millisecond
+
+// changed waits until the definitions in dir were saved and hold no mistake, and returns them; nil when ctx ends. Mistakes are printed,
+// and what runs goes on.
+func (a *app) changed(ctx context.Context, dir string) (*view.Project, error) {
+	before, err := readProject(dir)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-tick.C:
+		}
+		now, err := readProject(dir)
+		if err != nil {
+			fmt.Fprintf(a.stderr, "%v: what runs goes on\n", err)
+			continue
+		}
+		if reflect.DeepEqual(before, now) {
+			continue
+		}
+		before = now
+		project, err := loadProject(ctx, dir)
+		var problems view.Problems
+		switch {
+		case errors.As(err, &problems):
+			fmt.Fprintln(a.stderr, "the definitions were saved with mistakes; what runs goes on")
+			for _, p := range problems {
+				fmt.Fprintln(a.stderr, p.Error())
+			}
+		case err != nil:
+			return nil, err
+		default:
+			fmt.Fprintln(a.stderr, "the definitions were saved: starting anew")
+			return project, nil
+		}
+	}
+}
+
+// whole runs everything while inside runs, with the services that the project leaves out embedded, and stops everything when inside returns.
+func (a *app) whole(ctx context.Context, project *view.Project, dir, http string, inside func(context.Context, *whole) error) (err error) {
+	stop, err := embedServices(project, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	return a.over(ctx, project, dir, http, inside)
+}
+
+// over runs all roles over the project's services while inside runs, and tells other commands where they are.
+func (a *app) over(ctx context.Context, project *view.Project, dir, http string, inside func(context.Context, *whole) error) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(smallGarbage)
+	}
 	s, err := open(ctx, project, dir, true, a.logger(slog.LevelWarn))
 	if err != nil {
 		return err
