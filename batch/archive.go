@@ -143,11 +143,6 @@ func ArchiveGroup(project string) string { return "caudal-archive-" + project }
 // Run archives until ctx ends, which is no error. A chunk whose intent is out is finished first. An error means that no retry can help,
 // such as a topic that is not the one whose records the lake holds.
 func (a *Archive) Run(ctx context.Context) error {
-	for _, f := range a.feeds {
-		if err := a.cfg.Lake.PutDefinition(ctx, f.definition, f.source.Canonical()); err != nil {
-			return fmt.Errorf("archive topic %s: %w", f.source.Topic, err)
-		}
-	}
 	topics := make([]string, 0, len(a.feeds))
 	for topic := range a.feeds {
 		topics = append(topics, topic)
@@ -196,6 +191,13 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 		owned += len(partitions)
 	}
 	for topic, partitions := range assigned.Topics {
+		// In each generation and not in Run: a lake that is away for a moment is tried again here.
+		f := a.feeds[topic]
+		if err := a.cfg.Lake.PutDefinition(ctx, f.definition, f.source.Canonical()); err != nil {
+			err = fmt.Errorf("archive topic %s: %w", topic, err)
+			cancel(err)
+			return err
+		}
 		t, err := a.incarnation(ctx, topic)
 		if err != nil {
 			cancel(err)
