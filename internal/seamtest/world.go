@@ -43,11 +43,11 @@ type World struct {
 	stores map[string]*faulty
 
 	server  *serving.Server
+	runner  *batch.Runner
 	skew    atomic.Int64 // added to the serving layer's clock, ns
 	workers map[string]*worker
 	keepers map[string]*keeper
 	batches *stepper
-	runs    int
 
 	mu   sync.Mutex
 	logs map[int]*naive
@@ -89,6 +89,8 @@ func NewWorld(t testing.TB, partitions int, both bool) *World {
 		t.Cleanup(func() { w.tail[p].Close() })
 	}
 	w.serve()
+	w.runner, err = w.newRunner()
+	w.check(err)
 	t.Cleanup(w.end)
 	return w
 }
@@ -217,28 +219,22 @@ func (w *World) folds(below map[int]int64) (map[int]*naive, error) {
 	return copies, nil
 }
 
-// batch runs the batch layer with the given run id. A crash leaves its lock, which is freed as time would.
+// batch runs the batch layer with the given run id. A crash leaves its lock, and so
+// does a fault of the lake; it is freed as time would.
 func (w *World) batch(o batch.RunOptions) (batch.Report, error) {
-	runner, err := w.runner()
-	if err != nil {
-		return batch.Report{}, err
-	}
-	report, err := runner.Run(w.ctx, o)
-	if errors.Is(err, errCrash) {
-		w.unlock()
+	report, err := w.runner.Run(w.ctx, o)
+	if errors.Is(err, errCrash) || errors.Is(err, lake.ErrLocked) {
+		err = errors.Join(err, w.unlock())
 	}
 	return report, err
 }
 
 func (w *World) rollback(viewName, snapshot string) error {
-	runner, err := w.runner()
-	if err == nil {
-		_, err = runner.Rollback(w.ctx, viewName, snapshot)
-	}
+	_, err := w.runner.Rollback(w.ctx, viewName, snapshot)
 	return err
 }
 
-func (w *World) runner() (*batch.Runner, error) {
+func (w *World) newRunner() (*batch.Runner, error) {
 	return batch.NewRunner(batch.Config{
 		Project: w.project, Stream: w.stream, Lake: w.lakeOf("batch"), Live: w.dialRedis(w.gate.addr()), Logger: w.log, TempDir: w.t.TempDir(),
 		Engine: engine.Options{Threads: 1, TempDir: w.t.TempDir()}, Owner: "seamtest",
@@ -265,10 +261,12 @@ func (w *World) closeChunks() {
 }
 
 // unlock frees the lock that a crashed run left, as time would.
-func (w *World) unlock() {
+func (w *World) unlock() error {
 	lock, err := w.lake.Lock(w.ctx, "batch-"+w.project.Name, "test", time.Now().Add(2*time.Minute), time.Minute)
-	w.check(err)
-	w.check(lock.Release(w.ctx))
+	if err != nil {
+		return err
+	}
+	return lock.Release(w.ctx)
 }
 
 // until waits for a condition that other goroutines bring about, and says in the end why it did not hold.

@@ -1,0 +1,80 @@
+package seamtest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/serving"
+)
+
+// heal takes all faults back, waits until everything is whole again (DESIGN 12.8), and compares all answers: live, then from a batch over
+// what changed, then from a full one.
+func (c *chaos) heal() {
+	c.note("", "heal")
+	c.gate.set(false)
+	for _, s := range c.stores {
+		s.calm()
+	}
+	c.batches.calm()
+	for name, r := range c.workers {
+		r.steps.calm()
+		r.stop()
+		delete(c.workers, name)
+	}
+	for name, k := range c.keepers {
+		k.steps.calm()
+		c.must(c.stopArchive(name))
+	}
+	c.must(c.startWorker("a", "", calmPace()))
+	c.must(c.startArchive("x", "", 0))
+	c.batching.Wait()
+	c.must(c.failure())
+	c.must(c.unlock()) // a fault may have kept a run from giving its lock back
+	c.must(c.flushed())
+	c.compareAll()
+	c.must(c.archived())
+	c.must(c.compareLake())
+	for _, full := range []bool{false, true} {
+		c.must(c.finalBatch(fmt.Sprintf("final-%v", full), full))
+		c.must(c.flushed())
+		c.compareAll()
+	}
+}
+
+func (c *chaos) finalBatch(run string, full bool) error {
+	report, err := c.World.batch(batch.RunOptions{RunID: run, Full: full})
+	if err != nil {
+		return err
+	}
+	for _, v := range report.Views {
+		c.note("", "  %s: %s below %v", v.View, v.Snapshot, v.Cuts)
+		if v.Unexplained > 0 {
+			return fmt.Errorf("%w: the ledger of %s has %d answers that changed and nobody knows why", errWrong, v.Snapshot, v.Unexplained)
+		}
+	}
+	return nil
+}
+
+// compareAll asks for everything; nothing may be partial, nor behind the log.
+func (c *chaos) compareAll() {
+	ends, err := c.ends()
+	c.must(err)
+	for _, q := range []serving.Query{
+		{View: "sales", Grain: "1m", Dimensions: []string{"country"}, Limit: 1_000_000}, {View: "sales", Grain: "1m", Limit: 1_000_000},
+		{View: "sales", Grain: "1h", Dimensions: []string{"country"}}, {View: "sales", Grain: "1h"}, {View: "sales", Grain: "1d", Dimensions: []string{"country"}},
+		{View: "sales", Grain: "1d"}, {View: "sales"}, {View: "people", Grain: "1d"}, {View: "people"},
+	} {
+		r, err := c.ask(q, true)
+		c.must(err)
+		c.tally.Queries++
+		if r.Provenance.Partial {
+			c.must(errors.New("partial after everything was healed: " + r.Provenance.Reason))
+		}
+		for _, p := range r.Provenance.Partitions {
+			if p.Served != ends[p.Partition] {
+				c.must(fmt.Errorf("partition %d is served up to %d of %d after everything was healed", p.Partition, p.Served, ends[p.Partition]))
+			}
+		}
+	}
+}
