@@ -78,12 +78,11 @@ func (c *cell) answer(p *algebra.Plan, stored []int) []algebra.Answer {
 	return answers
 }
 
-// distinctBound is the relative bound of a distinct count. To what the sketch may be off by comes one, as the estimate is rounded and of a
-// few values two can fall into one register. Beside one row of batch the truth is not below its exact count, nor above it by more than
-// speed's events: a late event makes a count of a million uncertain by one, not by five in a hundred.
+// distinctBound is the relative bound of a distinct count. Beside one row of batch the truth is not below its exact count, nor above it by
+// more than speed's events: a late event makes a count of a million uncertain by one, not by five in a hundred.
 func (c *cell) distinctBound(a *algebra.Answer, i int) float64 {
 	count := max(1, a.Value.Float64())
-	bound := a.Bound + 1/count
+	bound := a.Bound
 	if c.rows == 1 && !c.exact[i].IsNull() {
 		added := a.Value.Float64() - c.exact[i].Float64()
 		bound = min(bound, max(added, float64(c.speed.Events())-added)/count)

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ func provenance(q *question, m *merged, rows []row) Provenance {
 	}
 	p.coverage(m)
 	exactUntil := int64(forever)
-	worst := make([]*float64, len(q.measures))
+	worst := make([]uncertainty, len(q.measures))
 	for i := range rows {
 		p.Rows[i] = origin(q, &rows[i], worst)
 		if !p.Rows[i].Exact {
@@ -87,8 +88,15 @@ func (p *Provenance) coverage(m *merged) {
 	p.Reason = strings.Join(reasons, "; ")
 }
 
-// origin describes one row, and notes in worst the largest bound of each measure that is not exact, as question.measures.
-func origin(q *question, r *row, worst []*float64) RowOrigin {
+// uncertainty is how far off a measure may be in the rows where it is not exact: in its own unit, beside the largest of those values. A
+// count of two that may be three is not worth a "±50 %" to somebody who looks at thousands.
+type uncertainty struct {
+	inexact      bool
+	off, largest float64
+}
+
+// origin describes one row, and notes in worst how uncertain each measure that is not exact is, as question.measures.
+func origin(q *question, r *row, worst []uncertainty) RowOrigin {
 	o := RowOrigin{Source: string(r.source), Exact: true}
 	for k := range r.measures {
 		a := &r.measures[k]
@@ -104,19 +112,14 @@ func origin(q *question, r *row, worst []*float64) RowOrigin {
 			bound = &a.Bound
 		}
 		o.Bounds[q.view.Measures[q.measures[k]].Name] = bound
-		switch {
-		case worst[k] == nil:
-			worst[k] = new(float64)
-			*worst[k] = a.Bound
-		default:
-			*worst[k] = max(*worst[k], a.Bound)
-		}
+		size := math.Abs(a.Value.Float64())
+		worst[k] = uncertainty{inexact: true, off: max(worst[k].off, a.Bound*size), largest: max(worst[k].largest, size)}
 	}
 	return o
 }
 
 // note is the sentence that every dashboard needs.
-func (p *Provenance) note(q *question, m *merged, rows []row, worst []*float64) string {
+func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertainty) string {
 	var covered, live int64
 	for _, part := range m.partitions {
 		live += part.served - part.batch
@@ -150,16 +153,16 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []*float64) 
 }
 
 // certainty says what is exact and what within which bound.
-func (p *Provenance) certainty(q *question, worst []*float64) string {
+func (p *Provenance) certainty(q *question, worst []uncertainty) string {
 	var parts []string
 	for k, w := range worst {
-		if w == nil {
+		if !w.inexact {
 			continue
 		}
 		name := q.view.Measures[q.measures[k]].Name
 		switch {
-		case *w > 0:
-			parts = append(parts, fmt.Sprintf("%s ±%.1f %%", name, 100**w))
+		case w.off > 0:
+			parts = append(parts, fmt.Sprintf("%s ±%.1f %%", name, 100*w.off/w.largest))
 		default:
 			parts = append(parts, name+" without a known bound")
 		}

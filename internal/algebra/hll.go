@@ -22,16 +22,14 @@ const (
 const hllBound = 3 * 1.04 / 64
 
 // hllSurprise is how seldom a small count may be outside its bound.
-const hllSurprise = 1e-5
+const hllSurprise = 1e-4
 
 // relativeBound is the relative error that an estimate of n does not exceed: three standard errors, and for small counts, where the error
-// is the few values that fell into a register that was taken, as many of those as a Poisson variable of mean n²/(2·4096) seldom exceeds.
+// is the few values that fell into a register that was taken, as many of those as a Poisson variable of mean n(n-1)/(2·4096) seldom
+// exceeds, less what the estimator expects of them.
 func relativeBound(n float64) float64 {
-	if n < 1 {
-		return hllBound
-	}
-	mean := n * n / (2 * hllRegisters)
-	if mean > 50 {
+	mean := n * (n - 1) / (2 * hllRegisters)
+	if n < 2 || mean > 50 {
 		return hllBound
 	}
 	collisions, term := 0.0, math.Exp(-mean)
@@ -39,7 +37,7 @@ func relativeBound(n float64) float64 {
 		collisions++
 		term *= mean / collisions
 	}
-	return max(hllBound, (collisions-mean+1)/n)
+	return max(hllBound, (collisions-math.Floor(mean))/n)
 }
 
 // registers is a HyperLogLog sketch of 4,096 registers: the greatest rank seen in each. Which of the two forms it has depends on its

@@ -133,7 +133,7 @@ func TestSmallCountsStayInsideTheirBound(t *testing.T) {
 			}
 		}
 		// small counts have a bound that is all but never exceeded, larger ones three standard errors
-		if outside > trials*3/1000 || n <= 100 && outside > 1 {
+		if outside > trials*3/1000 || n <= 100 && outside > 3 {
 			t.Errorf("n=%d: %d of %d estimates are outside their bound", n, outside, trials)
 		}
 	}
