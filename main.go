@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // time zones of the definitions, on machines that have no zone files
 
 	"github.com/spf13/cobra"
 )
