@@ -53,6 +53,7 @@ type chaos struct {
 	wrong   error
 
 	batching sync.WaitGroup
+	began    time.Time
 	busy     chan struct{} // holds a token while a batch runs
 	runs     int
 	unfinish string // id of a run that crashed
@@ -63,7 +64,7 @@ type chaos struct {
 // history of the plan where an answer is wrong, or where the world does not heal.
 func Chaos(t testing.TB, seed uint64, moves int) Tally {
 	c := &chaos{World: NewWorld(t, 2, true), seed: seed, random: rand.New(rand.NewPCG(seed, 4)), busy: make(chan struct{}, 1)}
-	c.tally.Faults = map[string]int{}
+	c.tally.Faults, c.began = map[string]int{}, time.Now()
 	c.shopper = newShopper(rand.New(rand.NewPCG(seed, 5)))
 	c.producer = c.stream.Producer(topic)
 	defer c.producer.Close()
@@ -77,6 +78,8 @@ func Chaos(t testing.TB, seed uint64, moves int) Tally {
 	plan := c.plan()
 	for range moves {
 		plan[c.random.IntN(len(plan))]()
+		f := c.random.Float64() // mostly short pauses, so that moves meet in the middle of things, and some that let things end
+		time.Sleep(time.Duration(f * f * f * float64(120*time.Millisecond)))
 		c.must(c.failure())
 	}
 	stop()
@@ -105,7 +108,7 @@ func (c *chaos) must(err error) {
 func (c *chaos) note(fault, format string, args ...any) {
 	c.guard.Lock()
 	defer c.guard.Unlock()
-	c.history = append(c.history, fmt.Sprintf(format, args...))
+	c.history = append(c.history, fmt.Sprintf("%6.3f ", time.Since(c.began).Seconds())+fmt.Sprintf(format, args...))
 	if fault != "" {
 		c.tally.Faults[fault]++
 	}
@@ -130,7 +133,7 @@ func (c *chaos) failure() error {
 // plan lists the moves; those that are listed more often are made more often.
 func (c *chaos) plan() []func() {
 	return []func(){
-		c.produce, c.produce, c.produce, c.produce, c.produce, c.rest, c.rest,
+		c.produce, c.produce, c.produce, c.produce, c.produce,
 		c.query, c.query, c.query, c.query, c.query,
 		c.crashWorker, c.crashWorker, c.restartWorker, c.secondWorker, c.zombie, c.zombie,
 		c.crashArchive, c.restartArchive, c.zombieArchive,
@@ -150,8 +153,6 @@ func (c *chaos) produce() {
 	c.tally.Events += n
 	c.must(c.producer.Write(c.ctx, c.shopper.orders(n)))
 }
-
-func (c *chaos) rest() { time.Sleep(time.Duration(c.random.IntN(30)) * time.Millisecond) }
 
 func (c *chaos) query() { c.queryBy(c.random) }
 
