@@ -100,6 +100,9 @@ func (c *computation) run(ctx context.Context, o *RunOptions) error {
 	for _, j := range c.jobs {
 		j.do(func() error { return c.account(ctx, j) })
 	}
+	if err := c.findRepeats(ctx); err != nil {
+		return err
+	}
 	seen := map[period]bool{}
 	wanted := map[*job]map[period]bool{}
 	var periods []period

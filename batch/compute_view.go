@@ -63,11 +63,14 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 			}
 		}
 		began := time.Now()
-		sql := j.plan.BatchSQL(algebra.BatchOptions{From: from, Grain: grain, Bounds: boundsTable})
+		sql := j.plan.BatchSQL(batchOptions(from, grain))
 		err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT p.start, %s, b.* FROM (%s) AS b ASOF JOIN %s AS p ON b._bucket >= p.start",
 			resultTable, quoteText(grain.Name), sql, periodTable))
 		if err != nil {
 			return fmt.Errorf("grain %s: %w", grain.Name, err)
+		}
+		if err := c.priors(ctx, j, grain, periods); err != nil {
+			return err
 		}
 		c.runner.cfg.Logger.Debug("batch computed", "view", j.view.Name, "grain", grain.Name, "periods", len(periods), "seconds", time.Since(began).Seconds())
 	}
@@ -92,20 +95,29 @@ func fillStarts(table string, starts []int64) string {
 	return b.String()
 }
 
+func batchOptions(from string, grain view.Grain) algebra.BatchOptions {
+	return algebra.BatchOptions{From: from, Grain: grain, Bounds: boundsTable}
+}
+
 // from is the relation of a job's rows: below its cuts, in its periods.
 func (c *computation) from(j *job, periods []period) string {
-	conditions := []string{within("_event_time_us", ranges(periods))}
+	return c.rowsOf(j, ranges(periods), "now")
+}
+
+// rowsOf is the relation of the rows below a job's cuts in some spans of time, without the repeats that are marked.
+func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
+	conditions := []string{within("_event_time_us", spans)}
 	cases := make([]string, 0, len(j.cuts))
 	for p, highest := range c.cuts {
 		if cut := j.cuts[p].Offset; cut < highest || c.straddles(p, cut) {
-			cases = append(cases, fmt.Sprintf("WHEN %d THEN _offset < %d", p, cut))
+			cases = append(cases, fmt.Sprintf("WHEN %d THEN r._offset < %d", p, cut))
 		}
 	}
 	if len(cases) > 0 {
 		slices.Sort(cases)
-		conditions = append(conditions, "CASE _partition "+strings.Join(cases, " ")+" ELSE TRUE END")
+		conditions = append(conditions, "CASE r._partition "+strings.Join(cases, " ")+" ELSE TRUE END")
 	}
-	return "(SELECT * FROM " + rowsTable + " WHERE " + strings.Join(conditions, " AND ") + ")"
+	return "(SELECT r.* FROM " + rowsTable + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
 }
 
 // straddles says whether some chunk of a partition holds offsets on both sides of a cut, or beyond it.

@@ -34,6 +34,7 @@ type job struct {
 	chunks  map[int][]lake.Chunk // committed ones, by partition
 	periods []period             // to compute
 	counts  records              // below the cuts
+	repeats *repeats             // nil unless the source says batch_dedup: full
 	missing map[int][][2]int64   // offsets below the cuts that retention took before they were archived
 	files   []lake.ViewFile      // computed by this run
 	ledger  []lake.ViewFile

@@ -1,73 +1,155 @@
 package batch
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/view"
 )
 
-// Class says why an answer changed when a snapshot was published.
-type Class string
+// entriesLimit bounds what a ledger lists, for each class, and again for its totals, so that a flood of estimates that became exact
+// leaves room for what nobody expects; the counts go on.
+const entriesLimit = 2_000
 
-// The classes of this version. Unexplained must never occur: it means that the layers disagree about the same records.
-const (
-	SketchError Class = "sketch error" // it was an estimate, from the same sketches as the exact answer's
-	Unexplained Class = "unexplained"
-)
-
-// Ledger is what a run found out about speed versus batch: per bucket, the answers that its publish changes.
-type Ledger struct {
-	View       string        `json:"view"`
-	Definition string        `json:"definition"`
-	Run        string        `json:"run"`
-	Parent     string        `json:"parent"` // the snapshot before
-	Grain      string        `json:"grain"`  // of the buckets compared
-	From       map[int]int64 `json:"from"`   // V of the snapshot before, by partition
-	To         map[int]int64 `json:"to"`     // V of this one
-	// Comparable is false where the speed layer's epochs do not tile [From, To): nothing is said about its answers then, and Reason says why.
-	Comparable  bool    `json:"comparable"`
-	Reason      string  `json:"reason,omitempty"`
-	Cells       int     `json:"cells"`       // compared
-	Changed     int     `json:"changed"`     // answers that changed
-	Unexplained int     `json:"unexplained"` // of them
-	Entries     []Entry `json:"entries"`     // at most entriesLimit of them
+// book is a ledger in the making.
+type book struct {
+	ledger.Ledger
+	job    *job
+	listed map[listing]int
 }
 
-// Entry is one answer that changed.
-type Entry struct {
-	Time       time.Time                `json:"time"` // start of the bucket
-	Dimensions map[string]algebra.Value `json:"dimensions"`
-	Measure    string                   `json:"measure"`
-	Before     algebra.Value            `json:"before"`
-	After      algebra.Value            `json:"after"`
-	Difference float64                  `json:"difference"` // after less before; 0 where they are no numbers
-	Class      Class                    `json:"class"`
+type listing struct {
+	class ledger.Class
+	total bool
 }
 
-// entriesLimit bounds a ledger; the counts go on.
-const entriesLimit = 10_000
-
-func (l *Ledger) add(e Entry) {
-	l.Changed++
-	if e.Class == Unexplained {
-		l.Unexplained++
+func newBook(j *job) *book {
+	b := &book{job: j, listed: map[listing]int{}}
+	b.Ledger = ledger.Ledger{View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Parent: j.current.ID, From: j.current.Offsets(), To: map[int]int64{},
+		Comparable: true, Grains: []string{}, Classes: map[ledger.Class]int{}, Entries: []ledger.Entry{}}
+	for p, cut := range j.cuts {
+		b.To[p] = cut.Offset
 	}
-	if len(l.Entries) < entriesLimit {
-		l.Entries = append(l.Entries, e)
+	if j.repeats != nil {
+		b.Repeats = j.repeats.now
 	}
+	return b
 }
 
-// incomparable takes back what was noted.
-func (l *Ledger) incomparable(reason string) {
-	l.Comparable, l.Reason, l.Cells, l.Changed, l.Unexplained, l.Entries = false, reason, 0, 0, 0, []Entry{}
+// erase takes back all answers that were noted.
+func (b *book) erase() {
+	b.Cells, b.Changed, b.Unexplained = 0, 0, 0
+	b.Grains, b.Classes, b.Entries, b.listed = []string{}, map[ledger.Class]int{}, []ledger.Entry{}, map[listing]int{}
 }
 
-func (l *Ledger) encode() ([]byte, error) {
-	data, err := json.MarshalIndent(l, "", " ")
+// place is the cell that an answer is of.
+type place struct {
+	grain  string
+	bucket int64
+	total  bool
+	dims   []algebra.Value // none in a total
+}
+
+// step is an answer between two causes of change, beginning with the one before the publish.
+type step struct {
+	class ledger.Class // what led from the answer before to this one; "" in the first
+	value algebra.Value
+}
+
+// add notes the answer of a measure that changed in steps, each of which moved it.
+func (b *book) add(at place, m *view.Measure, steps []step) {
+	first, last := steps[0].value, steps[len(steps)-1].value
+	b.Changed++
+	worst := steps[1].class
+	for _, s := range steps[1:] {
+		b.Classes[s.class]++
+		if s.class == ledger.Unexplained {
+			b.Unexplained++
+			worst = s.class
+		}
+	}
+	slot := listing{worst, at.total}
+	if b.listed[slot]++; b.listed[slot] > entriesLimit {
+		return
+	}
+	e := ledger.Entry{
+		Time: time.UnixMicro(at.bucket).UTC(), Grain: at.grain, Total: at.total, Dimensions: map[string]json.RawMessage{}, Measure: m.Name,
+		Before: raw(first), After: raw(last), Difference: raw(difference(m, first, last)),
+	}
+	for k, d := range at.dims {
+		e.Dimensions[b.job.view.Dimensions[k].Name] = raw(d)
+	}
+	for i, s := range steps[1:] {
+		e.Parts = append(e.Parts, ledger.Part{Class: s.class, Amount: raw(difference(m, steps[i].value, s.value))})
+	}
+	b.Entries = append(b.Entries, e)
+}
+
+func raw(v algebra.Value) json.RawMessage { return v.AppendJSON(nil) }
+
+// difference is b less a: exact, but for doubles. No answer of what is counted or added up is 0; otherwise the difference to it is null.
+func difference(m *view.Measure, a, b algebra.Value) algebra.Value {
+	if m.Agg == view.Count || m.Agg == view.Sum || m.Agg == view.CountDistinct {
+		if a.IsNull() {
+			a = algebra.Int64Value(0)
+		}
+		if b.IsNull() {
+			b = algebra.Int64Value(0)
+		}
+	}
+	if !numeric(a) || !numeric(b) {
+		return algebra.Null()
+	}
+	if a.Kind() == view.Double || b.Kind() == view.Double {
+		return algebra.FloatValue(b.Float64() - a.Float64())
+	}
+	scale := max(a.Scale(), b.Scale())
+	x, okX := a.Int128().Rescale(a.Scale(), scale)
+	y, okY := b.Int128().Rescale(b.Scale(), scale)
+	sum, ok := y.Add(x.Neg())
+	switch small, fits := sum.Int64(); {
+	case !okX || !okY || !ok:
+		return algebra.Null()
+	case a.Kind() == view.Decimal || b.Kind() == view.Decimal:
+		return algebra.DecimalValue(sum, scale)
+	case fits:
+		return algebra.Int64Value(small)
+	}
+	return algebra.Int128Value(sum)
+}
+
+func numeric(v algebra.Value) bool {
+	switch v.Kind() {
+	case view.Int64, view.Decimal, view.Int128, view.Double:
+		return true
+	}
+	return false
+}
+
+// put writes the ledger beside the run's results and tells the report.
+func (b *book) put(ctx context.Context) error {
+	j := b.job
+	data, err := b.Encode()
 	if err != nil {
-		return nil, fmt.Errorf("encode the ledger of %s: %w", l.View, err)
+		return err
 	}
-	return append(data, '\n'), nil
+	l := j.runner.cfg.Lake
+	file, err := l.PutFile(ctx, l.RunKey(j.view.Name, j.view.Hash, j.options.RunID, "ledger.json"), data)
+	if err != nil {
+		return err
+	}
+	j.ledger = []lake.ViewFile{{Key: file.Key, Unit: "ledger", Rows: int64(len(b.Entries)), Bytes: file.Bytes, SHA256: file.SHA256}}
+	j.report.Changed, j.report.Unexplained, j.report.Comparable, j.report.Repeats = b.Changed, b.Unexplained, b.Comparable, b.Repeats
+	j.report.Classes = b.Classes
+	if !b.Comparable {
+		j.report.Note = "not every answer could be compared with the one before: " + b.Reason
+	}
+	if b.Unexplained > 0 {
+		j.runner.cfg.Logger.Error("speed and batch disagree about the same records", "view", j.view.Name, "answers", b.Unexplained, "ledger", file.Key)
+	}
+	return nil
 }

@@ -54,6 +54,11 @@ func planPeriods(v *view.View, chunks map[int][]lake.Chunk, from func(partition 
 			dates[date] = true
 		}
 	}
+	return periodsOf(v, dates)
+}
+
+// periodsOf returns the periods in which events of some dates (UTC) of the lake lie.
+func periodsOf(v *view.View, dates map[string]bool) ([]period, error) {
 	seen := map[[2]any]bool{}
 	var periods []period
 	for date := range dates {

@@ -8,196 +8,297 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
-	"github.com/caudal/caudal/internal/lake"
-	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/view"
 )
 
 // comparison sets what the layers answered before a publish beside what they answer after it: the old snapshot merged with the epochs
-// that the cut closed against the new snapshot, at one grain, each combination of dimension values.
+// that the cut closed against the new snapshot, at one grain, each combination of dimension values and their total.
 type comparison struct {
-	job    *job
-	conn   *engine.Conn
-	plan   *algebra.Plan
-	grain  view.Grain
-	unit   string
-	full   uint32 // the grouping set of all dimensions
-	ledger *Ledger
+	job       *job
+	conn      *engine.Conn
+	plan      *algebra.Plan
+	unit      string
+	grain     view.Grain
+	full      uint32         // the grouping set of all dimensions
+	totals    bool           // the view has dimensions, so a total is another cell
+	stored    bool           // the totals are in the view files
+	estimates bool           // some answers of a merge are estimates
+	unread    map[int]string // partitions of which the speed layer did not hold every record between the cuts, and why
+	book      *book
+	scratch   *algebra.State
 }
 
 // cell is one answer before the publish.
 type cell struct {
-	bucket int64
-	dims   []algebra.Value
-	exact  []algebra.Value // of the old snapshot, by measure; null where it had no such cell
+	place
+	exact  []algebra.Value // of the old snapshot, by measure; nil where it had no such cell
 	batch  *algebra.State
 	merged *algebra.State
 	speed  int64 // events that the speed layer saw
 }
 
-// periodsAtOnce bounds the cells in memory.
-const periodsAtOnce = 32
+// outcome is what the records make of a cell.
+type outcome struct {
+	exact []algebra.Value // by measure
+	state *algebra.State  // nil where nobody needs it
+}
+
+// Bounds of the cells in memory: periods that are compared at once, of days and of longer units.
+const (
+	daysAtOnce  = 32
+	longsAtOnce = 4
+)
 
 // reconcile writes the ledger of a job whose files are computed. What it finds stops no publish: the new answers come from the log alone.
 func (c *computation) reconcile(ctx context.Context, j *job) error {
 	if err := c.runner.step("before-reconcile"); err != nil {
 		return err
 	}
-	l := &Ledger{View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Parent: j.current.ID, From: j.current.Offsets(),
-		To: map[int]int64{}, Entries: []Entry{}}
-	for p, cut := range j.cuts {
-		l.To[p] = cut.Offset
+	b, began := newBook(j), time.Now()
+	earlier, err := j.earlierDefinition(ctx)
+	if err != nil {
+		return err
 	}
-	cmp := &comparison{job: j, conn: c.conn, plan: j.plan, full: j.plan.Sets()[0], ledger: l}
-	cmp.unit, cmp.grain = comparedGrain(j.view)
-	l.Grain = cmp.grain.Name
-	var err error
-	if l.Reason, err = cmp.untiled(ctx); err != nil {
-		l.Reason = err.Error()
+	if earlier != nil {
+		err = c.compareDefinitions(ctx, j, earlier, b)
+	} else {
+		err = c.compareLayers(ctx, j, b)
 	}
-	if l.Comparable = l.Reason == ""; l.Comparable {
-		var periods []period
-		for _, p := range j.periods {
-			if p.unit == cmp.unit {
-				periods = append(periods, p)
-			}
+	if err != nil {
+		return err
+	}
+	c.runner.cfg.Logger.Debug("reconciled", "view", j.view.Name, "cells", b.Cells, "changed", b.Changed, "seconds", time.Since(began).Seconds())
+	return b.put(ctx)
+}
+
+// comparedGrain is a grain that the ledger looks at, in the files of a unit.
+type comparedGrain struct {
+	unit  string
+	grain view.Grain
+}
+
+// comparedGrains are the coarsest grain of each unit's files: few cells, and every record is in one of each.
+func comparedGrains(v *view.View) []comparedGrain {
+	var list []comparedGrain
+	for _, u := range units {
+		if grains := grainsOf(v, u.name); len(grains) > 0 {
+			list = append(list, comparedGrain{u.name, grains[len(grains)-1]})
 		}
-		for some := range slices.Chunk(periods, periodsAtOnce) {
-			if err := cmp.compare(ctx, some); errors.Is(err, errSpeed) && ctx.Err() == nil {
-				l.incomparable(err.Error())
-				break
-			} else if err != nil {
+	}
+	return list
+}
+
+// compareLayers compares the answers of both layers before the publish with those of batch after it.
+func (c *computation) compareLayers(ctx context.Context, j *job, b *book) error {
+	unread, err := j.untiled(ctx)
+	if err != nil {
+		return err
+	}
+	if j.current.Run == firstRun && len(unread) == len(j.cuts) && len(unread) > 0 {
+		// Nothing was answered before, so that nothing changed: the first run over a long history need not list all of it.
+		b.Comparable, b.Reason = false, "there was no answer before: "+reasons(unread)
+		return nil
+	}
+	for {
+		err := c.compareGrains(ctx, j, b, unread)
+		var failed *speedError
+		if ctx.Err() == nil && errors.As(err, &failed) && unread[failed.partition] == "" {
+			// All again without the partition, as a query would have answered.
+			unread[failed.partition] = failed.Error()
+			b.erase()
+			continue
+		}
+		if len(unread) > 0 {
+			b.Comparable, b.Reason = false, reasons(unread)
+		}
+		return err
+	}
+}
+
+// reasons says why partitions are unread, those of one reason together.
+func reasons(unread map[int]string) string {
+	byReason := map[string][]string{}
+	for _, p := range slices.Sorted(maps.Keys(unread)) {
+		byReason[unread[p]] = append(byReason[unread[p]], fmt.Sprint(p))
+	}
+	list := make([]string, 0, len(byReason))
+	for reason, partitions := range byReason {
+		list = append(list, fmt.Sprintf("partition %s: %s", strings.Join(partitions, ", "), reason))
+	}
+	slices.Sort(list)
+	return strings.Join(list, "; ")
+}
+
+func (c *computation) compareGrains(ctx context.Context, j *job, b *book, unread map[int]string) error {
+	for _, g := range comparedGrains(j.view) {
+		cmp := &comparison{job: j, conn: c.conn, plan: j.plan, unit: g.unit, grain: g.grain, full: j.plan.Sets()[0], unread: unread, book: b, scratch: j.plan.New()}
+		cmp.totals = len(j.view.Dimensions) > 0
+		cmp.stored = slices.Contains(j.plan.Sets(), 0)
+		for i := range j.view.Measures {
+			cmp.estimates = cmp.estimates || !j.plan.Additive(i)
+		}
+		b.Grains = append(b.Grains, g.grain.Name)
+		atOnce := longsAtOnce
+		if g.unit == units[0].name {
+			atOnce = daysAtOnce
+		}
+		for some := range slices.Chunk(ofUnit(j.periods, g.unit), atOnce) {
+			if err := cmp.compare(ctx, some); err != nil {
 				return err
 			}
 		}
 	}
-	if !l.Comparable {
-		j.report.Note = "speed was not compared with batch: " + l.Reason
-	}
-	data, err := l.encode()
-	if err != nil {
-		return err
-	}
-	file, err := c.runner.cfg.Lake.PutFile(ctx, c.runner.cfg.Lake.RunKey(j.view.Name, j.view.Hash, j.options.RunID, "ledger.json"), data)
-	if err != nil {
-		return err
-	}
-	j.ledger = []lake.ViewFile{{Key: file.Key, Unit: "ledger", Rows: int64(len(l.Entries)), Bytes: file.Bytes, SHA256: file.SHA256}}
-	j.report.Changed, j.report.Unexplained, j.report.Comparable = l.Changed, l.Unexplained, l.Comparable
-	if l.Unexplained > 0 {
-		c.runner.cfg.Logger.Error("speed and batch disagree about the same records", "view", j.view.Name, "answers", l.Unexplained, "ledger", file.Key)
-	}
 	return nil
 }
 
-// comparedGrain is the coarsest grain of the shortest files that the view has: few cells, and every record is in one of them.
-func comparedGrain(v *view.View) (string, view.Grain) {
-	for _, u := range units {
-		if grains := grainsOf(v, u.name); len(grains) > 0 {
-			return u.name, grains[len(grains)-1]
+func ofUnit(periods []period, unit string) []period {
+	var of []period
+	for _, p := range periods {
+		if p.unit == unit {
+			of = append(of, p)
 		}
 	}
-	panic("BUG: a view without grains")
+	return of
 }
 
-// untiled says why the speed layer's epochs do not cover exactly the records between the two cuts; "" if they do.
-func (c *comparison) untiled(ctx context.Context) (string, error) {
-	for _, p := range slices.Sorted(maps.Keys(c.job.cuts)) {
-		from, to := c.from(p), c.job.cuts[p].Offset
-		if chunks := c.job.chunks[p]; c.job.current.Run == firstRun && len(chunks) > 0 && chunks[0].First < from {
-			return fmt.Sprintf("partition %d: the lake begins at offset %d, before the first snapshot's boundary %d", p, chunks[0].First, from), nil
+// untiled says of which partitions the speed layer's epochs do not cover exactly the records between the two cuts, and why.
+func (j *job) untiled(ctx context.Context) (map[int]string, error) {
+	unread := map[int]string{}
+	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
+		from, to := j.from(p), j.cuts[p].Offset
+		if chunks := j.chunks[p]; j.current.Run == firstRun && len(chunks) > 0 && chunks[0].First < min(from, to) {
+			unread[p] = fmt.Sprintf("the lake begins at offset %d, before the first snapshot's boundary %d", chunks[0].First, from)
+			continue
 		}
 		if from == to {
 			continue
 		}
-		m, ok, err := c.job.runner.cfg.Live.Peek(ctx, c.job.group(p))
+		m, ok, err := j.runner.cfg.Live.Peek(ctx, j.group(p))
 		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		case err != nil:
-			return "", err
+			unread[p] = err.Error()
 		case !ok:
-			return fmt.Sprintf("partition %d: the speed layer holds nothing", p), nil
+			unread[p] = "the speed layer holds nothing"
 		case !m.Holds(from) || !m.Holds(to):
-			return fmt.Sprintf("partition %d: the speed layer has the epochs %v, which do not tile the offsets from %d to %d", p, m.Starts, from, to), nil
+			unread[p] = fmt.Sprintf("the speed layer has the epochs %v, which do not tile the offsets from %d to %d", m.Starts, from, to)
 		}
 	}
-	return "", nil
+	return unread, nil
 }
 
-func (c *comparison) from(partition int) int64 {
-	if cut, ok := c.job.current.Cuts[partition]; ok {
+// from is V of the snapshot before.
+func (j *job) from(partition int) int64 {
+	if cut, ok := j.current.Cuts[partition]; ok {
 		return cut.Offset
 	}
-	return c.job.starts[partition]
+	return j.starts[partition]
 }
 
 // compare looks at the cells of some periods.
 func (c *comparison) compare(ctx context.Context, periods []period) error {
-	cells := map[string]*cell{}
-	if err := c.old(ctx, periods, cells); err != nil {
+	cells, err := c.before(ctx, periods)
+	if err != nil {
 		return err
 	}
-	for _, p := range slices.Sorted(maps.Keys(c.job.cuts)) {
-		if c.from(p) == c.job.cuts[p].Offset {
-			continue
-		}
-		if err := c.speed(ctx, p, periods, cells); err != nil {
-			return err
-		}
+	priors, err := c.priors(ctx, periods)
+	if err != nil {
+		return err
 	}
-	after := c.plan.New()
-	var a, b []byte
-	err := c.rows(ctx, c.job.files, periods, func(bucket int64, key []byte, row algebra.Row, events int) error {
-		before := cells[string(key)]
+	sums := map[int64]*algebra.State{} // of totals that are not stored
+	err = c.rows(ctx, c.job.files, periods, func(r *storedRow) error {
+		before := cells[r.name]
 		if before == nil {
-			before = c.empty(bucket, row)
+			before = c.empty(r.bucket, r.total, r.dims())
 		}
-		delete(cells, string(key))
-		if err := c.plan.ReadState(row, events, after); err != nil {
+		delete(cells, r.name)
+		after, err := c.outcome(r)
+		if err != nil {
 			return err
 		}
-		a, b = c.plan.Append(a[:0], before.merged), c.plan.Append(b[:0], after)
-		c.judge(before, c.exacts(row, events), bytes.Equal(a, b))
+		if c.totals && !c.stored {
+			if sums[r.bucket] == nil {
+				sums[r.bucket] = c.plan.New()
+			}
+			c.plan.Merge(sums[r.bucket], after.state)
+		}
+		c.judge(before, c.prior(priors, before, r.name), after)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, key := range slices.Sorted(maps.Keys(cells)) {
-		// Answers that the new snapshot has not at all.
-		c.judge(cells[key], make([]algebra.Value, len(c.job.view.Measures)), false)
+	for bucket, state := range sums {
+		name := totalName(bucket)
+		before := cells[name]
+		if before == nil {
+			before = c.empty(bucket, true, nil)
+		}
+		delete(cells, name)
+		c.judge(before, c.prior(priors, before, name), c.final(state))
+	}
+	// Answers that the new snapshot has not at all.
+	for _, name := range slices.Sorted(maps.Keys(cells)) {
+		c.judge(cells[name], c.prior(priors, cells[name], name), c.nothing())
 	}
 	return nil
 }
 
-// judge notes the measures of a cell whose answers changed.
-func (c *comparison) judge(before *cell, after []algebra.Value, sameState bool) {
-	c.ledger.Cells++
+// judge notes the measures of a cell whose answers changed. prior is what the records make of it with the repeats that the snapshot
+// before left out, nil where these are the same.
+func (c *comparison) judge(before *cell, prior *outcome, after outcome) {
+	c.book.Cells++
 	for i := range c.job.view.Measures {
 		m := &c.job.view.Measures[i]
 		if m.Agg == view.Derived {
 			continue
 		}
-		was := c.plan.Combine(before.exact[i], before.batch, before.merged, i, before.speed)
-		if same(was, after[i]) {
+		was := c.answer(before, i)
+		if same(was, after.exact[i]) {
 			continue
 		}
-		e := Entry{Time: time.UnixMicro(before.bucket).UTC(), Dimensions: map[string]algebra.Value{}, Measure: m.Name, Before: was.Value, After: after[i],
-			Class: Unexplained}
-		for k, d := range before.dims {
-			e.Dimensions[c.job.view.Dimensions[k].Name] = d
+		counted := after // by whom batch and speed agree about which records count
+		if prior != nil {
+			counted = *prior
 		}
-		if d := number(after[i]) - number(was.Value); !math.IsNaN(d) && !math.IsInf(d, 0) {
-			e.Difference = d
+		steps := []step{{value: was.Value}}
+		if !same(was, counted.exact[i]) {
+			steps = append(steps, step{c.cause(before, was, counted), counted.exact[i]})
 		}
-		if sameState && !was.Exact {
-			e.Class = SketchError
+		if prior != nil && (len(steps) == 1 || algebra.Compare(counted.exact[i], after.exact[i]) != 0) {
+			steps = append(steps, step{ledger.BatchDedup, after.exact[i]})
 		}
-		c.ledger.add(e)
+		c.book.add(before.place, m, steps)
 	}
+}
+
+// answer is what a query answered for a measure of a cell before the publish.
+func (c *comparison) answer(before *cell, measure int) algebra.Answer {
+	if before.merged.Events() == 0 && before.exact == nil {
+		return algebra.Answer{Exact: true} // there was no row
+	}
+	if before.exact == nil {
+		return c.plan.Combine(algebra.Null(), before.batch, before.merged, measure, before.speed)
+	}
+	return c.plan.Combine(before.exact[measure], before.batch, before.merged, measure, before.speed)
+}
+
+// cause is why an answer was not what the same records, by batch's account, make of it.
+func (c *comparison) cause(before *cell, was algebra.Answer, counted outcome) ledger.Class {
+	if !was.Exact && counted.state != nil && bytes.Equal(c.plan.Append(nil, before.merged), c.plan.Append(nil, counted.state)) {
+		return ledger.SketchError
+	}
+	if len(c.unread) > 0 {
+		return ledger.Coverage
+	}
+	return ledger.Unexplained
 }
 
 // same says whether an answer stayed what it was; sums of doubles up to the order in which they were added.
@@ -206,134 +307,8 @@ func same(was algebra.Answer, now algebra.Value) bool {
 		return was.Value.IsNull() == now.IsNull()
 	}
 	if !was.Exact && was.Bound == 0 {
-		a, b := number(was.Value), number(now)
+		a, b := was.Value.Float64(), now.Float64()
 		return a == b || math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b))
 	}
 	return algebra.Compare(was.Value, now) == 0
-}
-
-func number(v algebra.Value) float64 {
-	switch v.Kind() {
-	case view.Int64, view.Decimal, view.Int128, view.Double:
-		return v.Float64()
-	}
-	return 0
-}
-
-// old reads the cells of the snapshot before.
-func (c *comparison) old(ctx context.Context, periods []period, cells map[string]*cell) error {
-	return c.rows(ctx, c.job.current.Files, periods, func(bucket int64, key []byte, row algebra.Row, events int) error {
-		cell := c.empty(bucket, row)
-		cell.exact = c.exacts(row, events)
-		c.plan.MergeRow(cell.batch, row, events)
-		c.plan.MergeRow(cell.merged, row, events)
-		cells[string(key)] = cell
-		return nil
-	})
-}
-
-func (c *comparison) empty(bucket int64, row algebra.Row) *cell {
-	cell := &cell{bucket: bucket, exact: make([]algebra.Value, len(c.job.view.Measures)), batch: c.plan.New(), merged: c.plan.New()}
-	if row != nil {
-		cell.dims = slices.Clone(c.plan.ReadKey(row, firstDimension, nil))
-	}
-	return cell
-}
-
-// errSpeed says that the speed layer could not be read, which is a reason to compare nothing and not to publish nothing.
-var errSpeed = errors.New("speed layer cannot be read")
-
-// speed merges the cells of the closed epochs of a partition into cells.
-func (c *comparison) speed(ctx context.Context, partition int, periods []period, cells map[string]*cell) error {
-	v := c.from(partition)
-	loc := c.job.view.Location
-	reply, err := c.job.runner.cfg.Live.Read(ctx, c.job.group(partition), live.ReadRequest{
-		V: v, Grain: c.grain.Name, MinChunk: c.grain.Chunk(c.grain.Floor(periods[0].from, loc)), MaxChunk: c.grain.Chunk(periods[len(periods)-1].to - 1),
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errSpeed, err)
-	}
-	if reply.Served != live.ServedWhole {
-		return fmt.Errorf("%w: partition %d from offset %d: %s %s", errSpeed, partition, v, reply.Served, reply.Lost)
-	}
-	state := c.plan.New()
-	for _, chunk := range reply.Chunks {
-		if chunk.ID.Start >= c.job.cuts[partition].Offset {
-			continue // younger than the cut
-		}
-		for i, field := range chunk.Cells.Fields {
-			bucket, dims, err := live.SplitField(field)
-			if err != nil {
-				return err
-			}
-			if !slices.ContainsFunc(periods, func(p period) bool { return bucket >= p.from && bucket < p.to }) {
-				continue
-			}
-			if err := c.plan.Decode(chunk.Cells.Values[i], state); err != nil {
-				return err
-			}
-			key := string(field)
-			if cells[key] == nil {
-				values, err := algebra.DecodeKey(dims)
-				if err != nil {
-					return err
-				}
-				cells[key] = c.empty(bucket, nil)
-				cells[key].dims = values
-			}
-			c.plan.Merge(cells[key].merged, state)
-			cells[key].speed += state.Events()
-		}
-	}
-	return nil
-}
-
-// firstDimension is the first dimension's column in a view file, after _grain, _set and _bucket.
-const firstDimension = 3
-
-// rows calls f for each cell of some periods in view files: its bucket, its name, its row, and the column of `_events` in it.
-func (c *comparison) rows(ctx context.Context, files []lake.ViewFile, periods []period, f func(bucket int64, key []byte, row algebra.Row, events int) error) error {
-	wanted := map[string]bool{}
-	for _, p := range periods {
-		wanted[p.name] = true
-	}
-	var paths []string
-	for _, file := range files {
-		if file.Unit == c.unit && wanted[file.Period] {
-			path, err := c.job.runner.cfg.Lake.Fetch(ctx, file.Key, file.SHA256)
-			if err != nil {
-				return err
-			}
-			paths = append(paths, path)
-		}
-	}
-	if len(paths) == 0 {
-		return nil
-	}
-	sql := fmt.Sprintf("SELECT * FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set = %d", listOf(paths), quoteText(c.grain.Name), c.full)
-	var key []byte
-	return c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
-		for i := range rows.Len() {
-			row := rows.Row(i)
-			bucket := row.Int64(firstDimension - 1)
-			key = live.AppendField(key[:0], bucket, c.plan.AppendRowKey(nil, row, firstDimension))
-			if err := f(bucket, key, row, firstDimension+len(c.job.view.Dimensions)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// exacts reads the exact answers of a row, by measure.
-func (c *comparison) exacts(row algebra.Row, events int) []algebra.Value {
-	values := make([]algebra.Value, len(c.job.view.Measures))
-	col := events + len(c.plan.StateColumns())
-	for i := range c.job.view.Measures {
-		if c.job.view.Measures[i].Agg != view.Derived {
-			values[i] = algebra.ReadValue(row, col, c.plan.ExactType(i))
-			col++
-		}
-	}
-	return values
 }

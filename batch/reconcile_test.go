@@ -4,14 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/speed"
 )
 
-// ledger reads what the last run wrote about speed and batch.
-func (w *world) ledger() Ledger {
+// ledger reads what the last run wrote about the answers before and after, in which every difference is the sum of its parts.
+func (w *world) ledger() *ledger.Ledger {
 	w.t.Helper()
 	m := w.current()
 	if len(m.Ledger) != 1 {
@@ -21,19 +27,95 @@ func (w *world) ledger() Ledger {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var l struct {
-		Ledger
-		Entries []struct {
-			Class Class `json:"class"`
-		} `json:"entries"`
-	}
-	if err := json.Unmarshal(data, &l); err != nil {
+	l, err := ledger.Decode(data)
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, e := range l.Entries {
-		l.Ledger.Entries = append(l.Ledger.Entries, Entry{Class: e.Class})
+		w.sums(&e)
 	}
-	return l.Ledger
+	return l
+}
+
+// sums checks that an entry's parts sum to its difference, to the last digit unless they are doubles.
+func (w *world) sums(e *ledger.Entry) {
+	w.t.Helper()
+	kind := view.Type{Kind: view.Decimal, Precision: 38, Scale: 6}
+	if len(e.Parts) == 0 {
+		w.t.Fatalf("nothing explains %+v", e)
+	}
+	if string(e.Difference) == "null" {
+		for _, p := range e.Parts {
+			if string(p.Amount) != "null" && len(e.Parts) == 1 {
+				w.t.Fatalf("no difference, but a part: %s", text(e))
+			}
+		}
+		return
+	}
+	if e.Measure == "p90" {
+		sum := 0.0
+		for _, p := range e.Parts {
+			sum += w.float(p.Amount)
+		}
+		if d := w.float(e.Difference); math.Abs(sum-d) > 1e-9*(1+math.Abs(d)) {
+			w.t.Fatalf("the parts sum to %v: %s", sum, text(e))
+		}
+		return
+	}
+	exact := func(raw json.RawMessage) algebra.Int128 {
+		v, err := algebra.ParseValue(strings.Trim(string(raw), `"`), kind)
+		if err != nil {
+			w.t.Fatalf("%s: %v", text(e), err)
+		}
+		return v.Int128()
+	}
+	var sum algebra.Int128
+	for _, p := range e.Parts {
+		sum, _ = sum.Add(exact(p.Amount))
+	}
+	if sum != exact(e.Difference) {
+		w.t.Fatalf("the parts sum to %s: %s", sum, text(e))
+	}
+}
+
+func (w *world) float(raw json.RawMessage) float64 {
+	var x float64
+	if err := json.Unmarshal(raw, &x); err != nil {
+		w.t.Fatal(err)
+	}
+	return x
+}
+
+func text(e *ledger.Entry) string {
+	data, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+// classes are the causes that a ledger names, in the order of the alphabet.
+func classes(l *ledger.Ledger) string {
+	var names []string
+	for class, n := range l.Classes {
+		if n > 0 {
+			names = append(names, string(class))
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// entry finds the entry of a measure's total, or of one country.
+func (w *world) entry(l *ledger.Ledger, grain, measure, country string) *ledger.Entry {
+	w.t.Helper()
+	for i, e := range l.Entries {
+		if e.Grain == grain && e.Measure == measure && e.Total == (country == "") && (e.Total || string(e.Dimensions["country"]) == `"`+country+`"`) {
+			return &l.Entries[i]
+		}
+	}
+	w.t.Fatalf("no entry of %s by %s in %q", measure, grain, country)
+	return nil
 }
 
 // accelerate runs the speed layer until it has counted all that was sent.
@@ -75,13 +157,11 @@ func TestTheLedgerExplainsEveryChangedAnswer(t *testing.T) {
 		w.run(RunOptions{Full: round == 2})
 		w.sameAsNaive(w.current())
 		l := w.ledger()
-		if !l.Comparable || l.Cells == 0 || l.Unexplained != 0 || l.Changed == 0 {
+		if !l.Comparable || l.Cells == 0 || l.Changed == 0 || classes(l) != "sketch_error" || l.Classes[ledger.SketchError] != l.Changed {
 			t.Fatalf("round %d: %+v", round, l)
 		}
-		for _, e := range l.Entries {
-			if e.Class != SketchError {
-				t.Fatalf("round %d: class %q", round, e.Class)
-			}
+		if !slices.Equal(l.Grains, []string{"1d", "1w", "1mo"}) {
+			t.Fatalf("round %d: compared the grains %v", round, l.Grains)
 		}
 	}
 }
@@ -93,17 +173,124 @@ func TestTheLedgerNamesWhatSpeedLostAsUnexplained(t *testing.T) {
 	w.speedAt(1, w.sent[1])
 	w.archiveAll(nil)
 	report := w.run(RunOptions{})
-	if l := w.ledger(); !l.Comparable || l.Unexplained == 0 || report.Views[0].Unexplained != l.Unexplained {
+	l := w.ledger()
+	if !l.Comparable || l.Unexplained == 0 || classes(l) != "unexplained" || report.Views[0].Unexplained != l.Unexplained {
 		t.Fatalf("%+v", l)
+	}
+	if total := w.entry(l, "1d", "lines", ""); string(total.Before) != "null" || string(total.Difference) != string(total.After) {
+		t.Fatal(text(total))
 	}
 }
 
-func TestEpochsThatDoNotTileAreNotCompared(t *testing.T) {
+func TestAPartialAnswerIsOfTheClassCoverage(t *testing.T) {
 	w := newWorld(t).withRuns()
 	w.produce(100, 76, 1)
 	w.archiveAll(nil)
 	w.run(RunOptions{}) // the speed layer holds nothing
-	if l := w.ledger(); l.Comparable || l.Reason == "" || l.Changed != 0 {
+	if l := w.ledger(); l.Comparable || !strings.Contains(l.Reason, "partition 0, 1: the speed layer holds nothing") || l.Changed != 0 {
+		t.Fatalf("nothing was answered before: %+v", l)
+	}
+	w.produce(100, 77, 1)
+	w.accelerate()
+	w.archiveAll(nil)
+	// The state of one partition begins anew behind the boundary: what a query answers lacks it.
+	if _, _, err := w.live.Take(t.Context(), w.group(0), w.sent[0], w.progressAt(0, w.sent[0]), "thief", "another life"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(RunOptions{})
+	l := w.ledger()
+	if l.Comparable || !strings.Contains(l.Reason, "partition 0") || strings.Contains(l.Reason, "partition 1") || l.Classes[ledger.Coverage] == 0 || l.Unexplained != 0 {
 		t.Fatalf("%+v", l)
+	}
+	w.sameAsNaive(w.current())
+}
+
+func TestALedgerIsBoundedAndItsCountsGoOn(t *testing.T) {
+	w := newWorld(t).withRuns()
+	b := newBook(&job{view: w.project.Views[0], options: &RunOptions{}, current: w.current()})
+	m := &w.project.Views[0].Measures[1]
+	for i := range entriesLimit + 10 {
+		b.add(place{grain: "1d", bucket: int64(i)}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}})
+	}
+	b.add(place{grain: "1d"}, m, []step{{value: algebra.Int64Value(1)}, {ledger.Unexplained, algebra.Int64Value(3)}, {ledger.BatchDedup, algebra.Int64Value(2)}})
+	b.add(place{grain: "1d", total: true}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}})
+	if len(b.Entries) != entriesLimit+2 || b.Changed != entriesLimit+12 || b.Classes[ledger.SketchError] != entriesLimit+11 || b.Unexplained != 1 {
+		t.Fatalf("%d entries of %d changes, %v", len(b.Entries), b.Changed, b.Classes)
+	}
+}
+
+// canonical is as much of a view's canonical bytes as its files need to be read.
+func canonical(v *view.View) []byte {
+	d := earlier{Zone: v.Timezone, Dimensions: []earlierColumn{}}
+	for _, dim := range v.Dimensions {
+		d.Dimensions = append(d.Dimensions, earlierColumn{dim.Name, dim.Type})
+	}
+	for _, g := range v.Grains {
+		d.Grains = append(d.Grains, g.Name)
+	}
+	for _, m := range v.Measures {
+		d.Measures = append(d.Measures, earlierMeasure{earlierColumn{m.Name, m.Type}, m.Agg})
+	}
+	data, err := json.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+func TestAChangedDefinitionIsAClassOfItsOwn(t *testing.T) {
+	w := newWorld(t).withRuns()
+	first := w.project.Views[0]
+	first.Canonical = canonical(first)
+	w.produce(300, 78, 3)
+	w.accelerate()
+	w.archiveAll(nil)
+	w.run(RunOptions{})
+	before := w.current()
+
+	second := testView(t, w.project.Sources[0])
+	second.Hash, second.Where = strings.Repeat("cd", 32), "price >= 50"
+	second.Measures = append(second.Measures[1:], view.Measure{Name: "biggest", Agg: view.Max, Expr: "price", Type: second.Measures[0].Input, Input: second.Measures[0].Input})
+	second.Canonical = canonical(second)
+	w.project.Views = []*view.View{second}
+	w.run(RunOptions{})
+	l := w.ledger()
+	if !l.Comparable || l.Parent != before.ID || l.ParentDefinition != first.Hash || classes(l) != "definition_change" {
+		t.Fatalf("%+v", l)
+	}
+	sum, countries, want := int64(0), 0, int64(0)
+	for _, e := range l.Entries {
+		switch {
+		case e.Measure == "biggest":
+			t.Fatalf("a new measure has no answer before: %s", text(&e))
+		case e.Grain == "1mo" && e.Measure == "lines" && e.Total:
+			sum += int64(w.float(e.Difference))
+		case e.Grain == "1mo" && e.Measure == "customers":
+			countries++
+		}
+	}
+	for _, row := range queryRows(t, "SELECT CAST(-count(*) AS VARCHAR) FROM "+w.lakeRows()+" WHERE NOT _duplicate AND price >= 1 AND price < 50") {
+		want = int64(w.float(json.RawMessage(row)))
+	}
+	if sum != want || countries == 0 {
+		t.Fatalf("the totals moved by %d and should have by %d; %d countries", sum, want, countries)
+	}
+
+	// Other dimensions, and a day that got records meanwhile: totals are compared, of the other days.
+	third := testView(t, w.project.Sources[0])
+	third.Hash, third.Dimensions = strings.Repeat("ef", 32), nil
+	third.Canonical = canonical(third)
+	w.project.Views = []*view.View{third}
+	w.produce(20, 79, 1)
+	w.archiveAll(nil)
+	w.run(RunOptions{})
+	l = w.ledger()
+	if l.Comparable || !strings.Contains(l.Reason, "got records") || l.ParentDefinition != second.Hash || classes(l) != "definition_change" {
+		t.Fatalf("%+v", l)
+	}
+	for _, e := range l.Entries {
+		if !e.Total || e.Measure != "lines" || e.Grain != "1d" || e.Time.Before(day.AddDate(0, 0, 1).Add(-time.Hour)) {
+			t.Fatalf("%s", text(&e))
+		}
 	}
 }

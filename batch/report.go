@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
 )
 
 // Report says what a run did.
@@ -20,25 +21,27 @@ type Report struct {
 
 // ViewReport says what a run did for one view.
 type ViewReport struct {
-	View        string        `json:"view"`
-	Snapshot    string        `json:"snapshot,omitempty"` // id; "" = none was published
-	Parent      string        `json:"parent,omitempty"`   // the snapshot that it was planned against
-	Cuts        map[int]int64 `json:"cuts,omitempty"`     // V, by partition
-	Periods     int           `json:"periods"`            // that were computed
-	NewFiles    int           `json:"new_files"`          // that were written for them
-	Files       int           `json:"files"`              // of the snapshot
-	Events      int64         `json:"events"`             // below V, duplicates among them
-	Duplicates  int64         `json:"duplicates"`
-	Late        int64         `json:"late"`
-	Dead        int64         `json:"dead"`
-	Dropped     int           `json:"dropped_epochs"`
-	Comparable  bool          `json:"comparable"`      // whether speed's answers could be compared
-	Changed     int           `json:"changed_answers"` // at the grain of the ledger
-	Unexplained int           `json:"unexplained"`     // of them; must be zero
-	Ledger      string        `json:"ledger,omitempty"`
-	Seconds     float64       `json:"seconds"` // of computing
-	Note        string        `json:"note,omitempty"`
-	Error       string        `json:"error,omitempty"`
+	View        string               `json:"view"`
+	Snapshot    string               `json:"snapshot,omitempty"` // id; "" = none was published
+	Parent      string               `json:"parent,omitempty"`   // the snapshot that it was planned against
+	Cuts        map[int]int64        `json:"cuts,omitempty"`     // V, by partition
+	Periods     int                  `json:"periods"`            // that were computed
+	NewFiles    int                  `json:"new_files"`          // that were written for them
+	Files       int                  `json:"files"`              // of the snapshot
+	Events      int64                `json:"events"`             // below V, duplicates among them
+	Duplicates  int64                `json:"duplicates"`
+	Late        int64                `json:"late"`
+	Dead        int64                `json:"dead"`
+	Dropped     int                  `json:"dropped_epochs"`
+	Comparable  bool                 `json:"comparable"`        // whether speed's answers could be compared
+	Changed     int                  `json:"changed_answers"`   // at the grain of the ledger
+	Unexplained int                  `json:"unexplained"`       // of them; must be zero
+	Classes     map[ledger.Class]int `json:"classes,omitempty"` // changed answers by cause
+	Repeats     int64                `json:"repeats,omitempty"` // events that batch_dedup: full leaves out beside the duplicates
+	Ledger      string               `json:"ledger,omitempty"`
+	Seconds     float64              `json:"seconds"` // of computing
+	Note        string               `json:"note,omitempty"`
+	Error       string               `json:"error,omitempty"`
 }
 
 func (v *ViewReport) describe(m *lake.Manifest) {
@@ -68,7 +71,14 @@ func (r Report) String() string {
 		case v.Unexplained > 0:
 			fmt.Fprintf(&b, "  %d of %d changed answers are UNEXPLAINED: see %s\n", v.Unexplained, v.Changed, v.Ledger)
 		case v.Changed > 0:
-			fmt.Fprintf(&b, "  %d estimates became exact\n", v.Changed)
+			var causes []string
+			for _, class := range slices.Sorted(maps.Keys(v.Classes)) {
+				causes = append(causes, fmt.Sprintf("%d by %s", v.Classes[class], strings.ReplaceAll(string(class), "_", " ")))
+			}
+			fmt.Fprintf(&b, "  %d answers changed: %s\n", v.Changed, strings.Join(causes, ", "))
+		}
+		if v.Repeats > 0 {
+			fmt.Fprintf(&b, "  %d repeats beyond the horizon or across partitions are left out\n", v.Repeats)
 		}
 		if v.Note != "" {
 			fmt.Fprintf(&b, "  %s\n", v.Note)

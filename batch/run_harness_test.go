@@ -147,6 +147,14 @@ func (w *world) content(m *lake.Manifest) []string {
 // answers is what a naive query over the records below the cuts says: events and revenue by hour and country.
 func (w *world) naive(m *lake.Manifest) []string {
 	w.t.Helper()
+	return queryRows(w.t, fmt.Sprintf(`SELECT CAST(row(epoch_us(date_trunc('hour', make_timestamp(epoch_us(_event_time)))), country, count(*), CAST(sum(price) AS DECIMAL(18,2)), count(DISTINCT customer)) AS VARCHAR)
+		FROM %s WHERE NOT _duplicate AND price >= 1 AND CASE _partition WHEN 0 THEN _offset < %d ELSE _offset < %d END
+		GROUP BY date_trunc('hour', make_timestamp(epoch_us(_event_time))), country ORDER BY 1`, w.lakeRows(), m.Cuts[0].Offset, m.Cuts[1].Offset))
+}
+
+// lakeRows is the relation of all rows that the lake holds.
+func (w *world) lakeRows() string {
+	w.t.Helper()
 	var paths []string
 	for object, err := range w.store.List(w.t.Context(), "lake/") {
 		if err != nil {
@@ -164,9 +172,7 @@ func (w *world) naive(m *lake.Manifest) []string {
 			paths = append(paths, path)
 		}
 	}
-	return queryRows(w.t, fmt.Sprintf(`SELECT CAST(row(epoch_us(date_trunc('hour', make_timestamp(epoch_us(_event_time)))), country, count(*), CAST(sum(price) AS DECIMAL(18,2)), count(DISTINCT customer)) AS VARCHAR)
-		FROM read_parquet(%s, hive_partitioning = false, union_by_name = true) WHERE NOT _duplicate AND price >= 1 AND CASE _partition WHEN 0 THEN _offset < %d ELSE _offset < %d END
-		GROUP BY date_trunc('hour', make_timestamp(epoch_us(_event_time))), country ORDER BY 1`, listOf(paths), m.Cuts[0].Offset, m.Cuts[1].Offset))
+	return "read_parquet(" + listOf(paths) + ", hive_partitioning = false, union_by_name = true)"
 }
 
 // hourly is the same of a snapshot.

@@ -36,16 +36,17 @@ var allowed = map[string][]string{
 	"internal/stream":       {},
 	"internal/embedded":     {},
 	"internal/lake":         {"internal/view", "internal/algebra", "internal/intake"},
+	"internal/ledger":       {},
 	"internal/live":         {"internal/intake"},
 	"internal/testservices": {},
 	"internal/seamtest":     {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live", "internal/embedded", "internal/feed", "speed", "batch", "serving"},
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
-	"batch":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
-	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
+	"batch":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
+	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
 }
 
 // pure packages do no I/O, start no goroutine and read no clock.
-var pure = []string{"internal/algebra", "internal/view", "internal/intake"}
+var pure = []string{"internal/algebra", "internal/view", "internal/intake", "internal/ledger"}
 
 var impure = []string{"os", "net", "net/http", "io/fs", "os/exec", "syscall", "context", "sync", "log", "log/slog"}
 

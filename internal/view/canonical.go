@@ -47,6 +47,7 @@ type canonicalView struct {
 	Dimensions []canonicalDimension `json:"dimensions"`
 	Grains     []string             `json:"grains"`
 	Measures   []canonicalMeasure   `json:"measures"`
+	BatchDedup string               `json:"batch_dedup,omitempty"`
 }
 
 type canonicalDimension struct {
@@ -66,7 +67,8 @@ type canonicalMeasure struct {
 }
 
 // Canonical returns the bytes that are hashed and kept in the lake: all that decides how a record is decoded, which are duplicates
-// and which are late. Partitions and Key, which matter only to producers, are not in it. Equal definitions have equal bytes.
+// and which are late. Partitions and Key, which matter only to producers, are not in it, nor is FullDedup, which only batch looks at when
+// it answers: a chunk is the same with and without it. Equal definitions have equal bytes.
 func (s *Source) Canonical() []byte {
 	c := canonicalSource{
 		Name: s.Name, Topic: s.Topic, Format: s.Format,
@@ -114,11 +116,15 @@ func ParseSource(canonical []byte) (*Source, error) {
 }
 
 // seal fills in what follows from the definition: canonical bytes, hash, base. Descriptions, units, derived measures, max_values and services are not in
-// them: changing those leaves every cell what it is.
+// them: changing those leaves every cell what it is. batch_dedup is in them although the speed layer is the same with and without it: it
+// decides what a cell of batch holds, and under one hash an incremental run has to find the periods of the snapshot before counted its way.
 func (v *View) seal() {
 	c := canonicalView{
 		Algebra: AlgebraVersion, Source: v.Source.Canonical(), Where: v.Where, Zone: v.Timezone, ZoneRules: rules(v.Timezone),
 		Dimensions: []canonicalDimension{}, Measures: []canonicalMeasure{},
+	}
+	if v.Source.FullDedup {
+		c.BatchDedup = "full"
 	}
 	for _, d := range v.Dimensions {
 		c.Dimensions = append(c.Dimensions, canonicalDimension{d.Name, d.Expr, d.Type})

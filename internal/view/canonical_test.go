@@ -88,6 +88,8 @@ func TestHashChangesWithWhatCellsHoldAndWithNothingElse(t *testing.T) {
 		{true, "max_ahead: 1m", "max_ahead: 2m", false},
 		{true, "dedup_horizon: 2d", "dedup_horizon: 3d", false},
 		{true, "dedup_records: 1000", "dedup_records: 1001", false},
+		{true, "event_id: line_id", "event_id: line_id\n    batch_dedup: full", false},
+		{true, "event_id: line_id", "event_id: line_id\n    batch_dedup: horizon", true},
 		{true, "event_id: line_id", "event_id: invoice_no", false},
 		{true, "from: price.net", "from: price.gross", false},
 		{true, "default: 0.5", "default: 0.6", false},

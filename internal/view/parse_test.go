@@ -175,6 +175,7 @@ func TestEachMistakeOfServicesAndSourcesIsToldOnce(t *testing.T) {
 		{"timezone: Europe/London", "timezone: Local", `differs from machine to machine`},
 		{"line_id: string", "line_id: string?", `event_id "line_id" may be null`},
 		{"event_id: line_id", "event_id: ratio", "may be null"},
+		{"event_id: line_id", "event_id: line_id\n    batch_dedup: ful", `unknown batch_dedup "ful": write full`},
 		{"dedup_horizon: 2d", "dedup_horizon: 0s", `is too short: it is at least 1s`},
 		{"lateness: 15m", "lateness: -1m", `is no duration`},
 		{"quantity: bigint", "quantity: number", `field quantity: unknown type "number": write int64`},

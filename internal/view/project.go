@@ -55,6 +55,7 @@ type Source struct {
 	EventID      string // field holding the dedup key; "" = no dedup
 	DedupHorizon time.Duration
 	DedupRecords int64
+	FullDedup    bool // batch_dedup: full: batch removes repeats beyond the horizon, and across partitions, too
 	Lateness     time.Duration
 	MaxAhead     time.Duration
 	Fields       []Field // in the order of the file

@@ -1,0 +1,206 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// repeats is what `batch_dedup: full` leaves out of a job: of all events of one id that are no duplicates within the horizon, every one
+// but the first by (record timestamp, partition, offset). Which one is the first is a function of the records below the cut, so that a
+// later cut may keep another: `now` says what is left out below this job's cuts, `before` what the snapshot before left out.
+type repeats struct {
+	table    string // _partition, _offset, event_us, now, before
+	priors   string // answers of the buckets that moved, as they are with the repeats of before; columns of a view file
+	now      int64  // rows
+	moved    bool   // some row is left out now and was not before, or the other way round
+	affected map[string]map[int64]bool
+}
+
+// idsTable holds the events whose id occurs more than once below the highest cuts of any job.
+const idsTable = "repeated_ids"
+
+// findRepeats scans the id column of the whole lake, and adds the periods of old events that are left out, or no longer, to the plans.
+func (c *computation) findRepeats(ctx context.Context) error {
+	if !c.jobs[0].view.Source.FullDedup {
+		return nil
+	}
+	began := time.Now()
+	scan, err := c.scanIDs(ctx)
+	if err != nil {
+		return fmt.Errorf("look for repeats in the whole lake: %w", err)
+	}
+	sql := fmt.Sprintf("CREATE OR REPLACE TEMP VIEW all_ids AS %s; CREATE OR REPLACE TEMP TABLE %s AS SELECT * FROM all_ids WHERE id IN (SELECT id FROM all_ids GROUP BY id HAVING count(*) > 1)",
+		scan, idsTable)
+	if err := c.conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("look for repeats in the whole lake: %w", err)
+	}
+	for i, j := range c.jobs {
+		j.do(func() error { return c.jobRepeats(ctx, j, i) })
+	}
+	c.runner.cfg.Logger.Debug("repeats found", "source", c.jobs[0].view.Source.Name, "seconds", time.Since(began).Seconds())
+	return nil
+}
+
+// scanIDs is a query over the ids of all events below the highest cuts that are no duplicates within the horizon.
+func (c *computation) scanIDs(ctx context.Context) (string, error) {
+	src := c.jobs[0].view.Source
+	field := &src.Fields[src.Field(src.EventID)]
+	byDefinition := map[string][]*lake.ChunkFile{}
+	for p, chunks := range c.chunks {
+		for i := range chunks {
+			for k := range chunks[i].Files {
+				if file := &chunks[i].Files[k]; !file.Dead && file.First < c.cuts[p] {
+					byDefinition[chunks[i].Definition] = append(byDefinition[chunks[i].Definition], file)
+				}
+			}
+		}
+	}
+	scans := []string{fmt.Sprintf("SELECT CAST(NULL AS %s) AS id, CAST(0 AS BIGINT) AS ts, CAST(0 AS INTEGER) AS p, CAST(0 AS BIGINT) AS o, CAST(0 AS BIGINT) AS event_us WHERE FALSE", field.Type.SQL())}
+	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
+		if definition != src.Hash() {
+			f, err := feedOf(ctx, c.runner.cfg.Lake, definition)
+			if err != nil {
+				return "", err
+			}
+			if f.source.Field(field.Name) < 0 {
+				continue // the events of that time have no id
+			}
+		}
+		paths, err := c.fetch(ctx, byDefinition[definition])
+		if err != nil {
+			return "", err
+		}
+		id := quoteName(field.Name)
+		if field.Type.Kind == view.Timestamp {
+			id = "make_timestamp(epoch_us(" + id + "))"
+		}
+		scans = append(scans, fmt.Sprintf("SELECT CAST(%s AS %s), epoch_us(%s), %s, %s, epoch_us(%s) FROM read_parquet(%s, hive_partitioning = false) WHERE NOT %s AND %s IS NOT NULL AND %s",
+			id, field.Type.SQL(), lake.ColumnTimestamp, lake.ColumnPartition, lake.ColumnOffset, lake.ColumnEventTime, listOf(paths), lake.ColumnDuplicate, id,
+			belowOf(c.cuts, lake.ColumnPartition, lake.ColumnOffset)))
+	}
+	return strings.Join(scans, " UNION ALL "), nil
+}
+
+// belowOf is the condition that a record lies below the offset of its partition.
+func belowOf(cuts map[int]int64, partition, offset string) string {
+	if len(cuts) == 0 {
+		return "FALSE"
+	}
+	var b strings.Builder
+	b.WriteString("CASE " + partition)
+	for _, p := range slices.Sorted(maps.Keys(cuts)) {
+		fmt.Fprintf(&b, " WHEN %d THEN %s < %d", p, offset, cuts[p])
+	}
+	b.WriteString(" ELSE FALSE END")
+	return b.String()
+}
+
+// jobRepeats fills in what a job leaves out.
+func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error {
+	r := &repeats{table: fmt.Sprintf("repeats_%d", number), priors: fmt.Sprintf("priors_%d", number), affected: map[string]map[int64]bool{}}
+	now, before := map[int]int64{}, map[int]int64{}
+	for p, cut := range j.cuts {
+		now[p] = cut.Offset
+	}
+	if j.current.Run != firstRun { // S0 answers nothing, so it has left out nothing
+		before = j.current.Offsets()
+	}
+	columns := make([]string, 0, 16)
+	for _, col := range j.plan.ViewColumns() {
+		columns = append(columns, col.Name+" "+col.SQL)
+	}
+	a, b := belowOf(now, "p", "o"), belowOf(before, "p", "o")
+	sql := fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE %s AS SELECT * FROM (SELECT p AS _partition, o AS _offset, event_us,
+		%[2]s AND row_number() OVER (PARTITION BY id, %[2]s ORDER BY ts, p, o) > 1 AS now,
+		%[3]s AND row_number() OVER (PARTITION BY id, %[3]s ORDER BY ts, p, o) > 1 AS before FROM %s) WHERE now OR before;
+		CREATE OR REPLACE TEMP TABLE %s (%s)`, r.table, a, b, idsTable, r.priors, strings.Join(columns, ", "))
+	if err := c.conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("find the repeats of %s: %w", j.view.Name, err)
+	}
+	j.repeats = r
+	err := c.conn.Query(ctx, "SELECT count(*) FILTER (WHERE now), count(*) FILTER (WHERE now <> before) FROM "+r.table, func(rows *engine.Chunk) error {
+		r.now, r.moved = rows.Row(0).Int64(0), rows.Row(0).Int64(1) > 0
+		return nil
+	})
+	if err != nil || !r.moved {
+		return err
+	}
+	return c.spread(ctx, j)
+}
+
+// spread notes the buckets that have other repeats than before, and plans their periods.
+func (c *computation) spread(ctx context.Context, j *job) error {
+	r := j.repeats
+	dates := map[string]bool{}
+	compared := comparedGrains(j.view)
+	slot := 15 * time.Minute // midnights of all zones are multiples of it
+	for _, g := range compared {
+		r.affected[g.grain.Name] = map[int64]bool{}
+		if g.grain.Unit == view.Fixed {
+			slot = min(slot, g.grain.Size)
+		}
+	}
+	sql := fmt.Sprintf("SELECT DISTINCT CAST(floor(event_us / %d) AS BIGINT) * %d FROM %s WHERE now <> before", slot.Microseconds(), slot.Microseconds(), r.table)
+	err := c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
+		for i := range rows.Len() {
+			at := rows.Row(i).Int64(0)
+			dates[time.UnixMicro(at).UTC().Format(time.DateOnly)] = true
+			for _, g := range compared {
+				r.affected[g.grain.Name][g.grain.Floor(at, j.view.Location)] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	more, err := periodsOf(j.view, dates)
+	if err != nil {
+		return err
+	}
+	for _, p := range more {
+		if !slices.Contains(j.periods, p) {
+			j.periods = append(j.periods, p)
+		}
+	}
+	slices.SortFunc(j.periods, comparePeriods)
+	return nil
+}
+
+// without is the part of a query that leaves rows out: of table r, those that are marked by a column.
+func (r *repeats) without(mark string) string {
+	if r == nil || r.now == 0 && !r.moved {
+		return ""
+	}
+	return fmt.Sprintf(" ANTI JOIN (SELECT _partition, _offset FROM %s WHERE %s) AS x ON r._partition = x._partition AND r._offset = x._offset", r.table, mark)
+}
+
+// priors computes what the buckets of a grain that have other repeats than before would answer with those of before, so that the
+// ledger can tell what the repeats alone changed. The bounds of a calendar grain have to be there.
+func (c *computation) priors(ctx context.Context, j *job, grain view.Grain, periods []period) error {
+	if j.repeats == nil {
+		return nil
+	}
+	var spans [][2]int64
+	for _, bucket := range slices.Sorted(maps.Keys(j.repeats.affected[grain.Name])) {
+		if slices.ContainsFunc(periods, func(p period) bool { return bucket >= p.from && bucket < p.to }) {
+			spans = append(spans, [2]int64{bucket, grain.Next(bucket, j.view.Location)})
+		}
+	}
+	if len(spans) == 0 {
+		return nil
+	}
+	sql := j.plan.BatchSQL(batchOptions(c.rowsOf(j, spans, "before"), grain))
+	if err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", j.repeats.priors, quoteText(grain.Name), sql)); err != nil {
+		return fmt.Errorf("grain %s with the repeats of before: %w", grain.Name, err)
+	}
+	return nil
+}
