@@ -27,9 +27,9 @@ type roles struct {
 // Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of a fetch, DuckDB's limit, and how much garbage
 // the heap may hold beside what lives, in percent.
 const (
-	smallFetch   = 1 << 20
+	smallFetch   = 256 << 10
 	smallGarbage = 50
-	smallCells   = 96 << 20
+	smallCells   = 64 << 20
 	smallChunks  = 24 << 20
 	smallQueries = 48 << 20
 	smallEngine  = "192MB"
