@@ -22,6 +22,8 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /v1/views", s.serveViews)
 	mux.HandleFunc("GET /v1/views/{view}", s.serveView)
+	mux.HandleFunc("GET /v1/views/{view}/changes", s.serveChanges)
+	mux.HandleFunc("GET /v1/views/{view}/explain", s.serveExplain)
 	mux.HandleFunc("GET /v1/status", s.serveStatus)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.serveReady)

@@ -53,7 +53,9 @@ func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged
 		if err := m.cells.addReading(s.speed.cache, m.partitions[i].read); err != nil {
 			return nil, err
 		}
-		m.partitions[i].read.chunks = nil
+		if !q.keep {
+			m.partitions[i].read.chunks = nil
+		}
 	}
 	conn, put, err := s.store.reader(ctx)
 	if err != nil {

@@ -42,6 +42,7 @@ type question struct {
 	filter   *filter
 	order    []orderKey
 	limit    int
+	keep     bool // what was read of the speed layer is looked at once more after the merge
 }
 
 // set is the set of dimensions that the stored rows must have: those of the answer and those of the filter.

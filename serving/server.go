@@ -154,6 +154,11 @@ func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.result(ctx, vs, q, m)
+}
+
+// result finishes what was merged.
+func (s *Server) result(ctx context.Context, vs *viewState, q *question, m *merged) (*Result, error) {
 	rows, err := s.rows(ctx, vs.plan, q, m.cells)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caudal/caudal/serving"
+)
+
+func explainCommand(a *app) *cobra.Command {
+	var at, grain string
+	c := &cobra.Command{
+		Use:   "explain VIEW --at TIME [dimension=value…]",
+		Short: "Where a number came from, and why it changed",
+		Example: "  caudal explain revenue --at 2011-11-09\n" +
+			"  caudal explain revenue --at 2011-11-09 --grain 1mo country=France -o json",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.explain(c.Context(), args[0], at, grain, args[1:])
+		},
+	}
+	c.Flags().StringVar(&at, "at", "", "a time within the bucket: RFC 3339 or a date in the view's time zone")
+	c.Flags().StringVar(&grain, "grain", "", "size of the bucket (default: the view's day)")
+	return c
+}
+
+func (a *app) explain(ctx context.Context, view, at, grain string, dimensions []string) error {
+	if at == "" {
+		return usageError{fmt.Errorf("explain %s: --at is missing: give a time within the bucket, as --at 2011-11-09", view)}
+	}
+	values := url.Values{"at": {at}}
+	if grain != "" {
+		values.Set("grain", grain)
+	}
+	for _, d := range dimensions {
+		name, value, ok := strings.Cut(d, "=")
+		if !ok || name == "at" || name == "grain" {
+			return usageError{fmt.Errorf("explain %s: %q is no dimension=value", view, d)}
+		}
+		values.Add(name, value)
+	}
+	text, err := a.call(ctx, http.MethodGet, "/v1/views/"+url.PathEscape(view)+"/explain?"+values.Encode(), "")
+	if err != nil {
+		return err
+	}
+	if a.output == "json" {
+		return a.printJSON(json.RawMessage(text))
+	}
+	var e serving.Explanation
+	if err := json.Unmarshal(text, &e); err != nil {
+		return fmt.Errorf("read the explanation: %w", err)
+	}
+	return a.printExplanation(&e)
+}
+
+func (a *app) printExplanation(e *serving.Explanation) error {
+	if a.output == "table" {
+		fmt.Fprintf(a.stdout, "%s, the %s from %s%s\n", e.View, e.Grain, e.Time, describe(e.Dimensions))
+		for _, measure := range slices.Sorted(maps.Keys(e.Answer)) {
+			fmt.Fprintf(a.stdout, "  %s = %s\n", measure, plain(e.Answer[measure]))
+		}
+		fmt.Fprintln(a.stdout, e.Note)
+		fmt.Fprintf(a.stdout, "batch: %d events, snapshot %s\n", e.Batch.Events, e.Batch.Snapshot)
+		fmt.Fprintf(a.stdout, "speed: %d events\n", e.Speed.Events)
+		for _, epoch := range e.Speed.Epochs {
+			fmt.Fprintf(a.stdout, "  partition %d, epoch from offset %d: %d events\n", epoch.Partition, epoch.Start, epoch.Events)
+		}
+		if len(e.Unread) > 0 {
+			fmt.Fprintf(a.stdout, "The ledgers of %s could not be read.\n", strings.Join(e.Unread, ", "))
+		}
+		if len(e.Changes) == 0 {
+			fmt.Fprintln(a.stdout, "No kept snapshot lists a change of it.")
+			return nil
+		}
+	}
+	rows := make([][]string, len(e.Changes))
+	for i, c := range e.Changes {
+		causes := make([]string, len(c.Parts))
+		for k, p := range c.Parts {
+			causes[k] = strings.TrimSpace(strings.ReplaceAll(string(p.Class), "_", " ") + " " + plain(p.Amount))
+		}
+		rows[i] = []string{c.Snapshot, c.Grain + strings.TrimPrefix(describe(c.Dimensions), ","), c.Measure, plain(c.Before), plain(c.After), plain(c.Difference), strings.Join(causes, ", ")}
+	}
+	return a.print(e, []string{"snapshot", "bucket", "measure", "before", "after", "difference", "because of"}, rows)
+}
+
+// describe lists dimension values, after a comma.
+func describe(dimensions map[string]json.RawMessage) string {
+	var b strings.Builder
+	for i, name := range slices.Sorted(maps.Keys(dimensions)) {
+		if i == 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(&b, " %s=%s", name, plain(dimensions[name]))
+	}
+	return b.String()
+}

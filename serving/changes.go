@@ -1,0 +1,185 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Limits of the number of changes of an answer.
+const (
+	defaultChanges = 1_000
+	maxChanges     = 10_000
+)
+
+// Changes is what the publish of one snapshot changed: its ledger, as far as it was asked for.
+type Changes struct {
+	View             string               `json:"view"`
+	Definition       string               `json:"definition"`                  // hash
+	Snapshot         string               `json:"snapshot"`                    // id
+	Created          string               `json:"created,omitempty"`           // when it was computed
+	Parent           string               `json:"parent"`                      // the snapshot before
+	ParentDefinition string               `json:"parent_definition,omitempty"` // where the snapshot before is of another definition: its hash
+	Grains           []string             `json:"grains"`                      // that were compared
+	Comparable       bool                 `json:"comparable"`                  // every answer before could be set beside the one after
+	Reason           string               `json:"reason,omitempty"`            // why not
+	Repeats          int64                `json:"repeats"`                     // events that batch_dedup: full leaves out beside the duplicates
+	Compared         int                  `json:"compared"`                    // cells
+	Changed          int                  `json:"changed"`                     // answers, in the whole ledger
+	Unexplained      int                  `json:"unexplained"`                 // of them
+	Classes          map[ledger.Class]int `json:"classes"`                     // changed answers by cause
+	Listed           int                  `json:"listed"`                      // of those changed, in the ledger and in the range
+	Truncated        bool                 `json:"truncated"`                   // by the limit
+	Changes          []ledger.Entry       `json:"changes"`
+}
+
+// changesQuery is what is asked of a ledger.
+type changesQuery struct {
+	from, to int64 // of the buckets' starts, µs UTC
+	snapshot string
+	limit    int
+}
+
+func (s *Server) serveChanges(w http.ResponseWriter, r *http.Request) {
+	v, err := findView(s.cfg.Project, r.PathValue("view"))
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.QueryTimeout, errTimeout)
+	defer cancel()
+	q, err := readChangesQuery(r, v)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	changes, err := s.changes(ctx, v, q)
+	s.answerWith(w, r, changes, err)
+}
+
+func readChangesQuery(r *http.Request, v *view.View) (changesQuery, error) {
+	q := changesQuery{from: beginning, to: forever, limit: defaultChanges}
+	given := r.URL.Query()
+	for _, name := range sortedNames(given) {
+		if len(given[name]) > 1 {
+			return q, invalid(name, "give it once", "%s is given %d times", name, len(given[name]))
+		}
+		text := given.Get(name)
+		var err error
+		switch name {
+		case "from":
+			q.from, err = readInstant(name, text, v)
+		case "to":
+			q.to, err = readInstant(name, text, v)
+		case "snapshot":
+			q.snapshot = text
+		case "limit":
+			n, wrong := strconv.Atoi(text)
+			if wrong != nil || n < 1 || n > maxChanges {
+				err = invalid("limit", fmt.Sprintf("give 1 to %d", maxChanges), "%q is no number of changes", text)
+			}
+			q.limit = n
+		default:
+			err = unknown(name, "parameter", name, []string{"from", "to", "snapshot", "limit"})
+		}
+		if err != nil {
+			return q, err
+		}
+	}
+	if q.from >= q.to {
+		return q, invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", given.Get("from"), given.Get("to"))
+	}
+	return q, nil
+}
+
+func sortedNames(values map[string][]string) []string {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// readInstant reads any instant, which need not be the start of a bucket.
+func readInstant(field, text string, v *view.View) (int64, error) {
+	us, ok := parseInstant(text, v.Location)
+	if !ok || us < minInstant || us >= maxInstant {
+		return 0, invalid(field, "write 2011-03-04T10:00:00Z, or 2011-03-04 in the view's time zone", "%q is no time", text)
+	}
+	return us, nil
+}
+
+// changes reads the ledger of a snapshot, of the current one where none is named.
+func (s *Server) changes(ctx context.Context, v *view.View, q changesQuery) (*Changes, error) {
+	kept, current, err := s.cfg.Lake.Snapshots(ctx, v.Name, v.Hash)
+	if err != nil && !errors.Is(err, lake.ErrNotFound) {
+		return nil, unavailable(err.Error(), "try again; see /v1/status")
+	}
+	id := q.snapshot
+	if id == "" {
+		id = current.Snapshot
+	}
+	i := slices.IndexFunc(kept, func(m *lake.Manifest) bool { return m.ID == id })
+	if i < 0 && q.snapshot != "" {
+		ids := make([]string, len(kept))
+		for k, m := range kept {
+			ids[len(kept)-1-k] = m.ID // the latest first
+		}
+		return nil, unknown("snapshot", "snapshot", id, ids)
+	}
+	a := &Changes{View: v.Name, Definition: v.Hash, Snapshot: id, Grains: []string{}, Classes: map[ledger.Class]int{}, Changes: []ledger.Entry{}}
+	if i < 0 {
+		a.Reason = "no snapshot of this definition was published yet"
+		return a, nil
+	}
+	m := kept[i]
+	a.Created, a.Parent = formatTime(m.Created.UnixMicro(), v.Location), m.Parent
+	l, err := s.readLedger(ctx, m)
+	if err != nil {
+		return nil, unavailable(err.Error(), "try again; see /v1/status")
+	}
+	if l == nil {
+		a.Reason = "the snapshot has no ledger: it is the empty one that a view begins with"
+		return a, nil
+	}
+	a.Parent, a.ParentDefinition, a.Grains, a.Comparable, a.Reason = l.Parent, l.ParentDefinition, l.Grains, l.Comparable, l.Reason
+	a.Repeats, a.Compared, a.Changed, a.Unexplained, a.Classes = l.Repeats, l.Cells, l.Changed, l.Unexplained, l.Classes
+	for _, e := range l.Entries {
+		if at := e.Time.UnixMicro(); at >= q.from && at < q.to {
+			a.Changes = append(a.Changes, e)
+		}
+	}
+	if a.Listed = len(a.Changes); a.Listed > q.limit {
+		a.Changes, a.Truncated = a.Changes[:q.limit], true
+	}
+	return a, nil
+}
+
+// readLedger reads the ledger of a snapshot; nil if it has none.
+func (s *Server) readLedger(ctx context.Context, m *lake.Manifest) (*ledger.Ledger, error) {
+	if len(m.Ledger) == 0 {
+		return nil, nil
+	}
+	path, err := s.cfg.Lake.Fetch(ctx, m.Ledger[0].Key, m.Ledger[0].SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("ledger of snapshot %s: %w", m.ID, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ledger of snapshot %s: %w", m.ID, err)
+	}
+	l, err := ledger.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("ledger of snapshot %s: %w", m.ID, err)
+	}
+	return l, nil
+}

@@ -1,0 +1,295 @@
+package serving
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Explanation says of one bucket where its numbers come from and why they changed.
+type Explanation struct {
+	View       string                     `json:"view"`
+	Definition string                     `json:"definition"`       // hash
+	Time       string                     `json:"time"`             // start of the bucket
+	End        string                     `json:"end"`              // exclusive
+	Grain      string                     `json:"grain"`            //
+	Dimensions map[string]json.RawMessage `json:"dimensions"`       // that were given; the others are added up
+	Answer     map[string]json.RawMessage `json:"answer,omitempty"` // measures by name; absent where no event matches
+	Origin     *RowOrigin                 `json:"origin,omitempty"` // of the answer: batch, speed or merged, and how sure
+	Note       string                     `json:"note"`             // all of the origin in a sentence or two, for people
+	Batch      BatchShare                 `json:"batch"`
+	Speed      SpeedShare                 `json:"speed"`
+	Partial    bool                       `json:"partial"`          // records that were written are not in the answer
+	Reason     string                     `json:"reason,omitempty"` // why it is partial
+	Partitions []Coverage                 `json:"partitions"`       // V, and how far the answer goes
+	Changes    []Change                   `json:"changes"`          // latest first
+	Unread     []string                   `json:"unread,omitempty"` // snapshots whose ledger could not be read
+}
+
+// BatchShare is what batch has in an answer.
+type BatchShare struct {
+	Snapshot string `json:"snapshot"` // id
+	Sequence int64  `json:"sequence"`
+	Created  string `json:"created,omitempty"`
+	Events   int64  `json:"events"`
+}
+
+// SpeedShare is what the speed layer has in an answer.
+type SpeedShare struct {
+	Events int64        `json:"events"`
+	Epochs []EpochShare `json:"epochs"` // those with events
+}
+
+// EpochShare is what one epoch of a partition has in an answer: events with offsets from Start on.
+type EpochShare struct {
+	Partition int   `json:"partition"`
+	Start     int64 `json:"start"`
+	Events    int64 `json:"events"`
+}
+
+// Change is an answer of the bucket, or of the longer one around it, that a publish changed.
+type Change struct {
+	Snapshot string `json:"snapshot"`
+	Created  string `json:"created"`
+	ledger.Entry
+}
+
+func (s *Server) serveExplain(w http.ResponseWriter, r *http.Request) {
+	v, err := findView(s.cfg.Project, r.PathValue("view"))
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.QueryTimeout, errTimeout)
+	defer cancel()
+	at, err := readBucket(r, v)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	e, err := s.explain(ctx, v, at)
+	s.answerWith(w, r, e, err)
+}
+
+// answerWith writes an answer, or the problem that stood in its way.
+func (s *Server) answerWith(w http.ResponseWriter, r *http.Request, answer any, err error) {
+	var text []byte
+	if err == nil {
+		text, err = json.Marshal(answer)
+	}
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	writeJSON(w, r, text)
+}
+
+// bucketName is the bucket that is to be explained.
+type bucketName struct {
+	grain      view.Grain
+	start, end int64           // µs UTC
+	dims       []int           // that were given, ascending
+	values     []algebra.Value // of them
+}
+
+// readBucket reads at, grain, and dimensions by their names.
+func readBucket(r *http.Request, v *view.View) (bucketName, error) {
+	b := bucketName{grain: explainedGrain(v)}
+	given := r.URL.Query()
+	at := int64(0)
+	var err error
+	for _, name := range sortedNames(given) {
+		if len(given[name]) > 1 {
+			return b, invalid(name, "give it once", "%s is given %d times", name, len(given[name]))
+		}
+		text := given.Get(name)
+		switch d := v.Dimension(name); {
+		case name == "at":
+			at, err = readInstant(name, text, v)
+		case name == "grain":
+			i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == text })
+			if i < 0 {
+				return b, unknown("grain", "grain", text, grainNames(v))
+			}
+			b.grain = v.Grains[i]
+		case d >= 0:
+			value, wrong := algebra.ParseValue(text, v.Dimensions[d].Type)
+			if wrong != nil {
+				err = invalid(name, "give a value of that type", "%q is no value of %s, which is %s", text, name, v.Dimensions[d].Type)
+			}
+			b.dims, b.values = append(b.dims, d), append(b.values, value)
+		default:
+			err = unknown(name, "parameter or dimension", name, append([]string{"at", "grain"}, dimensionNames(v)...))
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	if !given.Has("at") {
+		return b, invalid("at", "give a time within the bucket: at=2011-03-04T10:00:00Z", "no time is given")
+	}
+	b.start = b.grain.Floor(at, v.Location)
+	b.end = b.grain.Next(b.start, v.Location)
+	return b, nil
+}
+
+// explainedGrain is the grain where none is asked for: the one that a day is looked at by, which is one of those that ledgers compare.
+func explainedGrain(v *view.View) view.Grain {
+	grain := v.Grains[0]
+	for _, g := range v.Grains {
+		if g.Unit == view.Fixed || g.Unit == view.Day {
+			grain = g
+		}
+	}
+	return grain
+}
+
+// question asks for the bucket.
+func (b *bucketName) question(p *view.Project, v *view.View) (*question, error) {
+	var where []string
+	for i, d := range b.dims {
+		name := `"` + strings.ReplaceAll(v.Dimensions[d].Name, `"`, `""`) + `"`
+		text := b.values[i].String()
+		switch v.Dimensions[d].Type.Kind {
+		case view.String, view.Timestamp, view.Date:
+			text = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+		}
+		where = append(where, name+" = "+text)
+	}
+	q, err := resolve(p, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and ")})
+	if err != nil {
+		return nil, err
+	}
+	q.keep = true
+	return q, nil
+}
+
+func (s *Server) explain(ctx context.Context, v *view.View, b bucketName) (*Explanation, error) {
+	q, err := b.question(s.cfg.Project, v)
+	if err != nil {
+		return nil, err
+	}
+	vs := s.views[v.Name]
+	m, err := s.merge(ctx, vs, q)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.result(ctx, vs, q, m)
+	if err != nil {
+		return nil, err
+	}
+	e := &Explanation{
+		View: v.Name, Definition: v.Hash, Time: formatTime(b.start, v.Location), End: formatTime(b.end, v.Location), Grain: b.grain.Name,
+		Dimensions: map[string]json.RawMessage{}, Note: r.Provenance.Note, Partial: r.Provenance.Partial, Reason: r.Provenance.Reason, Partitions: r.Provenance.Partitions,
+		Batch: BatchShare{Snapshot: r.Provenance.Snapshot, Sequence: r.Provenance.Sequence, Created: r.Provenance.Created}, Changes: []Change{},
+	}
+	for i, d := range b.dims {
+		e.Dimensions[v.Dimensions[d].Name] = b.values[i].AppendJSON(nil)
+	}
+	if len(r.Rows) == 1 {
+		e.Answer, e.Origin = map[string]json.RawMessage{}, &r.Provenance.Rows[0]
+		for i, c := range r.Meta.Columns {
+			if c.Role == "measure" {
+				e.Answer[c.Name] = r.Rows[0][i].AppendJSON(nil)
+			}
+		}
+	}
+	e.Speed = speedShare(q, m)
+	e.Batch.Events = r.Statistics.Events - e.Speed.Events
+	return e, s.history(ctx, v, b, e)
+}
+
+// speedShare counts the events of each epoch that fell into the answer.
+func speedShare(q *question, m *merged) SpeedShare {
+	share := SpeedShare{Epochs: []EpochShare{}}
+	for i := range m.partitions {
+		p := &m.partitions[i]
+		byStart := map[int64]int64{}
+		for _, chunk := range p.read.chunks {
+			for k := range chunk.cells {
+				if c := &chunk.cells[k]; inSpans(p.read.spans, chunk.key.id.Grain, c.bucket) && q.filter.passes(c.dims) {
+					byStart[chunk.key.id.Start] += c.state.Events()
+				}
+			}
+		}
+		for start, events := range byStart {
+			if events > 0 {
+				share.Epochs = append(share.Epochs, EpochShare{p.number, start, events})
+				share.Events += events
+			}
+		}
+	}
+	slices.SortFunc(share.Epochs, func(a, b EpochShare) int {
+		if a.Partition != b.Partition {
+			return a.Partition - b.Partition
+		}
+		return int(max(-1, min(1, a.Start-b.Start)))
+	})
+	return share
+}
+
+// ledgersAtMost bounds the ledgers that one explanation reads.
+const ledgersAtMost = 100
+
+// history fills in what the ledgers of the kept snapshots list of the bucket, and of the longer ones around it.
+func (s *Server) history(ctx context.Context, v *view.View, b bucketName, e *Explanation) error {
+	kept, _, err := s.cfg.Lake.Snapshots(ctx, v.Name, v.Hash)
+	if errors.Is(err, lake.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return unavailable(err.Error(), "try again; see /v1/status")
+	}
+	slices.Reverse(kept)
+	for _, m := range kept[:min(len(kept), ledgersAtMost)] {
+		l, err := s.readLedger(ctx, m)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			s.cfg.Logger.Warn("cannot read a ledger", "view", v.Name, "snapshot", m.ID, "error", err)
+			e.Unread = append(e.Unread, m.ID)
+			continue
+		}
+		if l == nil {
+			continue
+		}
+		for i := range l.Entries {
+			if b.concerns(v, &l.Entries[i]) {
+				e.Changes = append(e.Changes, Change{m.ID, formatTime(m.Created.UnixMicro(), v.Location), l.Entries[i]})
+			}
+		}
+	}
+	return nil
+}
+
+// concerns says whether an entry is of the bucket, or of a longer one around it, and of exactly the dimension values that were given:
+// the total where none were, every cell below them where only some were.
+func (b *bucketName) concerns(v *view.View, e *ledger.Entry) bool {
+	i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == e.Grain })
+	at := e.Time.UnixMicro()
+	if i < 0 || at > b.start || v.Grains[i].Next(at, v.Location) < b.end {
+		return false
+	}
+	if len(b.dims) == 0 {
+		return e.Total || len(v.Dimensions) == 0
+	}
+	if e.Total {
+		return false
+	}
+	for k, d := range b.dims {
+		// As the ledger was written: the encoder escapes what pages could take for markup.
+		if text, err := json.Marshal(b.values[k]); err != nil || string(e.Dimensions[v.Dimensions[d].Name]) != string(text) {
+			return false
+		}
+	}
+	return true
+}
