@@ -1,0 +1,241 @@
+-------------------------------- MODULE Seam --------------------------------
+(* The seam between batch and speed, of one partition and several views of    *)
+(* it: a snapshot of a view covers the offsets < V, Redis holds those >= V.   *)
+(* Whatever crashes, fails over, is wiped, cut, rolled back or dropped, an    *)
+(* answer is the fold of exactly [0, t) for some t >= V, or says `partial`.   *)
+(*                                                                            *)
+(* Fix names the guards. With all of them this is what the code does; take    *)
+(* one out and TLC prints the loss that it prevents (Fix = {} is the draft):  *)
+(*  start   an epoch is NAMED BY ITS START OFFSET: same name, same content    *)
+(*  reload  any mismatch at a flush drops the memory, but for two exceptions  *)
+(*  load    reading a cell back checks epoch and offset, like a flush         *)
+(*  tile    a reader serves speed only if V is the start of a held epoch      *)
+(*  torn    a reader that needs several calls compares meta at the end        *)
+(*  lowest  the log is read from the lowest offset of the partition's views   *)
+(*  own     and each view takes only records from its own offset on           *)
+(*  wait    a run publishes V only when the lake has reached it               *)
+(*  repair  an owner, idle or not, polls meta and CURRENT, and starts afresh  *)
+(*          at V of CURRENT where that is no start of a held epoch            *)
+(*  mono    publish: CURRENT unchanged since the run began, and V not below   *)
+(* Env says what may happen: crash, lost (the reply of a flush), failover,    *)
+(* wipe, evict (a cell from memory), rollback, drop (of epochs), pin (readers *)
+(* keep old snapshots), torn (readers need two calls), lag (of the archive).  *)
+(* Left out, so that safety does not rest on them: the owner's token, and the *)
+(* random id `inst` of a life of the state.  Assumed: what a record adds to a *)
+(* state is a function of the log alone.  `go:` names what does the step.     *)
+EXTENDS Integers, FiniteSets, Sequences, TLC
+CONSTANTS G, W, B,            \* views; workers that believe they own the partition; runs per view
+          N, K,               \* the log holds 0..N-1; K cells
+          Fix, Env, MaxFaults
+VARIABLES red, rep,           \* red[g]: Redis; rep: what a failover brings back
+          wk,                 \* wk[w]: a worker
+          run,                \* run[g][b]: a batch run of a view
+          snaps, cur, ver,    \* per view: published snapshots, CURRENT, its ETag
+          lake,               \* `next` of the archive: committed chunks hold [0, lake)
+          rd,                 \* a reader between two calls
+          faults
+vars == <<red, rep, wk, run, snaps, cur, ver, lake, rd, faults>>
+
+F(x) == x \in Fix
+Off  == 0..(N-1)
+Cell == 0..(K-1)                           \* record o falls into cell o % K
+Max(a, b) == IF a > b THEN a ELSE b
+Ids  == 0..Max(N, Cardinality(B))          \* names of epochs
+\* A state is a bag of offsets; 2 means "twice or more".
+Zero == [o \in Off |-> 0]
+Rng(a, b) == [o \in Off |-> IF a <= o /\ o < b THEN 1 ELSE 0]
+Two(n) == IF n > 2 THEN 2 ELSE n
+x ++ y == [o \in Off |-> Two(x[o] + y[o])]
+Of(x, C) == [o \in Off |-> IF o % K \in C THEN x[o] ELSE 0]
+Put(x, y, C) == [o \in Off |-> IF o % K \in C THEN y[o] ELSE x[o]]
+Sum(cells, S) == [o \in Off |-> Two(Cardinality({e \in S : cells[e][o] >= 1})
+                                   + Cardinality({e \in S : cells[e][o] = 2}))]
+
+Missing == [up |-> FALSE, off |-> 0, ep |-> 0, eps |-> {}, cells |-> [i \in Ids |-> Zero]]
+Fresh(v) == LET e == IF F("start") THEN v ELSE 0 IN
+            [Missing EXCEPT !.up = TRUE, !.off = v, !.ep = e, !.eps = {e}]
+All(x) == [g \in G |-> x]
+Idle == [pc |-> "off", v |-> All(0), todo |-> {},
+         pos |-> 0, hi |-> 0,              \* folded up to pos; the micro-batch in hand is [pos, hi)
+         ep |-> All(0), off |-> All(0), ld |-> All({}), base |-> All(Zero)]
+NoRun == [pc |-> "idle", tag |-> 0, before |-> 0, V |-> 0, E |-> 0]
+NoRd  == [on |-> FALSE, bad |-> FALSE]
+V(g) == snaps[g][cur[g]].V
+
+Init == /\ red = All(Missing) /\ rep = red
+        /\ wk = [w \in W |-> Idle]
+        /\ run = All([b \in B |-> NoRun])
+        /\ snaps = All(<<[V |-> 0, E |-> 0, has |-> 0]>>)    \* go: internal/lake/snapshot.go:EnsureFirst
+        /\ cur = All(1) /\ ver = All(0)
+        /\ lake = (IF "lag" \in Env THEN 0 ELSE N)
+        /\ rd = NoRd /\ faults = 0
+
+Fault(x) == x \in Env /\ faults < MaxFaults /\ faults' = faults + 1
+-----------------------------------------------------------------------------
+(* Worker: look at CURRENT, take every view, load cells, flush, poll.         *)
+Set(w, x) == wk' = [wk EXCEPT ![w] = x]
+WorkerOnly == UNCHANGED <<red, rep, run, snaps, cur, ver, lake, rd, faults>>
+Lowest(S) == CHOOSE x \in S : \A y \in S : IF F("lowest") THEN x <= y ELSE x >= y
+
+Look(w) ==                                 \* go: speed/partition.go:boundary, speed/current.go:current
+  /\ wk[w].pc = "off" /\ WorkerOnly
+  /\ Set(w, [Idle EXCEPT !.pc = "take", !.todo = G, !.v = [g \in G |-> V(g)]])
+
+Take(w, g) ==                              \* go: internal/live/take.go:takeScript, speed/partition.go:take, speed/group.go:adopt
+  LET u == wk[w]
+      r == red[g]
+      n == IF ~r.up \/ (F("repair") /\ u.v[g] \notin r.eps) THEN Fresh(u.v[g]) ELSE r
+      x == [u EXCEPT !.todo = @ \ {g}, !.v[g] = 0, !.ep[g] = n.ep, !.off[g] = n.off]
+      p == Lowest({x.off[h] : h \in G})    \* go: speed/partition.go:lowest
+  IN /\ u.pc = "take" /\ g \in u.todo
+     /\ red' = [red EXCEPT ![g] = n]
+     /\ Set(w, IF x.todo = {} THEN [x EXCEPT !.pc = "on", !.pos = p, !.hi = p] ELSE x)
+     /\ UNCHANGED <<rep, run, snaps, cur, ver, lake, rd, faults>>
+
+Same(w, g) == LET r == red[g] u == wk[w] IN
+  r.up /\ r.ep = u.ep[g] /\ r.off = u.off[g]
+WasCut(w, g) == LET r == red[g] u == wk[w] IN   \* a cut ended the epoch exactly where memory stands
+  F("start") /\ r.up /\ r.ep # u.ep[g] /\ r.ep = u.off[g] /\ r.off = u.off[g]
+Follow(u, g, e) == [u EXCEPT !.ep[g] = e, !.base[g] = Zero, !.ld[g] = Cell]   \* go: speed/group.go:cut
+
+Load(w, g, c) ==                           \* go: internal/live/load.go:loadScript, speed/flush.go:readCells
+  LET u == wk[w] IN
+  /\ u.pc = "on" /\ c \notin u.ld[g] /\ WorkerOnly
+  /\ Set(w, IF Same(w, g) \/ ~F("load")
+            THEN [u EXCEPT !.ld[g] = @ \cup {c}, !.base[g] = Put(@, red[g].cells[u.ep[g]], {c})]
+            ELSE IF WasCut(w, g) THEN Follow(u, g, red[g].ep) ELSE Idle)
+
+Evict(w, g, c) ==                          \* go: speed/memory.go:evict
+  LET u == wk[w] IN
+  /\ "evict" \in Env /\ u.pc = "on" /\ c \in u.ld[g] /\ u.hi = u.pos /\ WorkerOnly
+  /\ Set(w, [u EXCEPT !.ld[g] = @ \ {c}, !.base[g] = Put(@, Zero, {c})])
+
+\* One view's share of the micro-batch [pos, k), as one script; the same k until every view has it.
+Flush(w, g, k, learn) ==                   \* go: internal/live/flush.go:flushScript, speed/batch.go:spans, speed/flush.go:prepare
+  LET r == red[g]
+      u == [wk[w] EXCEPT !.hi = k]
+      from == IF F("own") THEN Max(u.off[g], u.pos) ELSE u.pos
+      D == {o % K : o \in from..(k-1)}     \* dirty cells
+      abs == u.base[g] ++ Rng(from, k)     \* absolute states
+      Done(x) == IF \A h \in G : x.off[h] >= k THEN [x EXCEPT !.pos = k] ELSE x
+      acked == Done([u EXCEPT !.off[g] = k, !.base[g] = Put(@, abs, D)])   \* go: speed/flush.go:acknowledge
+      Only(x) == Set(w, x) /\ UNCHANGED red
+  IN /\ u.pc = "on" /\ u.off[g] < k /\ D \subseteq u.ld[g]
+     /\ IF wk[w].hi > wk[w].pos THEN k = wk[w].hi ELSE k > u.pos
+     /\ (learn \/ "lost" \in Env)
+     /\ IF Same(w, g) THEN
+             /\ red' = [red EXCEPT ![g].off = k, ![g].cells[u.ep[g]] = Put(@, abs, D)]
+             /\ Set(w, IF learn THEN acked ELSE u)               \* applied, perhaps the reply was lost
+        ELSE IF ~r.up THEN Only(Idle)                            \* what follows: go: speed/flush.go:settleGroup
+        ELSE IF F("reload") THEN
+             Only(IF r.ep = u.ep[g] /\ r.off = k THEN acked      \* go: internal/live/flush.go:WasApplied
+                  ELSE IF WasCut(w, g) THEN Follow(u, g, r.ep)   \* go: internal/live/flush.go:WasCut, speed/flush.go:followCut
+                  ELSE Idle)                                     \* go: speed/partition.go:drop
+        ELSE IF r.ep # u.ep[g] THEN Only(Follow(u, g, r.ep))     \* the draft: "a cut happened"
+        ELSE Only(Done([u EXCEPT !.off[g] = r.off, !.base[g] = Put(@, abs, D)]))   \* "a failover lost the newest writes"
+     /\ UNCHANGED <<rep, run, snaps, cur, ver, lake, rd, faults>>
+
+Poll(w, g) ==                              \* go: speed/partition.go:poll, internal/live/peek.go:Heads
+  LET r == red[g] u == wk[w] IN
+  /\ F("repair") /\ u.pc = "on" /\ u.hi = u.pos /\ WorkerOnly
+  /\ IF ~r.up \/ r.off # u.off[g] \/ (r.ep # u.ep[g] /\ r.ep # u.off[g]) \/ V(g) \notin r.eps
+     THEN Set(w, Idle)
+     ELSE r.ep # u.ep[g] /\ Set(w, Follow(u, g, r.ep))
+
+CrashW(w) == "crash" \in Env /\ wk[w].pc = "on" /\ Set(w, Idle) /\ WorkerOnly
+-----------------------------------------------------------------------------
+(* Redis.  Replication is in order, so the replica is some earlier state; a   *)
+(* partition's views share a hash slot, so it is one state of all of them.    *)
+RedisOnly == UNCHANGED <<wk, run, snaps, cur, ver, lake, rd>>
+Replicate == "failover" \in Env /\ faults < MaxFaults /\ rep # red /\ rep' = red /\ RedisOnly /\ UNCHANGED <<red, faults>>
+Failover == rep # red /\ Fault("failover") /\ red' = rep /\ RedisOnly /\ UNCHANGED rep
+Wipe == (\E g \in G : red[g].up) /\ Fault("wipe") /\ red' = All(Missing) /\ rep' = red' /\ RedisOnly
+-----------------------------------------------------------------------------
+(* Archive and batch.                                                         *)
+Archive == /\ \E n \in (lake+1)..N : lake' = n     \* go: batch/partition.go:write   (see Archive.tla)
+           /\ UNCHANGED <<red, rep, wk, run, snaps, cur, ver, rd, faults>>
+SetRun(g, b, x) == run' = [run EXCEPT ![g][b] = x]
+Begin(g, b) ==                             \* go: batch/job.go:begin
+  /\ run[g][b].pc = "idle"
+  /\ SetRun(g, b, [NoRun EXCEPT !.pc = "cut", !.tag = ver[g], !.before = V(g)])
+  /\ UNCHANGED <<red, rep, wk, snaps, cur, ver, lake, rd, faults>>
+Cut(g, b) ==                               \* go: batch/job.go:newCut, internal/live/cut.go:cutScript
+  LET r == red[g]
+      v == Max(IF r.up THEN r.off ELSE lake, run[g][b].before)    \* no speed state: where the archive stands
+      e == IF F("start") THEN r.off ELSE r.ep + 1
+  IN /\ run[g][b].pc = "cut" /\ (r.up => e \in Ids)
+     /\ red' = IF r.up THEN [red EXCEPT ![g].ep = e, ![g].eps = @ \cup {e}] ELSE red
+     /\ SetRun(g, b, [run[g][b] EXCEPT !.pc = "wait", !.V = v,
+                        !.E = IF F("start") THEN v ELSE IF r.up THEN e ELSE 0])
+     /\ UNCHANGED <<rep, wk, snaps, cur, ver, lake, rd, faults>>
+Publish(g, b) ==                           \* go: batch/job.go:await, batch/publish.go:publish, internal/lake/snapshot.go:Publish
+  LET r == run[g][b]
+      has == IF lake < r.V THEN lake ELSE r.V
+      ok == F("mono") => (r.tag = ver[g] /\ r.V >= V(g))          \* go: internal/lake/snapshot.go:follows
+  IN /\ r.pc = "wait" /\ (F("wait") => lake >= r.V)
+     /\ SetRun(g, b, [NoRun EXCEPT !.pc = "done"])
+     /\ IF ok THEN /\ snaps' = [snaps EXCEPT ![g] = Append(@, [V |-> r.V, E |-> r.E, has |-> has])]
+                   /\ cur' = [cur EXCEPT ![g] = Len(snaps[g]) + 1] /\ ver' = [ver EXCEPT ![g] = @ + 1]
+              ELSE UNCHANGED <<snaps, cur, ver>>
+     /\ UNCHANGED <<red, rep, wk, lake, rd, faults>>
+CrashB(g, b) == /\ "crash" \in Env /\ run[g][b].pc \in {"cut", "wait"}
+                /\ SetRun(g, b, [NoRun EXCEPT !.pc = "done"])
+                /\ UNCHANGED <<red, rep, wk, snaps, cur, ver, lake, rd, faults>>
+Drop(g) ==                                 \* go: batch/publish.go:drop, internal/live/drop.go:dropScript
+  LET s == snaps[g][cur[g]]
+      gone == {e \in red[g].eps : e < s.E}
+  IN /\ "drop" \in Env /\ gone # {} /\ (F("tile") => s.V \in red[g].eps)
+     /\ red' = [red EXCEPT ![g].eps = @ \ gone,
+                  ![g].cells = [i \in Ids |-> IF i \in gone THEN Zero ELSE @[i]]]
+     /\ UNCHANGED <<rep, wk, run, snaps, cur, ver, lake, rd, faults>>
+Rollback(g) ==                             \* go: batch/rollback.go:Rollback, internal/lake/snapshot.go:Rollback
+  /\ cur[g] > 1 /\ Fault("rollback")
+  /\ \E i \in 1..(cur[g]-1) : cur' = [cur EXCEPT ![g] = i]
+  /\ ver' = [ver EXCEPT ![g] = @ + 1] /\ UNCHANGED <<red, rep, wk, run, snaps, lake, rd>>
+-----------------------------------------------------------------------------
+(* Reader.  It pins a snapshot s.  A span of the question is one script, so   *)
+(* with one span the answer is a state function; with more, see Read1, Read2. *)
+Pinned(g) == IF "pin" \in Env THEN {snaps[g][i] : i \in 1..Len(snaps[g])} ELSE {snaps[g][cur[g]]}
+Partial(r, s) == ~r.up \/ (F("tile") /\ s.V \notin r.eps)      \* go: serving/merge.go:readPartition
+Speed(r, s) == Sum(r.cells, {e \in r.eps : e >= s.E})          \* go: internal/live/read.go:readScript
+Right(x, s) == \E t \in s.V..N : Rng(0, s.has) ++ x = Rng(0, t)
+Read1(g, s) ==                             \* go: serving/merge.go:readSpeed, serving/speed.go:readOnce
+  /\ "torn" \in Env /\ ~rd.on /\ ~Partial(red[g], s)
+  /\ rd' = [on |-> TRUE, bad |-> FALSE, s |-> s, g |-> g, off |-> red[g].off, x |-> Of(Speed(red[g], s), {0})]
+  /\ UNCHANGED <<red, rep, wk, run, snaps, cur, ver, lake, faults>>
+Read2 ==                                   \* go: serving/speed.go:read
+  /\ rd.on
+  /\ LET r == red[rd.g]
+         again == F("torn") /\ (Partial(r, rd.s) \/ r.off # rd.off)
+         x == rd.x ++ Of(Speed(r, rd.s), Cell \ {0})
+     IN rd' = [NoRd EXCEPT !.bad = ~again /\ r.up /\ ~Right(x, rd.s)]
+  /\ UNCHANGED <<red, rep, wk, run, snaps, cur, ver, lake, faults>>
+-----------------------------------------------------------------------------
+Next == \/ \E w \in W : Look(w) \/ CrashW(w)
+        \/ \E w \in W, g \in G : \/ Take(w, g) \/ Poll(w, g)
+                                 \/ \E c \in Cell : Load(w, g, c) \/ Evict(w, g, c)
+                                 \/ \E k \in 1..N, l \in BOOLEAN : Flush(w, g, k, l)
+        \/ Replicate \/ Failover \/ Wipe \/ Archive \/ Read2
+        \/ \E g \in G : \/ Drop(g) \/ Rollback(g)
+                        \/ \E b \in B : Begin(g, b) \/ CrashB(g, b) \/ Cut(g, b) \/ Publish(g, b)
+                        \/ \E s \in Pinned(g) : Read1(g, s)
+Spec == Init /\ [][Next]_vars
+Fair == \A w \in W, g \in G :              \* an owner polls CURRENT, begins again, flushes
+          /\ WF_vars(Look(w)) /\ WF_vars(Take(w, g)) /\ WF_vars(Poll(w, g))
+          /\ \A c \in Cell : WF_vars(Load(w, g, c))
+          /\ \A k \in 1..N : SF_vars(Flush(w, g, k, TRUE))
+LiveSpec == Spec /\ Fair
+Sym == Permutations(G) \cup Permutations(W) \cup Permutations(B)
+
+Seam == \A g \in G : \A s \in Pinned(g) : Partial(red[g], s) \/ Right(Speed(red[g], s), s)
+Untorn == ~rd.bad
+\* The lemma behind the fix: an epoch holds exactly the offsets its name says,
+\* up to the start of the next one or the flushed offset.
+Named == F("start") => \A g \in G : \A e \in red[g].eps :
+           red[g].cells[e] = Rng(e, CHOOSE h \in {red[g].off} \cup red[g].eps :
+              /\ (h > e \/ h = red[g].off)
+              /\ \A d \in red[g].eps : d > e => h <= d)
+Monotone == [][\A g \in G : cur'[g] < cur[g] \/ snaps'[g][cur'[g]].V >= V(g)]_vars
+\* With finitely many faults every view ends up served, whole.
+Heals == <>[](\A g \in G : ~Partial(red[g], snaps[g][cur[g]]) /\ red[g].off = N)
+=============================================================================
