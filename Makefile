@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 1
 
-.PHONY: help build demo test check bench bench-json services
+.PHONY: help build demo test check spec bench bench-json services
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ test: check ## the whole suite
 check: ## formatting, vet
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt-ed: $$files"; exit 1; fi
 	go vet ./...
+
+spec: ## the specification of the seam and its mutants (docs/spec)
+	docs/spec/run.sh
 
 bench: ## the speed and archive paths beside this machine's own limit for that work
 	go run ./benchmarks
