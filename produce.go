@@ -86,7 +86,7 @@ func (a *app) produce(ctx context.Context, source, name string, o produceOptions
 		if err != nil {
 			return fmt.Errorf("open the events: %w", err)
 		}
-		defer file.Close() //nolint:errcheck // only read
+		defer file.Close() // only read: nothing can be lost
 		in = file
 	}
 	bar := newProgress(a.stderr, "sent to "+src.Topic, "events", 0)
