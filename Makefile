@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 1
 
-.PHONY: help build demo test check spec bench bench-json services
+.PHONY: help build demo test check spec bench bench-json services soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,3 +35,9 @@ bench-json: ## the same as JSON
 
 services: ## install the real services that the tests start (Kafka, Redis)
 	internal/testservices/install.sh
+
+SEED ?=
+MINUTES ?= 10
+soak: ## random plans of crashes and faults, each answer compared with a naive fold: SEED= MINUTES=
+	@set -o pipefail; CAUDAL_SOAK_SEED=$(SEED) CAUDAL_SOAK_MINUTES=$(MINUTES) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./internal/seamtest \
+		| grep -vE '^ *(=== |--- PASS|PASS|ok )'

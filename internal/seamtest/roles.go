@@ -57,7 +57,7 @@ func (r *worker) stop() error {
 func (w *World) awaitEnd(r *worker) error {
 	select {
 	case <-r.ended:
-		if !errors.Is(r.err, errCrash) {
+		if r.steps.crashed() == 0 {
 			return fmt.Errorf("the worker was to crash, and ended with: %w", r.err)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // errCrash is what a role dies of where a test says so.
@@ -76,6 +77,8 @@ func (s *stepper) awaitHeld(ctx context.Context) error {
 	s.mu.Lock()
 	held := s.held
 	s.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New("the role did not come to the step where it was to stand still"))
+	defer cancel()
 	select {
 	case <-held:
 		return nil

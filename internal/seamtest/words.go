@@ -251,7 +251,7 @@ func (p *Player) runBatch(c call) (string, error) {
 		if v.Unexplained > 0 {
 			line += fmt.Sprintf("; %d answers changed and nobody knows why", v.Unexplained)
 		}
-		if v.Note != "" {
+		if strings.HasPrefix(v.Note, "this run") { // other notes are about the ledger, which has a word of its own
 			line += "; " + v.Note
 		}
 		lines = append(lines, line)
