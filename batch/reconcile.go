@@ -14,6 +14,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -187,11 +188,21 @@ func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 			unread[p] = err.Error()
 		case !ok:
 			unread[p] = "the speed layer holds nothing"
-		case !m.Holds(from) || !m.Holds(to):
-			unread[p] = fmt.Sprintf("the speed layer has the epochs %v, which do not tile the offsets from %d to %d", m.Starts, from, to)
+		default:
+			if reason := untiledBy(m, from, to); reason != "" {
+				unread[p] = reason
+			}
 		}
 	}
 	return unread, nil
+}
+
+// untiledBy says why the epochs of a state do not cover exactly the records from one offset to another; "" where they do.
+func untiledBy(m live.Meta, from, to int64) string {
+	if m.Holds(from) && m.Holds(to) {
+		return ""
+	}
+	return fmt.Sprintf("the speed layer has the epochs %v, which do not tile the offsets from %d to %d", m.Starts, from, to)
 }
 
 // from is V of the snapshot before.

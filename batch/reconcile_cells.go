@@ -80,6 +80,9 @@ func (c *comparison) speed(ctx context.Context, partition int, periods []period,
 	if reply.Served != live.ServedWhole {
 		return &speedError{partition, fmt.Sprintf("from offset %d: %s %s", v, reply.Served, reply.Lost)}
 	}
+	if reason := untiledBy(reply.Meta, v, c.job.cuts[partition].Offset); reason != "" {
+		return &speedError{partition, reason} // Redis was lost since untiled looked, and is being rebuilt
+	}
 	state := c.plan.New()
 	for _, chunk := range reply.Chunks {
 		if chunk.ID.Start >= c.job.cuts[partition].Offset {
