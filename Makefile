@@ -17,12 +17,16 @@ demo: build ## everything embedded, real data, a page on 127.0.0.1:8080
 # the time limit of each package's tests; .ci/run, which asks for the long ones too, sets more
 TEST_TIMEOUT ?= 10m
 
-test: check ## the whole suite
+test: ## the whole suite
 	go test -timeout $(TEST_TIMEOUT) ./...
 
-check: ## formatting, vet
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+check: ## formatting, vet, static analysis, imports
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt-ed: $$files"; exit 1; fi
 	go vet ./...
+	go run $(STATICCHECK) ./...
+	go test ./internal
 
 spec: ## the specification of the seam and its mutants (docs/spec)
 	docs/spec/run.sh

@@ -131,7 +131,7 @@ func TestARollbackIsAPublicationOfTheOlderSnapshot(t *testing.T) {
 	wantErr(t, err, lake.ErrChanged)
 	_, _, err = l.Rollback(t.Context(), "sales", hash, "000009-none", tag)
 	wantErr(t, err, lake.ErrNotFound)
-	tag = publish(t, l, manifest("r3", 250, 50), tag) // behind r2, but not behind the current one
+	publish(t, l, manifest("r3", 250, 50), tag) // behind r2, but not behind the current one
 	if m := wantCurrent(t, l, "000004-r3", 4); m.Offsets()[0] != 250 {
 		t.Error(m)
 	}

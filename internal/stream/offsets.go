@@ -76,15 +76,15 @@ func (cn *conn) listOffset(ctx context.Context, topic string, partition int, at 
 	if err != nil {
 		return 0, err
 	}
-	for _, t := range m.(*listoffsets.Response).Topics {
-		for _, p := range t.Partitions {
-			if p.ErrorCode != 0 {
-				return 0, kafka.Error(p.ErrorCode) // an unknown topic too: metadata has it, so its leader will learn of it
-			}
-			return p.Offset, nil
-		}
+	topics := m.(*listoffsets.Response).Topics
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("list offsets: %w", errMalformed)
 	}
-	return 0, fmt.Errorf("list offsets: %w", errMalformed)
+	p := topics[0].Partitions[0]
+	if p.ErrorCode != 0 {
+		return 0, kafka.Error(p.ErrorCode) // an unknown topic too: metadata has it, so its leader will learn of it
+	}
+	return p.Offset, nil
 }
 
 // Committed returns the offsets that the group last committed on the topic, by partition. Partitions without one are
