@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -59,11 +60,11 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 		bucket = func(time.Time) time.Time { return time.Time{} }
 	}
 	want := fold(logs, below, keep, bucket, slices.Contains(q.Dimensions, "country"))
-	return compareRows(q, r, want)
+	return compareRows(q, r, want, &w.estimates)
 }
 
 // compareRows compares an answer with the cells of the naive fold, both ways.
-func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell) error {
+func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell, seen *estimates) error {
 	found := map[cellKey]bool{}
 	var events, late int64
 	for i, row := range r.Rows {
@@ -93,7 +94,7 @@ func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell) err
 			if col.Role != "measure" {
 				continue
 			}
-			if err := compareValue(col.Name, row[m], r.Provenance.Rows[i], c); err != nil {
+			if err := compareValue(col.Name, row[m], r.Provenance.Rows[i], c, seen); err != nil {
 				return fmt.Errorf("%w: %s %s at %s %s: %w", errWrong, q.View, q.Grain, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, err)
 			}
 		}
@@ -109,8 +110,29 @@ func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell) err
 	return nil
 }
 
+// estimates counts the distinct counts that were estimates. The bound of one is three standard errors, so that a few lie outside it; none
+// may lie outside twice the bound and one, and not one in a hundred outside the bound.
+type estimates struct{ all, outside atomic.Int64 }
+
+func (e *estimates) check() error {
+	if all, outside := e.all.Load(), e.outside.Load(); outside*100 > all {
+		return fmt.Errorf("%w: %d of %d estimates lie outside their bounds", errWrong, outside, all)
+	}
+	return nil
+}
+
+// accepts says whether an estimate may stand.
+func (e *estimates) accepts(have, want, bound float64) bool {
+	e.all.Add(1)
+	off := math.Abs(have - want)
+	if off > bound*want {
+		e.outside.Add(1)
+	}
+	return off <= 2*bound*want+1
+}
+
 // compareValue compares one number. Scalars are equal; sketches are exact where the answer says so, else inside the bound it states.
-func compareValue(measure string, have algebra.Value, origin serving.RowOrigin, c *cell) error {
+func compareValue(measure string, have algebra.Value, origin serving.RowOrigin, c *cell, seen *estimates) error {
 	bound, estimated := origin.Bounds[measure]
 	var want string
 	switch measure {
@@ -124,7 +146,7 @@ func compareValue(measure string, have algebra.Value, origin serving.RowOrigin, 
 		want = money(c.amounts[len(c.amounts)-1])
 	case "users", "people":
 		want = fmt.Sprint(len(c.users))
-		if estimated && bound != nil && math.Abs(have.Float64()-float64(len(c.users))) <= *bound*float64(len(c.users)) {
+		if estimated && bound != nil && seen.accepts(have.Float64(), float64(len(c.users)), *bound) {
 			return nil
 		}
 		estimated = false

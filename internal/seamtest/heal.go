@@ -40,6 +40,7 @@ func (c *chaos) heal() {
 		c.must(c.flushed())
 		c.compareAll()
 	}
+	c.must(c.estimates.check())
 }
 
 func (c *chaos) finalBatch(run string, full bool) error {

@@ -49,6 +49,8 @@ type World struct {
 	keepers map[string]*keeper
 	batches *stepper
 
+	estimates estimates
+
 	mu   sync.Mutex
 	logs map[int]*naive
 	tail map[int]*stream.Reader
