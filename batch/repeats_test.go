@@ -94,7 +94,7 @@ func TestFullDedupRemovesWhatTheHorizonCannotSeeAndTheLedgerSaysSo(t *testing.T)
 	w.archiveAll(nil)
 	w.run(RunOptions{})
 	w.sameAsFirstOfEach()
-	if l := w.ledger(); l.Repeats != 3 || l.Unexplained != 0 || string(w.entry(l, "1d", "revenue", "").Difference) != `"-7.00"` {
+	if l := w.ledger(); l.Repeats != 3 || l.Unexplained != 0 || string(w.entry(l, "1d", "revenue", "").Before) != `"14.00"` || string(w.entry(l, "1d", "revenue", "").Difference) != `"-7.00"` {
 		t.Fatalf("%+v", l)
 	}
 }
