@@ -267,6 +267,29 @@ func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic) error {
 	return nil
 }
 
+// begin is where the lake of a partition begins: the lowest V of the views' snapshots, which is where the log began when the first of them
+// was made, and 0 for a partition that came later. Not where the log begins now: retention may have taken records since that a view's
+// snapshot does not cover, and these have to be stated as missing.
+func (a *Archive) begin(ctx context.Context, t lake.Topic, partition int) (int64, error) {
+	lowest := int64(-1)
+	for _, v := range a.cfg.Project.Views {
+		if v.Source.Topic != t.Name {
+			continue
+		}
+		m, _, err := a.cfg.Lake.Current(ctx, v.Name, v.Hash)
+		if errors.Is(err, lake.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("see where the log of %s p%d began: %w", t, partition, err)
+		}
+		if at := m.Cuts[partition].Offset; lowest < 0 || at < lowest {
+			lowest = at
+		}
+	}
+	return max(lowest, 0), nil
+}
+
 // askInterval is how often the lake is asked whether a batch waits.
 const askInterval = time.Second
 

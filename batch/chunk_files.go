@@ -112,20 +112,43 @@ func (f *filePuts) file(file lake.ChunkFile, data []byte) {
 	})
 }
 
-// errStanding: an earlier attempt wrote more records than the log still has, so that nobody can say what its file holds.
-var errStanding = errors.New("a file of an earlier attempt stands with other bytes, and the log has lost records of its range")
+// errStanding: an earlier attempt wrote other records, of a log that has lost some of the range since, or had lost more of it then, so that
+// the file is not what this attempt would commit.
+var errStanding = errors.New("a file of an earlier attempt stands with other records, as the log has lost some of its range")
 
 func (f *filePuts) put(file *lake.ChunkFile, data []byte) error {
 	stands, err := f.partition.archive.cfg.Lake.PutFile(f.ctx, file.Key, data)
 	if err != nil {
 		return err
 	}
-	if f.lossy && stands.SHA256 != lake.Sum(data) {
-		return fmt.Errorf("%s: %w", file.Key, errStanding)
+	if stands.SHA256 != lake.Sum(data) {
+		if err := f.sameRecords(file); err != nil {
+			return fmt.Errorf("%s: %w", file.Key, err)
+		}
 	}
 	file.Bytes, file.SHA256 = stands.Bytes, stands.SHA256
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.done++
 	return f.partition.step(fmt.Sprintf("after-file-%d", f.done))
+}
+
+// sameRecords checks that a file that stands with other bytes than ours, as another version of the encoder makes them, holds as many
+// records. Where the log has lost some of the chunk's range, other bytes are other records.
+func (f *filePuts) sameRecords(file *lake.ChunkFile) error {
+	if f.lossy {
+		return errStanding
+	}
+	data, _, err := f.partition.archive.cfg.Lake.Store().Get(f.ctx, file.Key)
+	if err != nil {
+		return err
+	}
+	rows, err := lake.SegmentRows(data)
+	if err != nil {
+		return err
+	}
+	if rows != file.Rows {
+		return fmt.Errorf("%w: %d of them, not %d", errStanding, rows, file.Rows)
+	}
+	return nil
 }

@@ -54,11 +54,15 @@ type records struct {
 func (j *job) covered() error {
 	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
 		cut, chunks := j.cuts[p].Offset, j.chunks[p]
+		began := j.current.Cuts[p].Offset // what is below it the current snapshot covers, or was gone when the first one was made
 		if len(chunks) == 0 {
-			if cut > max(j.starts[p], 0) {
-				return refuse(reasonHole, "partition %d is cut at offset %d, but the lake holds nothing of it, and the log begins at %d", p, cut, j.starts[p])
+			if cut > began {
+				return refuse(reasonHole, "partition %d is cut at offset %d, but the lake holds nothing of it from offset %d on", p, cut, began)
 			}
 			continue
+		}
+		if first := chunks[0].First; first > began {
+			return refuse(reasonHole, "partition %d: the lake begins at offset %d and has to hold the records from %d on", p, first, began)
 		}
 		for i := range chunks {
 			c := &chunks[i]

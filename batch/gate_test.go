@@ -85,13 +85,14 @@ func TestTheGateRefusesOffsetsThatAreNotCovered(t *testing.T) {
 		"an overlap":                    {[]lake.Chunk{committed(0, 11, 11), committed(10, 20, 10)}, reasonHole},
 		"an end before the cut":         {[]lake.Chunk{committed(0, 10, 10), committed(10, 19, 9)}, reasonHole},
 		"nothing at all":                {nil, reasonHole},
+		"a hole at the front":           {[]lake.Chunk{committed(10, 20, 10)}, reasonHole},
 		"an open chunk":                 {[]lake.Chunk{committed(0, 10, 10), open}, reasonHole},
 		"more rows than offsets":        {[]lake.Chunk{committed(0, 10, 10), crowded}, reasonCounts},
 		"files unlike the commit":       {[]lake.Chunk{committed(0, 10, 10), uncounted}, reasonCounts},
 		"rows where records are missed": {[]lake.Chunk{committed(0, 10, 10), lost}, reasonCounts},
 		"all as it should be":           {[]lake.Chunk{committed(0, 10, 10), committed(10, 20, 7)}, ""},
 	} {
-		j := &job{view: w.project.Views[0], starts: map[int]int64{0: 0}, cuts: map[int]lake.Cut{0: {Offset: 20}}, chunks: map[int][]lake.Chunk{0: c.chunks}}
+		j := &job{view: w.project.Views[0], current: &lake.Manifest{}, starts: map[int]int64{0: 0}, cuts: map[int]lake.Cut{0: {Offset: 20}}, chunks: map[int][]lake.Chunk{0: c.chunks}}
 		err := j.covered()
 		var gate *GateError
 		if c.reason == "" && err != nil || c.reason != "" && (!errors.As(err, &gate) || gate.Reason != c.reason || !errors.Is(err, ErrGate)) {

@@ -19,6 +19,7 @@ import (
 
 // world is a broker and a lake, empty at first.
 type world struct {
+	broker  *embedded.Broker
 	t       testing.TB
 	project *view.Project
 	stream  *stream.Client
@@ -74,7 +75,7 @@ func newWorldOf(t testing.TB, p *view.Project) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	w := &world{t: t, stream: client, project: p, sent: map[int]int64{}}
+	w := &world{t: t, broker: broker, stream: client, project: p, sent: map[int]int64{}}
 	if w.store, err = lake.Open(t.Context(), t.TempDir(), lake.Options{NoSync: true}); err != nil {
 		t.Fatal(err)
 	}

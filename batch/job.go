@@ -155,7 +155,7 @@ func (j *job) newCut(ctx context.Context) (map[int]lake.Cut, error) {
 		before, known := j.current.Cuts[p]
 		if !known || off > before.Offset {
 			if off < 0 {
-				off, at = j.starts[p], intake.Start() // nothing is archived
+				off, at = 0, intake.Start() // nothing is archived of a partition that came later: its log began at 0
 			}
 			cuts[p] = lake.Cut{Offset: off, Progress: at}
 		}
@@ -223,7 +223,7 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 	began := time.Now()
 	poll := firstPoll
 	for {
-		behind, worst, at, err := r.behind(ctx, t, want, jobs[0].starts)
+		behind, worst, at, err := r.behind(ctx, t, want, begins(jobs))
 		if err != nil {
 			return err
 		}
@@ -244,9 +244,19 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 	}
 }
 
-// behind is how many records the archive lacks up to the offsets wanted, and the partition that lacks most, with its position. Where it has
-// not begun, it is going to begin at the log's start.
-func (r *Runner) behind(ctx context.Context, t lake.Topic, want, starts map[int]int64) (sum int64, worst int, at int64, err error) {
+// begins is where the archive is going to begin in partitions that it holds nothing of: at the lowest V of the snapshots (Archive.begin).
+func begins(jobs []*job) map[int]int64 {
+	lowest := maps.Clone(jobs[0].current.Offsets())
+	for _, j := range jobs[1:] {
+		for p, at := range lowest {
+			lowest[p] = min(at, j.current.Cuts[p].Offset)
+		}
+	}
+	return lowest
+}
+
+// behind is how many records the archive lacks up to the offsets wanted, and the partition that lacks most, with its position.
+func (r *Runner) behind(ctx context.Context, t lake.Topic, want, begins map[int]int64) (sum int64, worst int, at int64, err error) {
 	most := int64(0)
 	for _, p := range slices.Sorted(maps.Keys(want)) {
 		next, _, _, err := r.cfg.Lake.Next(ctx, t, p)
@@ -254,7 +264,7 @@ func (r *Runner) behind(ctx context.Context, t lake.Topic, want, starts map[int]
 			return 0, 0, 0, err
 		}
 		if next < 0 {
-			next = starts[p]
+			next = begins[p]
 		}
 		if lacks := want[p] - next; lacks > 0 {
 			sum += lacks

@@ -83,7 +83,7 @@ func (p *partition) life(ctx context.Context) error {
 		return err
 	}
 	if next < 0 {
-		if next, _, err = p.archive.cfg.Stream.Bounds(ctx, p.topic.Name, p.id); err != nil {
+		if next, err = p.archive.begin(ctx, p.topic, p.id); err != nil {
 			return err
 		}
 	}

@@ -116,12 +116,8 @@ func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) 
 		if known && err == nil {
 			p.end = b.next
 		}
-		// A partition that the manifest does not name has V at its start (SEAM 15).
-		if cut, ok := snap.manifest.Cuts[n]; ok {
-			p.batch = cut.Offset
-		} else {
-			p.batch = b.first
-		}
+		// A partition that the manifest does not name came later, and so has V at its start, which is 0 (SEAM 15).
+		p.batch = snap.manifest.Cuts[n].Offset
 		p.served = p.batch
 		list = append(list, p)
 	}

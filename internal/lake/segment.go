@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -193,4 +194,18 @@ func nullable(col *intake.Column, order []int32, fill func([]parquet.Value, int)
 			}
 		}
 	}
+}
+
+// SegmentRows is how many rows a segment holds, by its footer.
+func SegmentRows(data []byte) (rows int64, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read a segment: malformed: %v", r)
+		}
+	}()
+	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return 0, fmt.Errorf("read a segment: %w", err)
+	}
+	return file.NumRows(), nil
 }
