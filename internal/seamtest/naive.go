@@ -1,7 +1,6 @@
 package seamtest
 
 import (
-	"cmp"
 	"encoding/json"
 	"math"
 	"regexp"
@@ -143,15 +142,4 @@ func count(logs map[int]*naive, below map[int]int64) (t tally) {
 		}
 	}
 	return t
-}
-
-func sortedKeys(cells map[cellKey]*cell) []cellKey {
-	keys := make([]cellKey, 0, len(cells))
-	for k := range cells {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b cellKey) int {
-		return cmp.Or(cmp.Compare(a.bucket, b.bucket), strings.Compare(a.country, b.country))
-	})
-	return keys
 }

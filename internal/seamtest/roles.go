@@ -158,11 +158,11 @@ func (w *World) flushed() error {
 				case err != nil:
 					return err
 				case !ok:
-					return fmt.Errorf("Redis has nothing of %s of partition %d", v.Name, p)
+					return fmt.Errorf("nothing of %s of partition %d is in Redis", v.Name, p)
 				case !meta.Holds(m.Cuts[p].Offset):
-					return fmt.Errorf("Redis has no epoch of %s of partition %d from %d on", v.Name, p, m.Cuts[p].Offset)
+					return fmt.Errorf("no epoch of %s of partition %d in Redis starts at %d", v.Name, p, m.Cuts[p].Offset)
 				case meta.Off != end:
-					return fmt.Errorf("Redis has %s of partition %d up to %d of %d", v.Name, p, meta.Off, end)
+					return fmt.Errorf("view %s of partition %d is in Redis up to %d of %d", v.Name, p, meta.Off, end)
 				}
 			}
 		}
