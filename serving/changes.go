@@ -49,20 +49,13 @@ type changesQuery struct {
 }
 
 func (s *Server) serveChanges(w http.ResponseWriter, r *http.Request) {
-	v, err := findView(s.cfg.Project, r.PathValue("view"))
-	if err != nil {
-		s.writeError(w, r, err)
-		return
-	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.QueryTimeout, errTimeout)
-	defer cancel()
-	q, err := readChangesQuery(r, v)
-	if err != nil {
-		s.writeError(w, r, err)
-		return
-	}
-	changes, err := s.changes(ctx, v, q)
-	s.answerWith(w, r, changes, err)
+	s.serveAbout(w, r, func(ctx context.Context, v *view.View) (any, error) {
+		q, err := readChangesQuery(r, v)
+		if err != nil {
+			return nil, err
+		}
+		return s.changes(ctx, v, q)
+	})
 }
 
 func readChangesQuery(r *http.Request, v *view.View) (changesQuery, error) {

@@ -63,6 +63,17 @@ type Change struct {
 }
 
 func (s *Server) serveExplain(w http.ResponseWriter, r *http.Request) {
+	s.serveAbout(w, r, func(ctx context.Context, v *view.View) (any, error) {
+		at, err := readBucket(r, v)
+		if err != nil {
+			return nil, err
+		}
+		return s.explain(ctx, v, at)
+	})
+}
+
+// serveAbout answers a question about the view that the path names, within the time that a query may take.
+func (s *Server) serveAbout(w http.ResponseWriter, r *http.Request, answer func(context.Context, *view.View) (any, error)) {
 	v, err := findView(s.cfg.Project, r.PathValue("view"))
 	if err != nil {
 		s.writeError(w, r, err)
@@ -70,13 +81,8 @@ func (s *Server) serveExplain(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.QueryTimeout, errTimeout)
 	defer cancel()
-	at, err := readBucket(r, v)
-	if err != nil {
-		s.writeError(w, r, err)
-		return
-	}
-	e, err := s.explain(ctx, v, at)
-	s.answerWith(w, r, e, err)
+	found, err := answer(ctx, v)
+	s.answerWith(w, r, found, err)
 }
 
 // answerWith writes an answer, or the problem that stood in its way.
