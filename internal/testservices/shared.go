@@ -1,7 +1,10 @@
 package testservices
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -63,12 +66,33 @@ func S3(tb testing.TB) S3Server {
 	return g.S3Server
 }
 
-// missing ends a test that cannot have its service.
+// missing ends a test that cannot have its service. `go test` hides the reasons of skips, so they are noted in .services/skipped, which
+// `make test` prints at its end.
 func missing(tb testing.TB, what string, err error) {
 	tb.Helper()
 	if os.Getenv("CI") == "true" {
 		tb.Fatalf("%s: %v", what, err)
 		return
 	}
-	tb.Skipf("SKIP %s: %v (run .ci/run to install it)", what, err)
+	line := fmt.Sprintf("SKIP %s: %s: %v (make services installs it)", tb.Name(), what, err)
+	if err := note(line); err != nil {
+		tb.Fatalf("%s; and this cannot be noted: %v", line, err)
+	}
+	tb.Skip(line)
+}
+
+func note(line string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(root, ".services"), 0o755); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(root, ".services", "skipped"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(file, line)
+	return errors.Join(err, file.Close())
 }
