@@ -106,9 +106,13 @@ func TestMissingServiceSkipsButFailsUnderCI(t *testing.T) {
 	for _, ci := range []string{"", "true"} {
 		t.Setenv("CI", ci)
 		var f fakeTB
-		missing(&f, "real Thing", ErrNotInstalled)
-		if f.skipped == (ci == "true") || f.failed != (ci == "true") {
-			t.Errorf("CI=%q: skipped %v, failed %v", ci, f.skipped, f.failed)
+		noted := ""
+		end(&f, "real Thing", ErrNotInstalled, func(line string) error {
+			noted = line
+			return nil
+		})
+		if f.skipped == (ci == "true") || f.failed != (ci == "true") || strings.Contains(noted, "real Thing") == (ci == "true") {
+			t.Errorf("CI=%q: skipped %v, failed %v, noted %q", ci, f.skipped, f.failed, noted)
 		}
 	}
 }
@@ -119,5 +123,6 @@ type fakeTB struct {
 }
 
 func (f *fakeTB) Helper()               {}
-func (f *fakeTB) Skipf(string, ...any)  { f.skipped = true }
+func (f *fakeTB) Name() string          { return "a test" }
+func (f *fakeTB) Skip(...any)           { f.skipped = true }
 func (f *fakeTB) Fatalf(string, ...any) { f.failed = true }

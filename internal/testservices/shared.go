@@ -70,6 +70,11 @@ func S3(tb testing.TB) S3Server {
 // `make test` prints at its end.
 func missing(tb testing.TB, what string, err error) {
 	tb.Helper()
+	end(tb, what, err, note)
+}
+
+func end(tb testing.TB, what string, err error, note func(line string) error) {
+	tb.Helper()
 	if os.Getenv("CI") == "true" {
 		tb.Fatalf("%s: %v", what, err)
 		return
