@@ -51,25 +51,16 @@ func realRedis(t *testing.T) *Redis {
 	t.Helper()
 	s, err := ownRedis()
 	if err != nil {
-		unavailable(t, err)
+		testservices.Missing(t, "real Redis", err)
 	}
 	return connect(t, Config{Addrs: []string{s.Addr()}})
-}
-
-// unavailable skips a test of a real server that is not installed; where all must be, it fails.
-func unavailable(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skipf("SKIP real Redis: %v", err)
 }
 
 func clusterNode(t *testing.T) string {
 	t.Helper()
 	addr, err := ownCluster()
 	if err != nil {
-		unavailable(t, err)
+		testservices.Missing(t, "real Redis", err)
 	}
 	return addr
 }

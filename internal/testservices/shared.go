@@ -27,7 +27,7 @@ func Kafka(tb testing.TB) []string {
 	}
 	k, err := sharedKafka()
 	if err != nil {
-		missing(tb, "real Kafka", err)
+		Missing(tb, "real Kafka", err)
 	}
 	return k.Brokers()
 }
@@ -41,7 +41,7 @@ func Redis(tb testing.TB) string {
 	}
 	r, err := sharedRedis()
 	if err != nil {
-		missing(tb, "real Redis", err)
+		Missing(tb, "real Redis", err)
 	}
 	return r.Addr()
 }
@@ -61,14 +61,14 @@ func S3(tb testing.TB) S3Server {
 	}
 	g, err := sharedS3()
 	if err != nil {
-		missing(tb, "real S3", err)
+		Missing(tb, "real S3", err)
 	}
 	return g.S3Server
 }
 
-// missing ends a test that cannot have its service. `go test` hides the reasons of skips, so they are noted in .services/skipped, which
+// Missing ends a test that cannot have its service. `go test` hides the reasons of skips, so they are noted in .services/skipped, which
 // `make test` prints at its end.
-func missing(tb testing.TB, what string, err error) {
+func Missing(tb testing.TB, what string, err error) {
 	tb.Helper()
 	end(tb, what, err, note)
 }
