@@ -115,7 +115,7 @@ func ParseSource(canonical []byte) (*Source, error) {
 	return s, nil
 }
 
-// seal fills in what follows from the definition: canonical bytes, hash, base. Descriptions, units, derived measures, max_values and services are not in
+// seal fills in what follows from the definition: canonical bytes, hash, base. Descriptions, units, derived measures and services are not in
 // them: changing those leaves every cell what it is. batch_dedup is in them although the speed layer is the same with and without it: it
 // decides what a cell of batch holds, and under one hash an incremental run has to find the periods of the snapshot before counted its way.
 func (v *View) seal() {

@@ -40,7 +40,7 @@ source: orders
 description: Net revenue
 where: "unit_price >= 0"
 timezone: Europe/London
-max_values: 500
+# what the shop sold
 dimensions:
   - country
   - {name: product, expr: "upper(invoice_no)", description: d}
@@ -98,7 +98,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 		t.Errorf("customer_id is %+v", customer)
 	}
 	v := p.Views[0]
-	if v.Source != s || v.Where != "unit_price >= 0" || v.MaxValues != 500 || v.Location.String() != "Europe/London" || len(v.Hash) != 64 {
+	if v.Source != s || v.Where != "unit_price >= 0" || v.Location.String() != "Europe/London" || len(v.Hash) != 64 {
 		t.Errorf("view is %+v", v)
 	}
 	if got := []string{v.Grains[0].Name, v.Grains[1].Name, v.Grains[2].Name}; !slices.Equal(got, []string{"1m", "1h", "1d"}) {
@@ -126,7 +126,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	if want := (Batch{"2GB", 0, 15 * time.Minute, 30, 1}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
-	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC || v.MaxValues != defaultMaxValues {
+	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC {
 		t.Errorf("view is %+v", v)
 	}
 }
@@ -209,7 +209,6 @@ func TestEachMistakeOfAViewIsToldOnce(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"view: sales", "vieww: sales", `views/a.yaml:1:1: unknown key "vieww" in the view: did you mean "view"?`},
 		{"source: orders", "source: order", `views/a.yaml:2:9: unknown source "order" in view sales: did you mean "orders"?`},
-		{"max_values: 500", "max_values: 0", `out of range`},
 		{"timezone: Europe/London", "timezone: Europe/Lundon", `unknown time zone`},
 		{"timezone: Europe/London", "timezone: Asia/Kolkata", `views/a.yaml:10:18: view sales: grain 1h does not divide the days of Asia/Kolkata: 2026-01-01 begins there at 18:30:00 UTC, inside a bucket: use 30m or a divisor of it`},
 		{"where: \"unit_price >= 0\"", "where: \"unit_price\"", `where of view sales is a decimal(12,3): write a condition`},

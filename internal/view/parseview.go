@@ -10,12 +10,9 @@ import (
 )
 
 func viewKeys() []string {
-	return []string{"view", "source", "description", "where", "timezone", "dimensions", "grains", "measures", "max_values"}
+	return []string{"view", "source", "description", "where", "timezone", "dimensions", "grains", "measures"}
 }
 func dimensionKeys() []string { return []string{"name", "expr", "description"} }
-
-// defaultMaxValues is how many combinations of dimension values a bucket may have before new ones go to __other__.
-const defaultMaxValues = 100_000
 
 // draft is a view that is being read.
 type draft struct {
@@ -35,7 +32,7 @@ func (p *linter) view(f File, haveSources bool) {
 	}
 	before := len(p.problems)
 	r.require(n, "the view", "view", "source", "grains", "measures")
-	d := &draft{View: &View{MaxValues: defaultMaxValues}, r: r, of: "the view", names: map[string]int{}, whole: n}
+	d := &draft{View: &View{}, r: r, of: "the view", names: map[string]int{}, whole: n}
 	if v := n.get("view"); v != nil {
 		if d.Name = r.name(v, "view", ""); d.Name != "" {
 			d.of = "view " + d.Name
@@ -47,7 +44,6 @@ func (p *linter) view(f File, haveSources bool) {
 	}
 	p.viewSource(d, n.get("source"), haveSources)
 	d.Description = r.text(n.get("description"), "description")
-	d.MaxValues = int(r.integer(n.get("max_values"), d.of+": max_values", defaultMaxValues, 1, 100_000_000))
 	d.Timezone = "UTC"
 	if v := n.get("timezone"); v != nil {
 		d.Timezone = r.zone(v, d.of+": timezone")

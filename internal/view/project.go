@@ -98,7 +98,6 @@ type View struct {
 	Dimensions  []Dimension
 	Grains      []Grain   // finest first
 	Measures    []Measure // stored ones and derived ones, in the order of the file
-	MaxValues   int       // dimension-value combinations per grain bucket set before __other__; see DESIGN 6
 	Hash        string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
 	Canonical   []byte    // the JSON that was hashed; stored in the lake under Hash
 	base        Grain     // see Base; zero in a view that Parse has not made
