@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,21 +61,5 @@ func loadProject(ctx context.Context, dir string) (*view.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := engine.Open(engine.Options{Threads: 1, MemoryLimit: "256MB", TempDir: os.TempDir()})
-	if err != nil {
-		return nil, fmt.Errorf("start the SQL engine: %w", err)
-	}
-	checker, err := engine.NewChecker(ctx, db)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), db.Close())
-	}
-	project, problems := view.Parse(files, os.LookupEnv, checker)
-	checker.Close()
-	if err := db.Close(); err != nil {
-		return nil, fmt.Errorf("stop the SQL engine: %w", err)
-	}
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return project, nil
+	return engine.Parse(ctx, files, os.LookupEnv)
 }

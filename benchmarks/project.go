@@ -34,23 +34,7 @@ func loadProject(ctx context.Context) (*view.Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the definitions: %w", err)
 	}
-	db, err := engine.Open(engine.Options{Threads: 1, MemoryLimit: "256MB"})
-	if err != nil {
-		return nil, err
-	}
-	checker, err := engine.NewChecker(ctx, db)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	project, problems := view.Parse(files, os.LookupEnv, checker)
-	checker.Close()
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return project, nil
+	return engine.Parse(ctx, files, os.LookupEnv)
 }
 
 // stage is a project over embedded services with a backlog of events in its topic.

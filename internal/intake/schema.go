@@ -182,9 +182,6 @@ func (s *Schema) planDefault(i int, text string) error {
 	return nil
 }
 
-// Source is the source that the schema decodes.
-func (s *Schema) Source() *view.Source { return s.source }
-
 // quotedKey returns the name as a JSON key without escapes, or, where there is none such, what no key begins with.
 func quotedKey(name string) string {
 	l := lexer{b: []byte(`"` + name + `"`)}

@@ -183,16 +183,3 @@ func ChangedDates(chunks []Chunk, from, to int64) []string {
 	slices.Sort(dates)
 	return slices.Compact(dates)
 }
-
-// Segments returns the segments of a date (UTC) that hold offsets below `to`.
-func Segments(chunks []Chunk, date string, to int64) []ChunkFile {
-	var files []ChunkFile
-	for _, c := range chunks {
-		for _, f := range c.Files {
-			if !f.Dead && f.Date == date && f.First < to {
-				files = append(files, f)
-			}
-		}
-	}
-	return files
-}

@@ -59,24 +59,14 @@ measures:
 `
 
 // parseProject reads the definitions of the small shop. With both, it has the view people beside sales.
-func parseProject(ctx context.Context, partitions int, both bool) (_ *view.Project, err error) {
-	db, err := engine.Open(engine.Options{Threads: 1})
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	checker, err := engine.NewChecker(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	defer checker.Close()
+func parseProject(ctx context.Context, partitions int, both bool) (*view.Project, error) {
 	files := []view.File{{Path: "caudal.yaml", Data: fmt.Appendf(nil, shopYAML, partitions)}, {Path: "views/sales.yaml", Data: []byte(salesYAML)}}
 	if both {
 		files = append(files, view.File{Path: "views/people.yaml", Data: []byte(peopleYAML)})
 	}
-	p, problems := view.Parse(files, func(string) (string, bool) { return "", false }, checker)
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("the shop's definitions: %v", problems)
+	p, err := engine.Parse(ctx, files, func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, fmt.Errorf("the shop's definitions: %w", err)
 	}
 	return p, nil
 }

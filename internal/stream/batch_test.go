@@ -125,3 +125,8 @@ func TestAnswersOfNonsenseDoNotPanic(t *testing.T) {
 		}
 	})
 }
+
+func (d *decoder) varint() int64 {
+	u := d.uvarint()
+	return int64(u>>1) ^ -int64(u&1)
+}

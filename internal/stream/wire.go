@@ -103,11 +103,6 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
-func (d *decoder) varint() int64 {
-	u := d.uvarint()
-	return int64(u>>1) ^ -int64(u&1)
-}
-
 func (d *decoder) string() string { return string(d.take(int(max(d.int16(), 0)))) }
 
 // length reads the length of a compact array or string; null is 0. A length beyond the bytes that are left is an error
