@@ -96,7 +96,16 @@ func (cn *conn) call(ctx context.Context, req protocol.Message) (protocol.Messag
 	defer cn.busy.Unlock()
 	defer cn.guard(ctx, cn.timeout)()
 	m, err := cn.RoundTrip(req)
+	cn.retire(err)
 	return m, cause(ctx, err)
+}
+
+// retire closes a connection whose exchange failed, while it is still held: the answer may yet arrive, and whoever waits to hold the
+// connection next would take it for its own.
+func (cn *conn) retire(err error) {
+	if err != nil {
+		cn.Close()
+	}
 }
 
 // supports reports an error unless the broker speaks the version of the API.
@@ -114,6 +123,7 @@ func (cn *conn) exchange(ctx context.Context, key protocol.ApiKey, version int16
 	defer cn.busy.Unlock()
 	defer cn.guard(ctx, cn.timeout+wait)()
 	body, err := cn.send(key, version, flexible, buf, fill)
+	cn.retire(err)
 	return body, cause(ctx, err)
 }
 
