@@ -43,6 +43,7 @@ const (
 	codeMessageTooLarge      = int16(kafka.MessageSizeTooLarge)
 	codeRecordListTooLarge   = int16(18)
 	codeUnknownTopicID       = int16(100)
+	codeInconsistentTopicID  = int16(103)
 	codeDuplicateSequence    = int16(46)
 	codeOutOfOrderSequence   = int16(45)
 	codeUnknownProducerID    = int16(59)
@@ -72,6 +73,9 @@ func temporary(err error) bool {
 		return false
 	}
 	if code := kafka.Error(0); errors.As(err, &code) {
+		if c := int16(code); c == codeUnknownTopicID || c == codeInconsistentTopicID {
+			return true // a leader that has not heard of the topic yet, or not yet that it is gone: metadata says which
+		}
 		return code.Temporary()
 	}
 	for _, lasting := range []error{ErrNoTopic, ErrTooLarge, ErrTopicReplaced, errClosed, errMalformed, errUnsupported} {

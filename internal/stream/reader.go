@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
-
-// fetchVersion is the oldest version of Fetch with which brokers hand out zstd batches (Kafka 2.1).
-const fetchVersion = 10
 
 // callBytes bounds, in multiples of Config.FetchBytes, what one Fetch gathers before it returns early.
 const callBytes = 4
@@ -56,6 +52,13 @@ func (c *Client) Reader(topic string, partition int, offset int64) *Reader {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, 2*time.Second
 	return &Reader{c: c, topic: topic, partition: partition, next: offset, pause: pause, fetchSize: c.cfg.FetchBytes}
+}
+
+// ReaderOf returns a reader of a partition in the life of the topic that t names: another life is never read, but ErrTopicReplaced.
+func (c *Client) ReaderOf(t Topic, partition int, offset int64) *Reader {
+	r := c.Reader(t.Name, partition, offset)
+	r.id = t.ID
+	return r
 }
 
 // Offset is the fetch position: the next offset to read. It moves past control markers and rolled back records, so at
@@ -192,81 +195,6 @@ func (r *Reader) begin() error {
 	return nil
 }
 
-// fill fetches the next answer. wait is how long the broker may wait for data.
-func (r *Reader) fill(ctx context.Context, wait time.Duration) error {
-	if r.cn == nil {
-		if err := r.connect(ctx); err != nil {
-			return err
-		}
-	}
-	wait = min(max(wait, 0), r.c.cfg.RequestTimeout)
-	body, err := r.cn.exchange(ctx, protocol.Fetch, fetchVersion, false, wait, r.buffer(), func(e *encoder) {
-		e.int32(-1) // not a replica
-		e.int32(int32(wait.Milliseconds()))
-		e.int32(1) // bytes at least
-		e.int32(int32(r.fetchSize))
-		e.int8(readCommitted)
-		e.int32(0)  // no fetch session
-		e.int32(-1) // no fetch session
-		e.int32(1)
-		e.string(r.topic)
-		e.int32(1)
-		e.int32(int32(r.partition))
-		e.int32(-1) // leader epoch: any
-		e.int64(r.next)
-		e.int64(-1) // log start: for replicas
-		e.int32(int32(r.fetchSize))
-		e.int32(0) // topics to forget
-	})
-	if err != nil {
-		return err
-	}
-	r.answer = body
-	return r.accept(ctx, body)
-}
-
-// accept reads the head of an answer and leaves its batches pending.
-func (r *Reader) accept(ctx context.Context, body []byte) error {
-	d := decoder{b: body}
-	d.int32() // throttle: the broker has waited itself
-	if err := codeErr(d.int16()); err != nil {
-		return err
-	}
-	d.int32() // session
-	if d.count() != 1 || d.string() != r.topic || d.count() != 1 || int(d.int32()) != r.partition {
-		return errMalformed
-	}
-	code := d.int16()
-	d.int64() // high watermark
-	d.int64() // last stable offset
-	d.int64() // log start
-	r.rollbacks = rollbacks{}
-	for range d.count() {
-		r.rollbacks.coming = append(r.rollbacks.coming, abortedProducer{d.int64(), d.int64()})
-	}
-	slices.SortFunc(r.rollbacks.coming, func(a, b abortedProducer) int { return int(min(max(a.first-b.first, -1), 1)) })
-	records := d.take(int(max(d.int32(), 0)))
-	if err := d.err(); err != nil {
-		return err
-	}
-	if code == codeOffsetOutOfRange {
-		return r.outOfRange(ctx)
-	}
-	if code != 0 {
-		return kafka.Error(code) // an unknown topic too: whether it is gone for good, metadata says
-	}
-	if len(records) > 0 {
-		if _, _, ok, err := cutBatch(records); err != nil {
-			return err
-		} else if !ok { // brokers answer with one whole batch at least, however large; those that do not are asked for more
-			r.fetchSize = min(2*r.fetchSize, maxAnswer/2)
-			records = nil
-		}
-	}
-	r.pending = records
-	return nil
-}
-
 // outOfRange asks for the log's bounds. An offset within them was refused by a leader that lags behind: to be retried.
 func (r *Reader) outOfRange(ctx context.Context) error {
 	r.disconnect()
@@ -299,7 +227,7 @@ func (r *Reader) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cn.supports(protocol.Fetch, fetchVersion); err != nil {
+	if err := cn.supports(protocol.Fetch, fetchByName); err != nil {
 		cn.Close()
 		return err
 	}

@@ -137,6 +137,44 @@ func TestReaderNoticesThatTheTopicWasMadeAnew(t *testing.T) {
 	})
 }
 
+// A reader that slept through the re-creation of its topic goes on over the connection that it has, at an offset that the new log has too.
+func TestAReaderHandsOutNoRecordOfAnotherLifeOfItsTopic(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fixture) {
+		f.create(t, 1)
+		f.write(t, make([]stream.Message, 10)...)
+		before, err := f.c.Topic(f.ctx, f.topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := f.c.Reader(f.topic, 0, 0)
+		defer r.Close()
+		if _, err := readTo(f.ctx, r, 10, 100); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.c.DeleteTopic(f.ctx, f.topic); err != nil {
+			t.Fatal(err)
+		}
+		f.create(t, 1)
+		f.write(t, make([]stream.Message, 20)...)
+		pinned := f.c.ReaderOf(before, 0, 5)
+		defer pinned.Close()
+		for name, r := range map[string]*stream.Reader{"that slept": r, "of the old life": pinned} {
+			for {
+				records, err := r.Fetch(f.ctx, 100, 100*time.Millisecond, nil)
+				if len(records) > 0 {
+					t.Fatalf("a reader %s read %d records of the new topic from offset %d on", name, len(records), records[0].Offset)
+				}
+				if errors.Is(err, stream.ErrTopicReplaced) {
+					break
+				}
+				if err != nil && !errors.Is(err, stream.ErrNoTopic) {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
 func TestOffsetAtIsTheFirstRecordFromThatTimeOn(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		f.create(t, 1)
