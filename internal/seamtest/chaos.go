@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/serving"
 )
@@ -58,6 +59,7 @@ type chaos struct {
 	runs     int
 	unfinish string // id of a run that crashed
 	zombies  int
+	replica  embedded.Contents // what a replica of Redis holds that stopped following; nil: none did
 }
 
 // Chaos plays a plan of so many moves, heals the world, and compares everything in the end. It fails the test with the seed and the
@@ -138,7 +140,7 @@ func (c *chaos) plan() []func() {
 		c.crashWorker, c.crashWorker, c.restartWorker, c.secondWorker, c.zombie, c.zombie,
 		c.crashArchive, c.restartArchive, c.zombieArchive,
 		c.batch, c.batch, c.batch, c.rollback,
-		c.redisHiccup, c.redisHiccup, c.redisAway, c.redisLoses,
+		c.redisHiccup, c.redisHiccup, c.redisAway, c.redisLoses, c.redisFallsBehind, c.redisFallsBehind, c.redisRefuses, c.brokerHangsUp, c.brokerFails,
 		c.lakeFault, c.lakeFault, c.lakeFault,
 	}
 }
@@ -348,24 +350,6 @@ func (c *chaos) rollback() {
 	}
 	err = c.World.rollback(v.Name, to)
 	c.note("rollback", "rollback of %s to %s: %v", v.Name, to, err)
-}
-
-func (c *chaos) redisHiccup() {
-	c.note("redis hiccup", "connections to Redis break")
-	c.gate.hiccup()
-}
-
-func (c *chaos) redisAway() {
-	d := time.Duration(5+c.random.IntN(150)) * time.Millisecond
-	c.note("redis away", "Redis is away for %v", d)
-	c.gate.set(true)
-	time.Sleep(d)
-	c.gate.set(false)
-}
-
-func (c *chaos) redisLoses() {
-	c.note("redis flushed", "Redis loses everything")
-	c.redis.FlushAll()
 }
 
 func (c *chaos) lakeFault() {

@@ -34,6 +34,7 @@ type World struct {
 	project *view.Project
 	log     *slog.Logger
 
+	broker *embedded.Broker
 	redis  *embedded.Redis
 	gate   *gate
 	stream *stream.Client
@@ -70,16 +71,16 @@ func NewWorld(t testing.TB, partitions int, both bool) *World {
 	var err error
 	w.project, err = parseProject(w.ctx, partitions, both)
 	w.check(err)
-	broker, err := embedded.StartBroker(embedded.BrokerConfig{})
+	w.broker, err = embedded.StartBroker(embedded.BrokerConfig{})
 	w.check(err)
-	t.Cleanup(func() { broker.Close() })
+	t.Cleanup(func() { w.broker.Close() })
 	w.redis, err = embedded.StartRedis("")
 	w.check(err)
 	t.Cleanup(func() { w.redis.Close() })
 	w.gate, err = openGate(w.redis.Addr())
 	w.check(err)
 	t.Cleanup(func() { w.gate.close() })
-	w.stream = w.dialKafka(broker.Addrs())
+	w.stream = w.dialKafka(w.broker.Addrs())
 	w.live = w.dialRedis(w.redis.Addr())
 	w.base, err = lake.Open(w.ctx, t.TempDir(), lake.Options{NoSync: true})
 	w.check(err)
