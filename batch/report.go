@@ -32,6 +32,7 @@ type ViewReport struct {
 	Duplicates  int64                `json:"duplicates"`
 	Late        int64                `json:"late"`
 	Dead        int64                `json:"dead"`
+	Merged      int                  `json:"merged_epochs"` // of runs that cut and failed, into those before them
 	Dropped     int                  `json:"dropped_epochs"`
 	Comparable  bool                 `json:"comparable"`        // whether speed's answers could be compared
 	Changed     int                  `json:"changed_answers"`   // at the grain of the ledger
@@ -79,6 +80,9 @@ func (r Report) String() string {
 		}
 		if v.Repeats > 0 {
 			fmt.Fprintf(&b, "  %d repeats beyond the horizon or across partitions are left out\n", v.Repeats)
+		}
+		if v.Merged > 0 {
+			fmt.Fprintf(&b, "  %d speed epochs of runs that had failed are merged\n", v.Merged)
 		}
 		if v.Note != "" {
 			fmt.Fprintf(&b, "  %s\n", v.Note)

@@ -33,6 +33,9 @@ type Config struct {
 	RowsPerLoad int64
 	// LockTTL is how long the lock of a run holds without being renewed, and so how long a crashed run blocks the next; default 60 s.
 	LockTTL time.Duration
+	// OpenRun is how long a run that noted its cut and has not published may still be carried on; the boundaries of older ones are
+	// forgotten. To carry such a run on all the same does no harm: its answers are partial until speed has rebuilt its state. Default 1 h.
+	OpenRun time.Duration
 	// Steps is called between every two steps of a run; an error that it returns ends the run there, as a crash would. For tests.
 	Steps func(step string) error
 }
@@ -47,6 +50,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.LockTTL == 0 {
 		c.LockTTL = time.Minute
+	}
+	if c.OpenRun == 0 {
+		c.OpenRun = time.Hour
 	}
 	if c.Steps == nil {
 		c.Steps = func(string) error { return nil }
@@ -79,7 +85,7 @@ func (c Config) Validate() error {
 	if c.Project == nil || c.Stream == nil || c.Lake == nil || c.Live == nil {
 		return errors.New("batch: project, stream, lake and live are needed")
 	}
-	if c.RowsPerLoad < 0 || c.LockTTL < 0 {
+	if c.RowsPerLoad < 0 || c.LockTTL < 0 || c.OpenRun < 0 {
 		return errors.New("batch: a limit is negative")
 	}
 	return nil
@@ -165,6 +171,9 @@ func (r *Runner) carryOut(ctx context.Context, jobs []*job, o *RunOptions) {
 		// All cuts close together in time, so that the views of one run tell of nearly the same moment.
 		o.Progress(Step{Phase: "cut", View: j.view.Name})
 		j.do(func() error { return j.cut(ctx) })
+	}
+	for _, j := range jobs {
+		j.do(func() error { return j.mergeEpochs(ctx) })
 	}
 	for _, group := range bySource(jobs) {
 		r.wait(ctx, group, o)

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -124,8 +125,8 @@ type speedReader struct {
 // consistentReads bounds how often the spans of a question are read again because a flush came in between.
 const consistentReads = 4
 
-// read reads the cells of a group for all spans as of one offset. Each span is one script in Redis; when a flush came between two of
-// them they are read again, which is cheap as the chunks that did not change are not sent. Under a flush that is always faster the
+// read reads the cells of a group for all spans as of one offset. Each span is one script in Redis; when a flush or a merge of epochs
+// came between two of them they are read again, which is cheap as the chunks that did not change are not sent. Under a flush that is always faster the
 // finest grain alone is read, which takes one script.
 func (s *speedReader) read(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (reading, error) {
 	for range consistentReads {
@@ -155,7 +156,8 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 		if err != nil {
 			return reading{}, false, err
 		}
-		if i > 0 && (reply.Meta.Inst != r.meta.Inst || reply.Meta.Off != r.meta.Off || reply.Served != r.served) {
+		if i > 0 && (reply.Meta.Inst != r.meta.Inst || reply.Meta.Off != r.meta.Off || reply.Served != r.served || !slices.Equal(reply.Meta.Starts, r.meta.Starts)) {
+			// A flush came between, or epochs were merged, so that one chunk might be read under two names.
 			return reading{}, false, nil
 		}
 		r.served, r.meta, r.lost = reply.Served, reply.Meta, reply.Lost

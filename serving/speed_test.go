@@ -68,6 +68,45 @@ func TestSpansOfOneAnswerAreReadAsOfOneOffset(t *testing.T) {
 	}
 }
 
+// A chunk that only the second of two epochs has is read under that epoch's name before they are merged and under the first one's after.
+func TestSpansOfOneAnswerAreReadBeforeAMergeOfEpochsOrAfterIt(t *testing.T) {
+	w := newWorld(t, viewYAML)
+	w.add(random(8, 900)...)
+	ctx, g := t.Context(), w.group(0)
+	cut := func() {
+		_, _, _, err := w.live.Cut(ctx, g)
+		must(t, err)
+	}
+	w.flush(0, 0, 0, 1)
+	cut()
+	w.flush(0, 1, 1, 200)
+	cut()
+	s := w.serve()
+	s.speed.live = &interruptedReader{groupReader: w.live, after: func(live.Group) {
+		_, err := w.live.Merge(ctx, g, 0, 0, 1, func(dst, a, b []byte) ([]byte, error) {
+			sum, more := w.plan.New(), w.plan.New()
+			must(t, w.plan.Decode(a, sum))
+			must(t, w.plan.Decode(b, more))
+			w.plan.Merge(sum, more)
+			return w.plan.Append(dst, sum), nil
+		})
+		must(t, err)
+	}}
+	month := w.view.Grains[2]
+	from, mid, to := instantOf(t, "2024-01-01T00:00"), instantOf(t, "2024-02-01T00:00"), instantOf(t, "2025-01-01T00:00")
+	r, err := s.speed.read(ctx, w.plan, g, 0, []span{{month, from, mid}, {month, mid, to}}) // in one chunk
+	must(t, err)
+	events := int64(0)
+	for _, c := range r.chunks {
+		for i := range c.cells {
+			events += c.cells[i].state.Events()
+		}
+	}
+	if len(r.meta.Starts) != 2 || events != 200 {
+		t.Errorf("epochs %v, %d events of 200", r.meta.Starts, events)
+	}
+}
+
 func TestAnswersFollowTheSpeedLayer(t *testing.T) {
 	w := newWorld(t, viewYAML)
 	w.add(random(8, 600)...)

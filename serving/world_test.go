@@ -303,7 +303,7 @@ func (w *world) flush(p int, start, from, to int64) {
 			progress.MaxTimestamp = progress.MaxEventTime
 		}
 	}
-	f := live.Flush{Group: w.group(p), Inst: inst, Token: "me", Start: start, From: from, To: to, Progress: progress, Counts: live.Counts{Events: to - from}}
+	f := live.Flush{Group: w.group(p), Inst: held.Inst, Token: "me", Start: start, From: from, To: to, Progress: progress, Counts: live.Counts{Events: to - from}}
 	for _, c := range chunks {
 		f.Chunks = append(f.Chunks, *c)
 	}

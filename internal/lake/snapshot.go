@@ -239,9 +239,12 @@ func (l *Lake) Snapshots(ctx context.Context, view, definition string) ([]*Manif
 	return snapshots, tag.current, nil
 }
 
+// cutName is where a run notes its cut, among its files.
+const cutName = "cut.json"
+
 // PutRunCut fixes the cut of a run, so that a run that is started again uses the same V: the one that was put first is returned.
 func (l *Lake) PutRunCut(ctx context.Context, view, definition, run string, cuts map[int]Cut) (map[int]Cut, error) {
-	key := l.RunKey(view, definition, run, "cut.json")
+	key := l.RunKey(view, definition, run, cutName)
 	_, err := l.store.Create(ctx, key, encode(cuts))
 	if err == nil {
 		return cuts, nil
@@ -254,7 +257,7 @@ func (l *Lake) PutRunCut(ctx context.Context, view, definition, run string, cuts
 
 // RunCut returns the cut of a run. ErrNotFound if it has made none.
 func (l *Lake) RunCut(ctx context.Context, view, definition, run string) (map[int]Cut, error) {
-	key := l.RunKey(view, definition, run, "cut.json")
+	key := l.RunKey(view, definition, run, cutName)
 	data, _, err := l.store.Get(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("cut of run %s: %w", run, err)

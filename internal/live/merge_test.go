@@ -91,17 +91,23 @@ func TestMergeTouchesNeitherTheOpenEpochNorWhatIsNotAdjacent(t *testing.T) {
 
 func TestMergeStandsStillWhereTheGroupChangedMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, r *Redis){
-		"another life":         func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.meta(), "inst", "i2") },
-		"nothing":              func(t *testing.T, r *Redis) { r.client.FlushAll(context.Background()) },
-		"a cut":                func(t *testing.T, r *Redis) { cut(t, r) },
-		"a cut forgotten":      func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.meta(), "starts", "0,3", "start", "3") },
-		"a drop":               func(t *testing.T, r *Redis) { drop(t, r, 3) },
-		"a chunk lost":         func(t *testing.T, r *Redis) { r.client.Del(context.Background(), group.prefix()+"i:3:1m:9") },
-		"a cell lost":          func(t *testing.T, r *Redis) { r.client.HDel(context.Background(), group.prefix()+"i:0:1m:4", "a") },
-		"the index lost":       func(t *testing.T, r *Redis) { r.client.Del(context.Background(), group.index()) },
-		"a version gone back":  func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.index(), "3:1m:4", "4") },
-		"a staged chunk lost":  func(t *testing.T, r *Redis) { stagedKeys(t, r, func(k string) { r.client.Del(context.Background(), k) }) },
-		"a staged cell lost":   func(t *testing.T, r *Redis) { stagedKeys(t, r, func(k string) { r.client.HDel(context.Background(), k, "c") }) },
+		"another life": func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.meta(), "inst", "i2") },
+		"nothing":      func(t *testing.T, r *Redis) { r.client.FlushAll(context.Background()) },
+		"a cut":        func(t *testing.T, r *Redis) { cut(t, r) },
+		"a cut forgotten": func(t *testing.T, r *Redis) {
+			r.client.HSet(context.Background(), group.meta(), "starts", "0,3", "start", "3")
+		},
+		"a drop":              func(t *testing.T, r *Redis) { drop(t, r, 3) },
+		"a chunk lost":        func(t *testing.T, r *Redis) { r.client.Del(context.Background(), group.prefix()+"i:3:1m:9") },
+		"a cell lost":         func(t *testing.T, r *Redis) { r.client.HDel(context.Background(), group.prefix()+"i:0:1m:4", "a") },
+		"the index lost":      func(t *testing.T, r *Redis) { r.client.Del(context.Background(), group.index()) },
+		"a version gone back": func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.index(), "3:1m:4", "4") },
+		"a staged chunk lost": func(t *testing.T, r *Redis) {
+			stagedKeys(t, r, func(k string) { r.client.Del(context.Background(), k) })
+		},
+		"a staged cell lost": func(t *testing.T, r *Redis) {
+			stagedKeys(t, r, func(k string) { r.client.HDel(context.Background(), k, "c") })
+		},
 		"somebody else merged": func(t *testing.T, r *Redis) { r.Merge(context.Background(), group, 0, 0, 3, join) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -306,6 +306,9 @@ func (c *chaos) batch() {
 		o.RunID = c.unfinish
 	}
 	c.unfinish = ""
+	if c.random.IntN(2) == 0 {
+		o.Now = time.Now().Add(2 * time.Hour) // when no run that broke off is waited for
+	}
 	fuse := 0
 	if c.random.IntN(2) == 0 {
 		fuse = 1 + c.random.IntN(16)
@@ -331,6 +334,9 @@ func (c *chaos) carryOut(o batch.RunOptions) {
 	for _, v := range report.Views {
 		if v.Snapshot != "" {
 			c.note("", "  %s: %s below %v", v.View, v.Snapshot, v.Cuts)
+		}
+		if v.Merged > 0 {
+			c.note("", "  %s: %d epochs merged", v.View, v.Merged)
 		}
 		if v.Unexplained > 0 {
 			c.fail(fmt.Errorf("%w: the ledger of %s has %d answers that changed and nobody knows why", errWrong, v.Snapshot, v.Unexplained))

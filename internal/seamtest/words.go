@@ -214,7 +214,7 @@ func (p *Player) archive(c call) (string, error) {
 	return "", nil
 }
 
-// runBatch is "batch RUN [full] [crash=STEP]".
+// runBatch is "batch RUN [full] [crash=STEP] [later=2h] [meanwhile=produce]".
 func (p *Player) runBatch(c call) (string, error) {
 	if at := c.settings["crash"]; at != "" {
 		p.batches.crash(at)
@@ -222,6 +222,13 @@ func (p *Player) runBatch(c call) (string, error) {
 	o := batch.RunOptions{RunID: c.name(0, ""), Full: c.name(1, "") == "full"}
 	if o.RunID == "" {
 		return "", errors.New("a batch needs a name")
+	}
+	if text := c.settings["later"]; text != "" {
+		later, err := time.ParseDuration(text)
+		if err != nil {
+			return "", err
+		}
+		o.Now = time.Now().Add(later)
 	}
 	if text := c.settings["meanwhile"]; text != "" {
 		// The speed layer goes on while the batch works: produced between its cut and its publish.
@@ -245,6 +252,9 @@ func (p *Player) runBatch(c call) (string, error) {
 	for _, v := range report.Views {
 		line := fmt.Sprintf("%s: snapshot %s of the records below %s: %d events, %d duplicates, %d late, %d dead letters", v.View, v.Snapshot, offsetsText(v.Cuts),
 			v.Events-v.Duplicates, v.Duplicates, v.Late, v.Dead)
+		if v.Merged > 0 {
+			line += fmt.Sprintf("; %d epochs merged", v.Merged)
+		}
 		if v.Dropped > 0 {
 			line += fmt.Sprintf("; %d epochs dropped", v.Dropped)
 		}
