@@ -315,6 +315,9 @@ func (c *chaos) batch() {
 	}
 	c.note("", "batch %s begins, full %v, fuse %d", o.RunID, o.Full, fuse)
 	c.batches.light(fuse)
+	if c.random.IntN(3) == 0 {
+		c.batches.crash("after-cut") // leaves an epoch behind that some later run may merge
+	}
 	c.batching.Go(func() {
 		c.carryOut(o)
 		<-c.busy
@@ -336,7 +339,7 @@ func (c *chaos) carryOut(o batch.RunOptions) {
 			c.note("", "  %s: %s below %v", v.View, v.Snapshot, v.Cuts)
 		}
 		if v.Merged > 0 {
-			c.note("", "  %s: %d epochs merged", v.View, v.Merged)
+			c.note("epochs merged", "  %s: %d epochs merged", v.View, v.Merged)
 		}
 		if v.Unexplained > 0 {
 			c.fail(fmt.Errorf("%w: the ledger of %s has %d answers that changed and nobody knows why", errWrong, v.Snapshot, v.Unexplained))
