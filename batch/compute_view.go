@@ -117,7 +117,7 @@ func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
 		slices.Sort(cases)
 		conditions = append(conditions, "CASE r._partition "+strings.Join(cases, " ")+" ELSE TRUE END")
 	}
-	return "(SELECT r.* FROM " + rowsTable + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
+	return fmt.Sprintf("(SELECT r.*, CAST(%d AS BIGINT) AS _incarnation FROM ", j.topic.Incarnation) + rowsTable + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
 }
 
 // straddles says whether some chunk of a partition holds offsets on both sides of a cut, or beyond it.

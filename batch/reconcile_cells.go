@@ -10,7 +10,6 @@ import (
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
-	"github.com/caudal/caudal/internal/view"
 )
 
 // before collects what the layers held before the publish, by the cell's name.
@@ -18,7 +17,7 @@ func (c *comparison) before(ctx context.Context, periods []period) (map[string]*
 	cells := map[string]*cell{}
 	err := c.rows(ctx, c.job.current.Files, periods, func(r *storedRow) error {
 		cell := c.empty(r.bucket, r.total, r.dims())
-		cell.exact = c.exacts(r)
+		cell.exact = c.plan.ReadExacts(r.row, r.events)
 		c.plan.MergeRow(cell.batch, r.row, r.events)
 		c.plan.MergeRow(cell.merged, r.row, r.events)
 		cells[r.name] = cell
@@ -130,7 +129,7 @@ func (c *comparison) priors(ctx context.Context, periods []period) (map[string]o
 	from, to := periods[0].from, periods[len(periods)-1].to
 	sql := fmt.Sprintf("SELECT * FROM %s WHERE _grain = %s AND _bucket >= %d AND _bucket < %d AND _set IN (%d, 0)", c.job.repeats.priors, quoteText(c.grain.Name), from, to, c.full)
 	err := c.query(ctx, sql, func(r *storedRow) error {
-		o := outcome{exact: c.exacts(r), state: c.plan.New()}
+		o := outcome{exact: c.plan.ReadExacts(r.row, r.events), state: c.plan.New()}
 		c.plan.MergeRow(o.state, r.row, r.events)
 		priors[r.name] = o
 		if c.totals && !c.stored {
@@ -175,7 +174,7 @@ func (c *comparison) nothing() outcome {
 
 // outcome reads a row of the new files. It holds until the next one.
 func (c *comparison) outcome(r *storedRow) (outcome, error) {
-	o := outcome{exact: c.exacts(r)}
+	o := outcome{exact: c.plan.ReadExacts(r.row, r.events)}
 	if c.estimates || c.totals && !c.stored {
 		o.state = c.scratch
 		if err := c.plan.ReadState(r.row, r.events, o.state); err != nil {
@@ -247,22 +246,4 @@ func (c *comparison) query(ctx context.Context, sql string, f func(*storedRow) e
 		}
 		return nil
 	})
-}
-
-// exacts reads the exact answers of a row, by measure.
-func (c *comparison) exacts(r *storedRow) []algebra.Value {
-	values := make([]algebra.Value, len(c.job.view.Measures))
-	col := r.events + len(c.plan.StateColumns())
-	for i := range c.job.view.Measures {
-		m := &c.job.view.Measures[i]
-		if m.Agg == view.Derived {
-			continue
-		}
-		values[i] = algebra.ReadValue(r.row, col, c.plan.ExactType(i))
-		if m.Type.Kind == view.Int128 && !values[i].IsNull() {
-			values[i] = algebra.Int128Value(values[i].Int128())
-		}
-		col++
-	}
-	return values
 }

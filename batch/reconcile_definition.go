@@ -154,7 +154,8 @@ type commonMeasure struct{ before, after int } // positions in earlier.Measures 
 func (e *earlier) common(v *view.View) []commonMeasure {
 	var list []commonMeasure
 	for i := range e.Measures {
-		if k := v.Measure(e.Measures[i].Name); k >= 0 && v.Measures[k].Agg != view.Derived && v.Measures[k].Type.Kind == e.Measures[i].Type.Kind {
+		k := v.Measure(e.Measures[i].Name)
+		if k >= 0 && algebra.HasExactColumn(e.Measures[i].Agg) && algebra.HasExactColumn(v.Measures[k].Agg) && v.Measures[k].Type.Kind == e.Measures[i].Type.Kind {
 			list = append(list, commonMeasure{i, k})
 		}
 	}
@@ -226,7 +227,7 @@ func (d *definitions) paths(ctx context.Context, files []lake.ViewFile, skip map
 	return paths, nil
 }
 
-// exactColumns are the columns of the exact answers in a file of the earlier definition, as its measures.
+// exactColumns are the columns of the exact answers in a file of the earlier definition, as its measures; "" of those that have none.
 func (d *definitions) exactColumns(ctx context.Context, file string) ([]string, error) {
 	var names []string
 	err := d.computation.conn.Query(ctx, "SELECT name FROM parquet_schema("+quoteText(file)+") WHERE regexp_full_match(name, 'x[0-9]+')", func(rows *engine.Chunk) error {
@@ -235,10 +236,19 @@ func (d *definitions) exactColumns(ctx context.Context, file string) ([]string, 
 		}
 		return nil
 	})
-	if err == nil && len(names) != len(d.earlier.Measures) {
-		err = fmt.Errorf("%w: %s has %d exact answers, its definition %d measures", lake.ErrCorrupt, file, len(names), len(d.earlier.Measures))
+	columns, next := make([]string, len(d.earlier.Measures)), 0
+	for i := range d.earlier.Measures {
+		if algebra.HasExactColumn(d.earlier.Measures[i].Agg) {
+			if next < len(names) {
+				columns[i] = names[next]
+			}
+			next++
+		}
 	}
-	return names, err
+	if err == nil && len(names) != next {
+		err = fmt.Errorf("%w: %s has %d exact answers, its definition %d measures that have one", lake.ErrCorrupt, file, len(names), next)
+	}
+	return columns, err
 }
 
 // join compares the measures cell by cell: of all dimensions, or the totals as sums of these.
@@ -264,7 +274,7 @@ func (d *definitions) join(ctx context.Context, before, after, columns []string,
 	}
 	old := side(before, 1<<len(d.earlier.Dimensions)-1, func(m commonMeasure) (string, view.Type) { return columns[m.before], d.earlier.Measures[m.before].Type })
 	now := side(after, 1<<len(d.job.view.Dimensions)-1, func(m commonMeasure) (string, view.Type) {
-		return algebra.ExactColumn(m.after), d.job.view.Measures[m.after].Type
+		return d.job.plan.ExactColumns(m.after)[0], d.job.view.Measures[m.after].Type
 	})
 	list, on, order := []string{"coalesce(a._bucket, b._bucket) AS bucket"}, []string{"a._bucket = b._bucket"}, []string{"1"}
 	for i := range dims {

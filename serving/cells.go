@@ -176,7 +176,8 @@ func (cs *cells) addBatch(bucket int64, all []algebra.Value, row algebra.Row, fi
 	if c.rows++; c.rows == 1 {
 		c.exact = make([]algebra.Value, len(cs.q.stored))
 		for i, m := range cs.q.stored {
-			c.exact[i] = exactValue(cs.plan, row, firstExact+i, m)
+			c.exact[i] = cs.plan.ReadExact(row, firstExact, m)
+			firstExact += len(cs.plan.ExactColumns(m))
 		}
 	}
 	if firstState < 0 {
@@ -186,13 +187,4 @@ func (cs *cells) addBatch(bucket int64, all []algebra.Value, row algebra.Row, fi
 		return nil
 	}
 	return cs.addTo(&c.batch, func(dst *algebra.State) { cs.plan.MergeRow(dst, row, firstState) })
-}
-
-// exactValue reads an exact answer at its own type: 128-bit integers are stored as decimals.
-func exactValue(p *algebra.Plan, row algebra.Row, col, measure int) algebra.Value {
-	v := algebra.ReadValue(row, col, p.ExactType(measure))
-	if stored, t := p.ExactType(measure), p.View.Measures[measure].Type; !v.IsNull() && stored != t {
-		return algebra.Int128Value(v.Int128())
-	}
-	return v
 }

@@ -81,7 +81,7 @@ func (b batchQuery) runSpan(ctx context.Context, c *engine.Conn, cs *cells, s sp
 	columns = append(columns, "_events", "_late", "_errors")
 	firstExact := len(columns)
 	for _, m := range b.q.stored {
-		columns = append(columns, algebra.ExactColumn(m))
+		columns = append(columns, b.plan.ExactColumns(m)...)
 	}
 	firstState := -1
 	if states {

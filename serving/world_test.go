@@ -151,7 +151,7 @@ func newWorld(t testing.TB, viewText string) *world {
 	must(t, err)
 	t.Cleanup(func() { w.live.Close() })
 	must(t, w.conn.Exec(context.Background(), `CREATE TABLE events (placed_at TIMESTAMP, country VARCHAR, product VARCHAR, order_no VARCHAR, amount DECIMAL(12,2),
-		_partition BIGINT, _offset BIGINT, _timestamp BIGINT, _event_time_us BIGINT, _sub BIGINT, _duplicate BOOLEAN, _late BOOLEAN)`))
+		_partition BIGINT, _offset BIGINT, _timestamp BIGINT, _event_time_us BIGINT, _sub BIGINT, _incarnation BIGINT, _duplicate BOOLEAN, _late BOOLEAN)`))
 	topic, err := w.lake.Incarnation(context.Background(), "orders", "c", "t")
 	must(t, err)
 	_, w.tag, err = w.lake.EnsureFirst(context.Background(), w.view.Name, w.view.Hash, topic, map[int]int64{0: 0, 1: 0}, w.now)
@@ -171,7 +171,7 @@ func (w *world) add(events ...event) {
 			country = algebra.StringValue(e.country).SQL()
 		}
 		us := e.at.UnixMicro()
-		rows = append(rows, fmt.Sprintf("(make_timestamp(%d), %s, '%s', '%s', %d.%02d, %d, %d, %d, %d, 0, false, false)",
+		rows = append(rows, fmt.Sprintf("(make_timestamp(%d), %s, '%s', '%s', %d.%02d, %d, %d, %d, %d, 0, 1, false, false)",
 			us, country, e.product, e.order, e.pence/100, e.pence%100, e.partition, e.offset, us, us))
 		w.events = append(w.events, e)
 	}

@@ -59,6 +59,7 @@ func (w *Worker) newShift(ctx context.Context, l *lane, numbers []int, commit fu
 	if s.topic, err = w.cfg.Lake.Incarnation(ctx, l.src.Topic, t.ClusterID, t.ID); err != nil {
 		return nil, err
 	}
+	l.input.OfIncarnation(s.topic.Incarnation)
 	for _, p := range t.Partitions {
 		if s.starts[p], _, err = w.cfg.Stream.Bounds(ctx, l.src.Topic, p); err != nil {
 			return nil, err

@@ -11,10 +11,10 @@ import (
 // Answer is the value of a measure in one cell.
 type Answer struct {
 	Value Value
-	// Exact is false for sketches, and for sums of doubles, whose last bits depend on the order of addition.
+	// Exact is false for sketches, and for sums and variances of doubles, whose last bits depend on the order of addition.
 	Exact bool
 	// Bound is the relative error that is not exceeded: three standard errors of a distinct count (99.7 %), the guaranteed error of a
-	// percentile. 0 where Exact, and for sums of doubles.
+	// percentile; of a top_k, the share of all values that no count is off by more than. 0 where Exact, and for doubles that were added up.
 	Bound float64
 	// Overflow says that the declared type cannot hold the answer: Value is null and Err tells of it.
 	Overflow bool
@@ -33,13 +33,14 @@ func (p *Plan) Final(s *State, measure int) Answer {
 	}
 }
 
-// Additive says whether a measure's state merges without an error: everything but distinct counts and percentiles.
+// Additive says whether a measure's state merges without an error: everything but distinct counts, percentiles, and the most frequent
+// values where they are not all of them.
 func (p *Plan) Additive(measure int) bool {
 	if p.uses[measure] < 0 {
 		return true
 	}
 	switch p.parts[p.uses[measure]].(type) {
-	case distinctPart, percentilePart:
+	case distinctPart, percentilePart, topPart:
 		return false
 	}
 	return true

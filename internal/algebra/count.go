@@ -30,6 +30,8 @@ func (c countPart) append(dst []byte, s *State) []byte {
 
 func (c countPart) decode(r *reader, s *State) { s.words[c.at] = r.uvarint() }
 
+func (c countPart) skip(r *reader) { r.skipVarints(1) }
+
 func (c countPart) answer(s *State, _ *view.Measure) Answer {
 	return Answer{Value: Int64Value(int64(s.words[c.at])), Exact: true}
 }

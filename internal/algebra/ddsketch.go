@@ -154,3 +154,13 @@ func (b *bins) decode(r *reader) {
 		b.counts = append(b.counts, count)
 	}
 }
+
+// skipBins reads what append wrote and drops it.
+func skipBins(r *reader) {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.refuse(errBins)
+		return
+	}
+	r.skipVarints(2 * int(n))
+}

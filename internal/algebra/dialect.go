@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/caudal/caudal/internal/view"
 )
@@ -43,6 +44,17 @@ type dialect interface {
 	histogram(value string) string
 	// greatestRanks reduces a distinctList of registers to the greatest rank of each register, ascending; written with %s for the list.
 	greatestRanks() string
+	// mostFrequent reduces a histogram to a number of the most frequent values, equal counts by value: the values, their counts, and the
+	// greatest count that was left out; each written with %[1]s for the histogram. numeric: the values are texts of integers, and ordered as these.
+	mostFrequent(numeric bool, n int) (values, counts, left string)
+	// position is a row of fields, ordered by the first, then the second and so on.
+	position(fields ...string) string
+	// field is one of them, counted from 0.
+	field(position string, i int) string
+	// wide is an integer as one of 128 bits.
+	wide(integer string) string
+	// moderate is the double, or null where it is no number or is beyond ±1e140.
+	moderate(value string) string
 	// percentile is the value of rank ceil(p*n), an aggregate.
 	percentile(value, p string) string
 }
@@ -141,6 +153,27 @@ func (duckDB) greatestRanks() string {
 	const sorted = "list_sort(%[1]s)"
 	pairs := "list_zip(" + sorted + ", " + sorted + "[2:])"
 	return "list_transform(list_filter(" + pairs + ", lambda z: z[2] IS NULL OR z[1] >> 6 <> z[2] >> 6), lambda z: z[1])"
+}
+
+func (duckDB) mostFrequent(numeric bool, n int) (values, counts, left string) {
+	order := ""
+	if numeric {
+		order = "x := CAST(e.key AS DECIMAL(38,0)), "
+	}
+	sorted := "list_sort(list_transform(map_entries(%[1]s), lambda e: struct_pack(n := -CAST(e.value AS BIGINT), " + order + "v := e.key)))"
+	some := fmt.Sprintf("%s[:%d]", sorted, n)
+	return "list_transform(" + some + ", lambda e: e.v)", "list_transform(" + some + ", lambda e: -e.n)",
+		fmt.Sprintf("coalesce(-struct_extract(%s[%d], 'n'), 0)", sorted, n+1)
+}
+
+func (duckDB) position(fields ...string) string { return "row(" + strings.Join(fields, ", ") + ")" }
+
+func (duckDB) field(position string, i int) string { return fmt.Sprintf("(%s)[%d]", position, i+1) }
+
+func (duckDB) wide(integer string) string { return "CAST(" + integer + " AS HUGEINT)" }
+
+func (duckDB) moderate(value string) string {
+	return "CASE WHEN abs(" + value + ") <= 1e140 THEN " + value + " END"
 }
 
 func (duckDB) percentile(value, p string) string {

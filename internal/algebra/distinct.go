@@ -43,6 +43,8 @@ func (p distinctPart) append(dst []byte, s *State) []byte { return s.ext.hlls[p.
 
 func (p distinctPart) decode(r *reader, s *State) { s.ext.hlls[p.at].decode(r) }
 
+func (p distinctPart) skip(r *reader) { skipRegisters(r) }
+
 func (p distinctPart) answer(s *State, _ *view.Measure) Answer {
 	n := math.Round(s.ext.hlls[p.at].estimate())
 	return Answer{Value: Int64Value(int64(n)), Bound: relativeBound(n)}

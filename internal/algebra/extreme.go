@@ -65,6 +65,12 @@ func (p extremePart) decode(r *reader, s *State) {
 	}
 }
 
+func (p extremePart) skip(r *reader) {
+	if r.byte() != 0 {
+		r.skipVarints(1)
+	}
+}
+
 func (p extremePart) answer(s *State, m *view.Measure) Answer {
 	if s.words[p.at+1] == 0 {
 		return Answer{Exact: true}
@@ -129,6 +135,12 @@ func (p wideExtremePart) decode(r *reader, s *State) {
 	}
 }
 
+func (p wideExtremePart) skip(r *reader) {
+	if r.byte() != 0 {
+		r.skipVarints(1)
+	}
+}
+
 func (p wideExtremePart) answer(s *State, m *view.Measure) Answer {
 	if s.words[p.at+2] == 0 {
 		return Answer{Exact: true}
@@ -183,6 +195,12 @@ func (p floatExtremePart) decode(r *reader, s *State) {
 	}
 	if b := r.bytes(8); b != nil {
 		s.words[p.at], s.words[p.at+1] = binary.BigEndian.Uint64(b), 1
+	}
+}
+
+func (p floatExtremePart) skip(r *reader) {
+	if r.byte() != 0 {
+		r.bytes(8)
 	}
 }
 
@@ -245,6 +263,12 @@ func (p textExtremePart) append(dst []byte, s *State) []byte {
 func (p textExtremePart) decode(r *reader, s *State) {
 	if r.byte() != 0 {
 		s.ext.texts[p.at] = text{text: string(r.bytes(r.uvarint())), has: true}
+	}
+}
+
+func (p textExtremePart) skip(r *reader) {
+	if r.byte() != 0 {
+		r.bytes(r.uvarint())
 	}
 }
 

@@ -247,3 +247,15 @@ func (h *registers) decode(r *reader) {
 		r.refuse(errSketch)
 	}
 }
+
+// skipRegisters reads what append wrote and drops it.
+func skipRegisters(r *reader) {
+	switch r.byte() {
+	case hllFormSparse:
+		r.skipVarints(int(min(r.uvarint(), hllSparse)))
+	case hllFormDense:
+		r.bytes(hllRegisters * hllRankBits / 8)
+	default:
+		r.refuse(errSketch)
+	}
+}

@@ -51,6 +51,8 @@ func (p percentilePart) append(dst []byte, s *State) []byte { return s.ext.dds[p
 
 func (p percentilePart) decode(r *reader, s *State) { s.ext.dds[p.at].decode(r) }
 
+func (p percentilePart) skip(r *reader) { skipBins(r) }
+
 func (p percentilePart) answer(s *State, m *view.Measure) Answer {
 	b := &s.ext.dds[p.at]
 	if len(b.keys) == 0 {

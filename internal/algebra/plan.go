@@ -25,20 +25,25 @@ type Plan struct {
 
 	values  []value // what the row expressions compute, each once
 	parts   []part  // what the cells keep, each once
+	numbers []int   // of each part in the names of its columns
 	spans   []int   // result columns of each part
 	uses    []int   // part of each measure; -1: the event count, -2: derived
 	width   int     // words of a state
 	texts   int     // strings of a state
 	hlls    int     // HyperLogLog sketches of a state
 	dds     int     // DDSketches of a state
+	tops    int     // summaries of frequent values of a state
 	sign    byte    // signature of the parts, in every encoded state
+	placed  bool    // events need their position
 	hidden  where   // the view's filter
 	dialect dialect
+	whole   *Plan // of which this one looks at some parts only; nil: at all
 }
 
 const (
 	useEvents  = -1
 	useDerived = -2
+	useNothing = -3 // the plan does not look at its part
 )
 
 // part is one mergeable piece of a cell's state. Implementations hold where in the state it lives, and keep no data.
@@ -46,13 +51,14 @@ type part interface {
 	// columns lists its result columns in order, with the aggregate that computes each over the row value named in it.
 	columns(d dialect, layer layer) []column
 	// exact is the exact answer in batch: an expression over the part's own columns, or over x, the column of the aggregate that it asks
-	// for; "" asks for none.
+	// for; "" asks for none. Without an answer the state that batch computes is exact itself, and the answer is read off it.
 	exact(d dialect, m *view.Measure, own []string, x string) (aggregate, answer string)
 	merge(dst, src *State)
 	// read merges the columns of a result row, beginning at col, into s.
 	read(row Row, col int, s *State)
 	append(dst []byte, s *State) []byte
 	decode(r *reader, s *State)
+	skip(r *reader) // what decode would read
 	answer(s *State, m *view.Measure) Answer
 }
 
@@ -84,7 +90,8 @@ func Compile(v *view.View) (*Plan, error) {
 		}
 		p.uses = append(p.uses, use)
 	}
-	for _, part := range p.parts {
+	for i, part := range p.parts {
+		p.numbers = append(p.numbers, i)
 		p.spans = append(p.spans, len(part.columns(p.dialect, batchLayer)))
 	}
 	return p, nil
@@ -109,10 +116,7 @@ func (p *Plan) compileMeasure(m *view.Measure, shared map[string]int) (int, erro
 	if expr == "" {
 		return 0, fmt.Errorf("aggregation %s needs an expression", m.Agg)
 	}
-	family := m.Agg
-	if family == view.Average {
-		family = view.Sum
-	}
+	family := familyOf(m)
 	id := fmt.Sprintf("%s\x00%s\x00%s\x00%s", family, in, expr, m.Filter)
 	if k, ok := shared[id]; ok {
 		return k, nil
@@ -128,6 +132,21 @@ func (p *Plan) compileMeasure(m *view.Measure, shared map[string]int) (int, erro
 	sum := h.Sum32()
 	p.sign = byte(sum ^ sum>>8 ^ sum>>16 ^ sum>>24)
 	return len(p.parts) - 1, nil
+}
+
+// familyOf names what a measure keeps: measures of one family over the same values share it.
+func familyOf(m *view.Measure) string {
+	switch m.Agg {
+	case view.Average:
+		return string(view.Sum)
+	case view.VarSamp, view.VarPop, view.StddevSamp, view.StddevPop:
+		return "variance"
+	case view.TopK:
+		return fmt.Sprintf("%s of %d", m.Agg, topCapacity(m.K))
+	case view.Histogram:
+		return fmt.Sprintf("%s of %q", m.Agg, m.Bounds)
+	}
+	return string(m.Agg)
 }
 
 func (p *Plan) newPart(m *view.Measure, in view.Type, value int) (part, error) {
@@ -160,22 +179,73 @@ func (p *Plan) newPart(m *view.Measure, in view.Type, value int) (part, error) {
 		case in.Kind != view.Invalid:
 			return extremePart{value: v.name, in: in, sign: sign, at: p.words(2)}, nil
 		}
-	case view.CountDistinct:
-		if in.Kind != view.Double && in.Kind != view.Invalid {
-			v.hashed = true
-			p.hlls++
-			return distinctPart{value: v.name, packed: v.packed(), maybeNull: v.maybeNull, at: p.hlls - 1}, nil
+	case view.First, view.Last:
+		return p.newEdge(m, in, v)
+	case view.VarSamp, view.VarPop, view.StddevSamp, view.StddevPop:
+		switch {
+		case in.Kind == view.Double:
+			v.bounded = true
+			return floatVariancePart{value: v.moderate(), at: p.words(3)}, nil
+		case in.Kind == view.Int64 || in.Kind == view.Decimal && !in.Wide():
+			return variancePart{value: v.name, in: in, at: p.words(varianceWords)}, nil
 		}
-	case view.Percentile:
-		if in.Kind == view.Double || in.Kind == view.Int64 || in.Kind == view.Decimal || in.Kind == view.Int128 {
-			v.binned = true
-			p.dds++
-			return percentilePart{value: v.ordered(), bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
-		}
+	case view.CountDistinct, view.TopK, view.Percentile, view.Histogram:
+		return p.newSketch(m, in, v)
 	default:
 		return nil, fmt.Errorf("unknown aggregation %q", m.Agg)
 	}
-	return nil, fmt.Errorf("aggregation %s does not take %s", m.Agg, in)
+	return nil, refusal(m, in)
+}
+
+func refusal(m *view.Measure, in view.Type) error {
+	return fmt.Errorf("aggregation %s does not take %s", m.Agg, in)
+}
+
+func (p *Plan) newEdge(m *view.Measure, in view.Type, v *value) (part, error) {
+	if in.Kind == view.Invalid || in.Kind == view.Int128 {
+		return nil, refusal(m, in)
+	}
+	p.placed = true
+	e := edgePart{value: v.name, in: in, sign: -1, text: -1, at: p.words(edgeWords)}
+	if m.Agg == view.Last {
+		e.sign = 1
+	}
+	if in.Kind == view.String {
+		e.text = p.texts
+		p.texts++
+	}
+	return e, nil
+}
+
+// newSketch makes the parts that need more of a row value than the value.
+func (p *Plan) newSketch(m *view.Measure, in view.Type, v *value) (part, error) {
+	numeric := in.Kind == view.Double || in.Kind == view.Int64 || in.Kind == view.Decimal
+	switch {
+	case m.Agg == view.CountDistinct && in.Kind != view.Double && in.Kind != view.Invalid:
+		v.hashed = true
+		p.hlls++
+		return distinctPart{value: v.name, packed: v.packed(), maybeNull: v.maybeNull, at: p.hlls - 1}, nil
+	case m.Agg == view.TopK && in.Kind != view.Double && in.Kind != view.Invalid:
+		v.written = true
+		p.tops++
+		return topPart{text: v.text(), in: in, capacity: topCapacity(m.K), at: p.tops - 1}, nil
+	case m.Agg == view.Percentile && (numeric || in.Kind == view.Int128):
+		v.binned = true
+		p.dds++
+		return percentilePart{value: v.ordered(), bin: v.bin(), maybeNull: v.maybeNull, at: p.dds - 1}, nil
+	case m.Agg == view.Histogram && numeric:
+		h := histogramPart{bin: fmt.Sprintf("%s_slot%d", v.name, len(v.slots)), at: p.words(len(m.Bounds) + 1)}
+		for _, text := range m.Bounds {
+			bound, err := ParseValue(text, in)
+			if err != nil {
+				return nil, fmt.Errorf("read a bound: %w", err)
+			}
+			h.bounds = append(h.bounds, bound)
+		}
+		v.slots = append(v.slots, slot{name: h.bin, bounds: h.bounds})
+		return h, nil
+	}
+	return nil, refusal(m, in)
 }
 
 // words takes n words of the state.
@@ -196,14 +266,14 @@ func (p *Plan) StateColumns() []Column {
 	cols := []Column{{"_events", "BIGINT"}, {"_late", "BIGINT"}, {"_errors", "BIGINT"}}
 	for k, part := range p.parts {
 		for j, c := range part.columns(p.dialect, batchLayer) {
-			cols = append(cols, Column{partColumn(k, j), c.sql})
+			cols = append(cols, Column{partColumn(p.numbers[k], j), c.sql})
 		}
 	}
 	return cols
 }
 
 // ViewColumns lists the columns of a view file in order: `_grain`, the columns of BatchSQL (`_set`, `_bucket`, d<i> per dimension, the
-// state columns, x<i> per measure that is stored).
+// state columns, x<i> per stored measure whose exact answer is not its state).
 func (p *Plan) ViewColumns() []Column {
 	cols := []Column{{"_grain", "VARCHAR"}, {"_set", "INTEGER"}, {"_bucket", "BIGINT"}}
 	for i := range p.View.Dimensions {
@@ -211,8 +281,8 @@ func (p *Plan) ViewColumns() []Column {
 	}
 	cols = append(cols, p.StateColumns()...)
 	for i := range p.View.Measures {
-		if p.uses[i] != useDerived {
-			cols = append(cols, Column{ExactColumn(i), exactType(&p.View.Measures[i])})
+		if p.uses[i] != useDerived && HasExactColumn(p.View.Measures[i].Agg) {
+			cols = append(cols, Column{exactColumn(i), exactType(&p.View.Measures[i])})
 		}
 	}
 	return cols
@@ -221,22 +291,6 @@ func (p *Plan) ViewColumns() []Column {
 func partColumn(part, column int) string { return fmt.Sprintf("p%d_%d", part, column) }
 
 func dimColumn(i int) string { return fmt.Sprintf("d%d", i) }
-
-// ExactColumn names the column of the exact answer of measure i, of type ExactType.
-func ExactColumn(i int) string { return fmt.Sprintf("x%d", i) }
-
-// ExactType is the type that the exact answer of measure i is stored at: the measure's, save that 128-bit integers are decimals
-// without a scale, which Parquet keeps exactly.
-func (p *Plan) ExactType(i int) view.Type { return storedType(p.View.Measures[i].Type) }
-
-func storedType(t view.Type) view.Type {
-	if t.Kind == view.Int128 {
-		return view.Type{Kind: view.Decimal, Precision: 38}
-	}
-	return t
-}
-
-func exactType(m *view.Measure) string { return storedType(m.Type).SQL() }
 
 // maxSetDimensions bounds the grouping sets: 2^n of them.
 const maxSetDimensions = 3
@@ -247,7 +301,7 @@ func (p *Plan) Sets() []uint32 {
 	n := len(p.View.Dimensions)
 	full := uint32(1)<<n - 1
 	sets := []uint32{full}
-	if p.hlls+p.dds == 0 || n > maxSetDimensions {
+	if p.hlls+p.dds+p.tops == 0 || n > maxSetDimensions {
 		return sets
 	}
 	for set := full; set > 0; {

@@ -84,6 +84,22 @@ func (r *reader) int128() Int128 {
 	return Int128{Lo: (lo>>1 | hi<<63) ^ sign, Hi: int64(hi>>1 ^ sign)}
 }
 
+// skipVarints reads n numbers, of int128 too, and drops them.
+func (r *reader) skipVarints(n int) {
+	for i, b := range r.rest {
+		if n == 0 {
+			r.rest = r.rest[i:]
+			return
+		}
+		if b < 0x80 {
+			n--
+		}
+	}
+	if r.rest = r.rest[len(r.rest):]; n > 0 {
+		r.fail()
+	}
+}
+
 // refuse ends the reading for a reason other than a short input.
 func (r *reader) refuse(err error) {
 	if r.err == nil {

@@ -12,6 +12,7 @@ type Row interface {
 	Uint32s(col int) []uint32 // lists of UINTEGER
 	Int32s(col int) []int32   // lists of INTEGER
 	Uint64s(col int) []uint64 // lists of UBIGINT
+	Texts(col int) []string   // lists of strings, copied
 }
 
 // ReadValue reads one column of a row as a value of type t.

@@ -19,8 +19,17 @@ type value struct {
 	maybeNull bool
 	hashed    bool // its register is needed
 	binned    bool // its bin is needed
+	bounded   bool // it is needed without what is too large to square
+	written   bool // its canonical text is needed
+	slots     []slot
 
 	safeFilter bool // the filter cannot fail
+}
+
+// slot is the column of a value's bin between given bounds.
+type slot struct {
+	name   string
+	bounds []Value
 }
 
 // filterName is the column of a filter that can fail, tried.
@@ -33,7 +42,13 @@ func (v *value) bin() string { return v.name + "_bin" }
 // finite is the column of the value as a double, null where it is infinite or no number.
 func (v *value) finite() string { return v.name + "_finite" }
 
-// ordered is the column that the exact percentile is taken of.
+// moderate is the column of the double, null where it is no number or too large for its square to be added up.
+func (v *value) moderate() string { return v.name + "_moderate" }
+
+// text is the column of the canonical text.
+func (v *value) text() string { return v.name + "_text" }
+
+// ordered is the column that the exact percentile is taken of, and that is compared with the bounds of a histogram.
 func (v *value) ordered() string {
 	if v.in.Kind == view.Double {
 		return v.finite()
@@ -155,6 +170,9 @@ func (p *Plan) derive(rows string, keys, failures []string) string {
 		first = append(first, "_late AND _ok AS _late")
 		take("_ok", "_ok")
 	}
+	if p.placed {
+		take(d.position("_event_time_us", "_incarnation", "_partition", "_offset"), positionName)
+	}
 	if len(failures) > 0 {
 		for i := range failures {
 			failures[i] = "CAST(" + failures[i] + " IS NULL AS INTEGER)"
@@ -176,20 +194,7 @@ func (p *Plan) derive(rows string, keys, failures []string) string {
 			x = d.tried(v.name)
 		}
 		take(x, v.name)
-		if v.hashed {
-			hash, tail := v.name+"_hash", v.name+"_tail"
-			levels[0] = append(levels[0], d.hash(d.canonical(v.name, v.in))+" AS "+hash)
-			levels[1] = append(levels[1], d.tail(hash)+" AS "+tail)
-			levels[2] = append(levels[2], d.register(hash, tail)+" AS "+v.packed())
-		}
-		if v.binned {
-			double := d.double(v.name)
-			if v.in.Kind == view.Double {
-				double = d.finite(v.name)
-			}
-			levels[0] = append(levels[0], double+" AS "+v.finite())
-			levels[2] = append(levels[2], d.bin(v.finite())+" AS "+v.bin())
-		}
+		v.derive(d, &levels)
 	}
 	rows = fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(first, ", "), rows)
 	for _, level := range levels {
@@ -198,4 +203,35 @@ func (p *Plan) derive(rows string, keys, failures []string) string {
 		}
 	}
 	return rows
+}
+
+// derive adds what the aggregates need of a value beside it.
+func (v *value) derive(d dialect, levels *[3][]string) {
+	add := func(level int, expr, name string) {
+		levels[level] = append(levels[level], expr+" AS "+name)
+	}
+	if v.hashed {
+		hash, tail := v.name+"_hash", v.name+"_tail"
+		add(0, d.hash(d.canonical(v.name, v.in)), hash)
+		add(1, d.tail(hash), tail)
+		add(2, d.register(hash, tail), v.packed())
+	}
+	if v.written {
+		add(0, d.canonical(v.name, v.in), v.text())
+	}
+	if v.bounded {
+		add(0, d.moderate(v.name), v.moderate())
+	}
+	switch {
+	case v.in.Kind == view.Double && (v.binned || len(v.slots) > 0):
+		add(0, d.finite(v.name), v.finite())
+	case v.binned:
+		add(0, d.double(v.name), v.finite())
+	}
+	if v.binned {
+		add(2, d.bin(v.finite()), v.bin())
+	}
+	for _, s := range v.slots {
+		add(2, binSQL(v.ordered(), s.bounds, v.in), s.name)
+	}
 }

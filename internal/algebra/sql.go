@@ -8,8 +8,8 @@ import (
 )
 
 // PartialSQL is the query of the speed layer over one micro-batch: `_partition`, `_sub`, `_bucket` (start of the bucket of View.Base,
-// µs), d<i> per dimension, then StateColumns. `from` is a relation with the source's columns and _partition, _sub,
-// _event_time_us (µs), _duplicate and _late. Sketches come as lists of everything, which Go reduces.
+// µs), d<i> per dimension, then StateColumns. `from` is a relation with the source's columns and _incarnation, _partition,
+// _offset, _sub, _event_time_us (µs), _duplicate and _late. Sketches come as lists of everything, which Go reduces.
 func (p *Plan) PartialSQL(from string) string {
 	size := p.View.Base().Size.Microseconds()
 	keys := []string{"_partition", "_sub", "_bucket"}
@@ -24,7 +24,7 @@ func (p *Plan) PartialSQL(from string) string {
 
 // BatchOptions says what BatchSQL computes.
 type BatchOptions struct {
-	// From is a relation with the source's columns and _event_time_us (µs), _duplicate and _late.
+	// From is a relation with the source's columns and _incarnation, _partition, _offset, _event_time_us (µs), _duplicate and _late.
 	From string
 	// Grain is the bucket size.
 	Grain view.Grain
@@ -36,7 +36,7 @@ type BatchOptions struct {
 }
 
 // BatchSQL is the query of the batch layer: `_set` (bit i: dimension i is in the key, the others are null), `_bucket`, d<i> per
-// dimension, StateColumns, and x<i> with the exact answer of each stored measure. Row expressions are those of PartialSQL, to the
+// dimension, StateColumns, and x<i> with the exact answer of each stored measure that HasExactColumn. Row expressions are those of PartialSQL, to the
 // letter. Sketches are reduced in SQL and in a canonical order, so that the result is a function of the rows.
 func (p *Plan) BatchSQL(o BatchOptions) string {
 	from := ""
@@ -65,18 +65,18 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 	own := make([][]string, len(p.parts))
 	for k, part := range p.parts {
 		for j, c := range part.columns(p.dialect, batchLayer) {
-			name := partColumn(k, j)
+			name := partColumn(p.numbers[k], j)
 			own[k] = append(own[k], name)
 			outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", refined(c, name), c.sql, name))
 		}
 	}
 	for i := range p.View.Measures {
-		m, x := &p.View.Measures[i], ExactColumn(i)
+		m, x := &p.View.Measures[i], exactColumn(i)
 		answer := "_events"
-		switch use := p.uses[i]; use {
-		case useDerived:
+		switch use := p.uses[i]; {
+		case !HasExactColumn(m.Agg):
 			continue
-		case useEvents:
+		case use == useEvents:
 		default:
 			aggregate := ""
 			if aggregate, answer = p.parts[use].exact(p.dialect, m, own[use], x); aggregate != "" {
@@ -150,7 +150,7 @@ func (p *Plan) stateSQL(l layer) []string {
 	}
 	for k, part := range p.parts {
 		for j, c := range part.columns(p.dialect, l) {
-			cols = append(cols, c.expr+" AS "+partColumn(k, j))
+			cols = append(cols, c.expr+" AS "+partColumn(p.numbers[k], j))
 		}
 	}
 	return cols

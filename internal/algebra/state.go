@@ -24,6 +24,7 @@ type extra struct {
 	texts []text
 	hlls  []registers
 	dds   []bins
+	tops  []top
 }
 
 // New returns the state of no events: the identity of Merge.
@@ -36,7 +37,7 @@ func (p *Plan) New() *State {
 }
 
 func (p *Plan) newExtra() *extra {
-	return &extra{texts: make([]text, p.texts), hlls: make([]registers, p.hlls), dds: make([]bins, p.dds)}
+	return &extra{texts: make([]text, p.texts), hlls: make([]registers, p.hlls), dds: make([]bins, p.dds), tops: make([]top, p.tops)}
 }
 
 // NewStates returns n states of no events, whose words stand in one allocation.
@@ -53,7 +54,7 @@ func (p *Plan) NewStates(n int) []State {
 }
 
 // Scalar says whether a state is nothing but Width words, so that it may be kept in memory without pointers and used through Wrap.
-func (p *Plan) Scalar() bool { return p.texts+p.hlls+p.dds == 0 }
+func (p *Plan) Scalar() bool { return p.texts+p.hlls+p.dds+p.tops == 0 }
 
 // Width is the number of words of a state.
 func (p *Plan) Width() int { return p.width }
@@ -79,6 +80,9 @@ func (s *State) Reset() {
 	for i := range s.ext.dds {
 		s.ext.dds[i].reset()
 	}
+	for i := range s.ext.tops {
+		s.ext.tops[i].reset()
+	}
 }
 
 // Events is the number of events in the cell.
@@ -91,7 +95,8 @@ func (s *State) Late() int64 { return int64(s.words[wordLate]) }
 // event of the cell: a cell may have errors and no events.
 func (s *State) Errors() int64 { return int64(s.words[wordErrors]) }
 
-// Merge adds src to dst. It is associative and commutative (float sums: up to their last bits). Nothing of src is retained.
+// Merge adds src to dst. It is associative and commutative (sums and variances of doubles: up to their last bits; a top_k of more values than it has counters: up to the errors that it
+// states). Nothing of src is retained.
 func (p *Plan) Merge(dst, src *State) {
 	dst.words[wordEvents] += src.words[wordEvents]
 	dst.words[wordLate] += src.words[wordLate]
@@ -123,6 +128,9 @@ func (p *Plan) ReadState(row Row, firstCol int, into *State) error {
 // Append appends the encoding of s: version, signature of the plan, counts, parts. Equal states have equal bytes, whatever order they
 // were merged in.
 func (p *Plan) Append(dst []byte, s *State) []byte {
+	if p.whole != nil {
+		panic("BUG: a state is encoded by a plan that looks at some of its parts only")
+	}
 	dst = append(dst, Version, p.sign)
 	dst = appendUvarints(dst, s.words[:headWords])
 	for _, part := range p.parts {
@@ -148,8 +156,12 @@ func (p *Plan) Decode(b []byte, into *State) error {
 	for i := range headWords {
 		into.words[i] = r.uvarint()
 	}
-	for _, part := range p.parts {
-		part.decode(&r, into)
+	if p.whole == nil {
+		for _, part := range p.parts {
+			part.decode(&r, into)
+		}
+	} else {
+		p.decodeSome(&r, into)
 	}
 	if r.err == nil && len(r.rest) > 0 {
 		r.err = fmt.Errorf("%d bytes too many", len(r.rest))
@@ -159,6 +171,19 @@ func (p *Plan) Decode(b []byte, into *State) error {
 		return fmt.Errorf("decode a state of view %s: %w", p.View.Name, r.err)
 	}
 	return nil
+}
+
+// decodeSome decodes the parts that the plan looks at and skips the others.
+func (p *Plan) decodeSome(r *reader, into *State) {
+	next := 0
+	for number, part := range p.whole.parts {
+		if next < len(p.numbers) && p.numbers[next] == number {
+			part.decode(r, into)
+			next++
+		} else {
+			part.skip(r)
+		}
+	}
 }
 
 // Size is the memory that s takes, in bytes, less its State struct.
@@ -176,6 +201,9 @@ func (p *Plan) Size(s *State) int {
 	}
 	for i := range s.ext.dds {
 		n += int(unsafe.Sizeof(bins{})) + 4*cap(s.ext.dds[i].keys) + 8*cap(s.ext.dds[i].counts)
+	}
+	for i := range s.ext.tops {
+		n += int(unsafe.Sizeof(top{})) + s.ext.tops[i].size()
 	}
 	return n
 }

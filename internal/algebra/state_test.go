@@ -52,6 +52,7 @@ func (r made) Bytes(col int) []byte    { return []byte(r[col].(string)) }
 func (r made) Uint32s(c int) []uint32  { return r[c].([]uint32) }
 func (r made) Int32s(col int) []int32  { return r[col].([]int32) }
 func (r made) Uint64s(c int) []uint64  { return r[c].([]uint64) }
+func (r made) Texts(col int) []string  { return r[col].([]string) }
 
 // partial draws a result row of events.
 func partial(rnd *rand.Rand) made {

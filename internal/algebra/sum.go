@@ -73,6 +73,8 @@ func (p sumPart) decode(r *reader, s *State) {
 	s.words[p.at+2] = r.uvarint()
 }
 
+func (p sumPart) skip(r *reader) { r.skipVarints(2) }
+
 func (p sumPart) answer(s *State, m *view.Measure) Answer {
 	n := s.words[p.at+2]
 	switch {
@@ -172,6 +174,8 @@ func (p wideSumPart) decode(r *reader, s *State) {
 	w[3] = r.uvarint()
 }
 
+func (p wideSumPart) skip(r *reader) { r.skipVarints(3) }
+
 func (p wideSumPart) answer(s *State, m *view.Measure) Answer {
 	w := s.words[p.at : p.at+4]
 	if w[3] == 0 {
@@ -232,6 +236,11 @@ func (p floatSumPart) decode(r *reader, s *State) {
 		s.words[p.at] = binary.BigEndian.Uint64(b)
 	}
 	s.words[p.at+1] = r.uvarint()
+}
+
+func (p floatSumPart) skip(r *reader) {
+	r.bytes(8)
+	r.skipVarints(1)
 }
 
 func (p floatSumPart) answer(s *State, m *view.Measure) Answer {

@@ -19,7 +19,7 @@ type Value struct {
 	scale uint8     // of Decimal
 	lo    uint64    // the value, or the low half of a Decimal or Int128, or the bits of a Double
 	hi    int64     // the high half of a Decimal or Int128
-	text  string    // of String
+	text  string    // of String, and the JSON of an Array
 }
 
 // Null is the null value.
@@ -56,6 +56,9 @@ func TimestampValue(us int64) Value { return Value{kind: view.Timestamp, lo: uin
 // DateValue is a day, counted from 1970-01-01.
 func DateValue(days int64) Value { return Value{kind: view.Date, lo: uint64(days)} }
 
+// arrayValue is a list, as JSON.
+func arrayValue(json []byte) Value { return Value{kind: view.Array, text: string(json)} }
+
 // floatBits is the canonical bit pattern of a double: one zero, one NaN.
 func floatBits(x float64) uint64 {
 	switch {
@@ -76,7 +79,7 @@ func (v Value) IsNull() bool { return v.kind == view.Invalid }
 // Scale is the number of digits behind the point of a decimal.
 func (v Value) Scale() uint8 { return v.scale }
 
-// Text is the text of a String.
+// Text is the text of a String, and the JSON of an Array.
 func (v Value) Text() string { return v.text }
 
 // Int64 is the value of an Int64, Bool (0 or 1), Timestamp (µs) or Date (days).
@@ -119,7 +122,7 @@ func Compare(a, b Value) int {
 		return compareNumbers(a, b)
 	case a.kind != b.kind:
 		return cmp.Compare(a.kind, b.kind)
-	case a.kind == view.String:
+	case a.kind == view.String || a.kind == view.Array:
 		return strings.Compare(a.text, b.text)
 	}
 	return cmp.Compare(int64(a.lo), int64(b.lo))
@@ -197,6 +200,8 @@ func (v Value) AppendJSON(dst []byte) []byte {
 		return append(dst, "null"...)
 	case view.String:
 		return appendJSONString(dst, v.text)
+	case view.Array:
+		return append(dst, v.text...)
 	case view.Bool:
 		return v.AppendText(dst)
 	case view.Int64, view.Int128:

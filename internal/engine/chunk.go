@@ -208,6 +208,16 @@ func (r *Row) Int32s(col int) []int32 { return list[int32](r, col, mapping.TypeI
 // Uint64s is a list of UBIGINT.
 func (r *Row) Uint64s(col int) []uint64 { return list[uint64](r, col, mapping.TypeUBigInt) }
 
+// Texts is a list of VARCHAR, copied.
+func (r *Row) Texts(col int) []string {
+	strs := list[intake.Str](r, col, mapping.TypeVarchar)
+	texts := make([]string, len(strs))
+	for i := range strs {
+		texts[i] = string(strs[i].Bytes())
+	}
+	return texts
+}
+
 func list[T any](r *Row, col int, item mapping.Type) []T {
 	v := &r.chunk.vectors[col]
 	if v.kind != mapping.TypeList || v.child != item {

@@ -199,7 +199,7 @@ func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *
 		if sub != nil {
 			s = sub[i]
 		}
-		for _, x := range []int64{rows.Partition[i], rows.Offset[i], rows.Timestamp[i], rows.EventTime[i], s} {
+		for _, x := range []int64{rows.Partition[i], rows.Offset[i], rows.Timestamp[i], rows.EventTime[i], s, 1} {
 			values[i] = append(values[i], algebra.Int64Value(x))
 		}
 		values[i] = append(values[i], algebra.BoolValue(rows.Duplicate[i] != 0), algebra.BoolValue(rows.Late[i] != 0))

@@ -19,16 +19,19 @@ import (
 
 // Input is a relation of SQL over the rows that are set at the time: columns are copied vector by vector out of Go's memory, nothing is
 // appended to a table. Its columns are the source's fields and
-// _partition, _offset, _timestamp (µs), _event_time_us, _sub: BIGINT; _duplicate, _late: BOOLEAN.
+// _partition, _offset, _timestamp (µs), _event_time_us, _sub, _incarnation: BIGINT; _duplicate, _late: BOOLEAN. Columns that a query does
+// not name cost nothing.
 type Input struct {
 	name   string
 	rows   *C.caudal_rows
 	fields []view.Field
 	pinned runtime.Pinner
+	life   int64   // _incarnation of every row
+	lives  []int64 // as many of it as there ever were rows
 }
 
 // The columns that follow the source's fields, in order.
-var inputColumns = [...]string{"_partition", "_offset", "_timestamp", "_event_time_us", "_sub", "_duplicate", "_late"}
+var inputColumns = [...]string{"_partition", "_offset", "_timestamp", "_event_time_us", "_sub", "_incarnation", "_duplicate", "_late"}
 
 // RegisterRows makes the relation name() known to all connections of the database. A name can be registered once. The Input belongs to
 // the database and is gone with it.
@@ -38,6 +41,7 @@ func (c *Conn) RegisterRows(name string, src *view.Source) (*Input, error) {
 		name:   name,
 		rows:   C.caudal_rows_new(C.int(n+len(inputColumns)), C.int(c.db.threads)),
 		fields: src.Fields,
+		life:   1,
 	}
 	c.db.keep(in)
 	for i := range src.Fields {
@@ -91,6 +95,9 @@ func (in *Input) column(i int, name string, t view.Type) {
 // From is the relation as it stands in a FROM clause.
 func (in *Input) From() string { return quoteName(in.name) + "()" }
 
+// OfIncarnation says of which life of their topic the rows are that are set from now on; without it they are of the first.
+func (in *Input) OfIncarnation(n int) { in.life, in.lives = int64(n), in.lives[:0] }
+
 // Set shows the first n rows to queries that start from now on; sub is the column _sub, nil for zeros. The rows must not change, and no
 // query over them may run, until Clear or the next Set returns: the memory is pinned and read in place.
 func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
@@ -116,7 +123,10 @@ func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
 			setColumn(in, i, c.Words, valid)
 		}
 	}
-	for j, words := range [...][]int64{rows.Partition, rows.Offset, rows.Timestamp, rows.EventTime, sub, rows.Duplicate, rows.Late} {
+	for len(in.lives) < n {
+		in.lives = append(in.lives, in.life)
+	}
+	for j, words := range [...][]int64{rows.Partition, rows.Offset, rows.Timestamp, rows.EventTime, sub, in.lives, rows.Duplicate, rows.Late} {
 		setColumn(in, len(in.fields)+j, words, nil)
 	}
 	for _, block := range rows.Blocks() {

@@ -57,13 +57,15 @@ type canonicalDimension struct {
 }
 
 type canonicalMeasure struct {
-	Name   string  `json:"name"`
-	Agg    Agg     `json:"agg"`
-	Expr   string  `json:"expr"`
-	Filter string  `json:"filter"`
-	Type   Type    `json:"type"`
-	Input  string  `json:"input"`
-	P      float64 `json:"p"`
+	Name   string   `json:"name"`
+	Agg    Agg      `json:"agg"`
+	Expr   string   `json:"expr"`
+	Filter string   `json:"filter"`
+	Type   Type     `json:"type"`
+	Input  string   `json:"input"`
+	P      float64  `json:"p"`
+	K      int      `json:"k,omitempty"`
+	Bounds []string `json:"bounds,omitempty"`
 }
 
 // Canonical returns the bytes that are hashed and kept in the lake: all that decides how a record is decoded, which are duplicates
@@ -140,7 +142,7 @@ func (v *View) seal() {
 		if m.Input.Kind != Invalid {
 			input = m.Input.String()
 		}
-		c.Measures = append(c.Measures, canonicalMeasure{m.Name, m.Agg, m.Expr, m.Filter, m.Type, input, m.P})
+		c.Measures = append(c.Measures, canonicalMeasure{m.Name, m.Agg, m.Expr, m.Filter, m.Type, input, m.P, m.K, m.Bounds})
 	}
 	v.Canonical = canonicalJSON(c)
 	v.Hash = hashOf(v.Canonical)

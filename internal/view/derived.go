@@ -17,8 +17,12 @@ func (d *draft) derive(checker Checker, derived map[int]*node) {
 		if m.Agg == Derived || m.Name == "" {
 			continue
 		}
-		if m.Type.Kind == Invalid {
+		switch m.Type.Kind {
+		case Invalid:
 			c.broken[m.Name] = true
+			continue
+		case Array:
+			c.hints[m.Name] = "it is a list; a derived measure is computed from single values"
 			continue
 		}
 		c.columns = append(c.columns, Column{Name: m.Name, Type: m.Type})

@@ -7,12 +7,27 @@ import (
 )
 
 func measureKeys() []string {
-	return []string{"name", "agg", "expr", "type", "p", "filter", "description", "unit"}
+	return []string{"name", "agg", "expr", "type", "p", "k", "bounds", "filter", "description", "unit"}
 }
 
 // aggNames are the aggregations that a definition can name.
 func aggNames() []string {
-	return []string{string(Count), string(Sum), string(Min), string(Max), string(Average), string(CountDistinct), string(Percentile), "median"}
+	return []string{string(Count), string(Sum), string(Min), string(Max), string(Average), string(CountDistinct), string(Percentile), "median",
+		string(First), string(Last), "variance", string(VarSamp), string(VarPop), "stddev", string(StddevSamp), string(StddevPop),
+		string(TopK), string(Histogram)}
+}
+
+// aggOf is the aggregation that a definition names, which may have several names.
+func aggOf(name string) Agg {
+	switch name {
+	case "median":
+		return Percentile
+	case "variance":
+		return VarSamp
+	case "stddev":
+		return StddevSamp
+	}
+	return Agg(name)
 }
 
 // measures reads the aggregates and returns the places of the derived ones, by position.
@@ -59,7 +74,7 @@ func (d *draft) measure(i int, n *node) bool {
 	agg := n.get("agg")
 	if agg == nil {
 		m.Agg = Derived
-		d.only(n, of, "a derived measure has no %s", "add `agg: …`, or leave it out", "type", "p", "filter")
+		d.only(n, of, "a derived measure has no %s", "add `agg: …`, or leave it out", "type", "p", "k", "bounds", "filter")
 		if n.get("expr") == nil {
 			d.r.add(n, of+" has neither agg nor expr", "add `agg: …` to aggregate events, or `expr: …` to compute from other measures")
 		}
@@ -81,24 +96,27 @@ func (d *draft) agg(m *Measure, n *node, of string) bool {
 	switch {
 	case name == "":
 		return false
-	case name == "median":
-		m.Agg, m.P = Percentile, 0.5
-		return true
 	case isOneOf(name, aggNames()...) && strings.ToLower(name) == name:
-		m.Agg = Agg(name)
+		m.Agg = aggOf(name)
+		if name == "median" {
+			m.P = 0.5
+		}
 		return true
 	}
-	mend := "this version has " + list(aggNames())
+	mend := "the aggregations are " + list(aggNames())
 	switch {
-	case isOneOf(name, "first", "last", "top_k", "variance", "stddev"):
-		d.r.add(n, fmt.Sprintf("aggregation %q of %s is not in this version", name, of), mend)
-		return false
 	case isOneOf(name, "cnt", "number", "events"):
 		mend = didYouMean(string(Count))
 	case isOneOf(name, "avg", "mean"):
 		mend = didYouMean(string(Average))
 	case isOneOf(name, "uniq", "unique", "distinct", "countdistinct", "approx_count_distinct", "nunique", "hll"):
 		mend = didYouMean(string(CountDistinct))
+	case name == "ratio":
+		mend = "leave agg out and divide two measures: `expr: revenue / nullif(orders, 0)`"
+	case isOneOf(name, "var", "stdev", "std", "stddevsamp", "standard_deviation"):
+		mend = didYouMean(map[bool]string{true: "variance", false: "stddev"}[name == "var"])
+	case isOneOf(name, "top", "topk", "approx_top_k", "mode", "heavy_hitters"):
+		mend = didYouMean(string(TopK)) + " with k, e.g. 10"
 	case isOneOf(name, "quantile", "p50", "p90", "p95", "p99"):
 		mend = didYouMean(string(Percentile)) + " with p, e.g. 0.95"
 	case name == string(Derived):
@@ -131,6 +149,7 @@ func (d *draft) input(m *Measure, n *node, of string) {
 	} else if p != nil {
 		d.r.add(p, of+": p is for agg: percentile", "leave it out")
 	}
+	d.shape(m, n, of)
 	expr := n.get("expr")
 	if m.Agg == Count {
 		m.Type = Type{Kind: Int64}
@@ -153,6 +172,8 @@ func (d *draft) input(m *Measure, n *node, of string) {
 	d.queue(expr, m.Expr, "expr of "+of, func(t Type) {
 		if mend := settle(m, t, declared); mend != "" {
 			d.r.add(expr, fmt.Sprintf("%s: %s of a %s", of, m.Agg, t), mend)
+		} else if m.Agg == Histogram {
+			d.bounds(m, n.get("bounds"), of)
 		}
 	})
 }
@@ -224,13 +245,29 @@ func settle(m *Measure, t, declared Type) string {
 			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
 		}
 		m.Type = Type{Kind: Double}
-	case Min, Max:
+	case VarSamp, VarPop, StddevSamp, StddevPop:
+		switch {
+		case !numeric:
+			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
+		case t.Wide():
+			return "squares are added up exactly for up to 18 digits: cast it, e.g. `(…)::decimal(18,2)` or `(…)::double`"
+		}
+		m.Type = Type{Kind: Double}
+	case Histogram:
+		if !numeric {
+			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
+		}
+		m.Type = Type{Kind: Array}
+	case Min, Max, First, Last:
 		m.Type = t
-	case CountDistinct:
+	case CountDistinct, TopK:
 		if t.Kind == Double {
 			return "two values that ought to be alike may differ in the last bit: cast it to decimal, e.g. `(…)::decimal(18,2)`"
 		}
 		m.Type = Type{Kind: Int64}
+		if m.Agg == TopK {
+			m.Type = Type{Kind: Array}
+		}
 	}
 	return ""
 }

@@ -143,6 +143,14 @@ const (
 	Average       Agg = "average"
 	CountDistinct Agg = "count_distinct"
 	Percentile    Agg = "percentile" // `median` is read as percentile with p 0.5
+	First         Agg = "first"      // the value of the earliest event that has one, by (event time, incarnation, partition, offset)
+	Last          Agg = "last"
+	VarSamp       Agg = "var_samp" // `variance` is read as it
+	VarPop        Agg = "var_pop"
+	StddevSamp    Agg = "stddev_samp" // `stddev` is read as it
+	StddevPop     Agg = "stddev_pop"
+	TopK          Agg = "top_k"
+	Histogram     Agg = "histogram"
 	Derived       Agg = "derived"
 )
 
@@ -150,11 +158,13 @@ const (
 type Measure struct {
 	Name        string
 	Agg         Agg
-	Expr        string  // over the source's columns; for Derived over measures that are kept: other derived ones are written out
-	Filter      string  // SQL over the source's columns: only these events count; "" = all
-	Type        Type    // of the answer
-	Input       Type    // of Expr per event: what enters the aggregate (for sums: the declared decimal or integer)
-	P           float64 // Percentile, in (0, 1)
+	Expr        string   // over the source's columns; for Derived over measures that are kept: other derived ones are written out
+	Filter      string   // SQL over the source's columns: only these events count; "" = all
+	Type        Type     // of the answer
+	Input       Type     // of Expr per event: what enters the aggregate (for sums: the declared decimal or integer)
+	P           float64  // Percentile, in (0, 1)
+	K           int      // TopK: how many values, 1 to 100
+	Bounds      []string // Histogram: where its bins meet, ascending, as canonical numbers of type Input
 	Description string
 	Unit        string
 }

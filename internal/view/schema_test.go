@@ -66,7 +66,7 @@ func TestSchemasRefuseWhatParseRefuses(t *testing.T) {
 		{project, "project: p\nsources: {s: {event_time: {field: ts}, fields: {ts: datetime}}}"},
 		{project, "project: p\nsources: {s: {event_time: {field: ts}, fields: {ts: timestamp}, lateness: ten}}"},
 		{view, "view: v\nsource: s\ngrains: [2d]\nmeasures: [{name: n, agg: count}]"},
-		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: first}]"},
+		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: nth_value}]"},
 		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: count, expression: x}]"},
 	} {
 		if validate(t, c.schema, []byte(c.text)) == nil {

@@ -21,6 +21,7 @@ const (
 	Timestamp // microseconds since the epoch, UTC
 	Date      // days since the epoch
 	Int128    // sums of integers; answers only
+	Array     // JSON: what top_k and histogram answer; answers only
 )
 
 // Type is a column's type.
@@ -49,6 +50,8 @@ func (t Type) String() string {
 		return "date"
 	case Int128:
 		return "int128"
+	case Array:
+		return "array"
 	}
 	return "invalid"
 }
@@ -72,6 +75,8 @@ func (t Type) SQL() string {
 		return "DATE"
 	case Int128:
 		return "HUGEINT"
+	case Array:
+		return "VARCHAR"
 	}
 	return "NULL"
 }
@@ -134,10 +139,14 @@ func typeMend(name string) string {
 	return "the types are " + list(types)
 }
 
-// UnmarshalText reads a type as String wrote it, int128 included.
+// UnmarshalText reads a type as String wrote it, those of answers included.
 func (t *Type) UnmarshalText(b []byte) error {
-	if string(b) == "int128" {
+	switch string(b) {
+	case "int128":
 		*t = Type{Kind: Int128}
+		return nil
+	case "array":
+		*t = Type{Kind: Array}
 		return nil
 	}
 	parsed, err := ParseType(string(b))
