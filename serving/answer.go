@@ -20,7 +20,7 @@ type row struct {
 }
 
 // rows finishes the cells: reads the answers off, computes the derived measures, and orders.
-func (s *Server) rows(ctx context.Context, plan *algebra.Plan, q *question, cs *cells) ([]row, error) {
+func (s *Server) rows(ctx context.Context, q *question, cs *cells) ([]row, error) {
 	found := make([]row, 0, len(cs.byKey))
 	stored := make([][]algebra.Answer, 0, len(cs.byKey)) // as question.stored
 	for _, c := range cs.byKey {
@@ -28,7 +28,7 @@ func (s *Server) rows(ctx context.Context, plan *algebra.Plan, q *question, cs *
 			continue // nothing but events on which the view's filter failed
 		}
 		found = append(found, row{time: c.bucket, dims: c.dims, source: c.source(), counts: c.counts})
-		stored = append(stored, c.answer(plan, q.stored))
+		stored = append(stored, c.answer(cs.plan, q.stored))
 	}
 	derived, err := s.derive(ctx, q, stored)
 	if err != nil {

@@ -188,7 +188,7 @@ func (s *Server) explain(ctx context.Context, v *view.View, b bucketName) (*Expl
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.result(ctx, vs, q, m)
+	r, err := s.result(ctx, q, m)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/live"
 )
 
@@ -33,7 +34,8 @@ type merged struct {
 // merge pins a snapshot, reads the speed layer from its V on and then batch, and merges (SEAM Reader 16-17).
 func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged, error) {
 	pinnedAt := s.cfg.Clock()
-	m, release, err := s.readSpeed(ctx, vs, q)
+	plan := vs.plan.Only(q.stored)
+	m, release, err := s.readSpeed(ctx, vs, plan, q)
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +45,12 @@ func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged
 		if err := s.refresh(ctx, vs, pinnedAt); err != nil && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if m, release, err = s.readSpeed(ctx, vs, q); err != nil {
+		if m, release, err = s.readSpeed(ctx, vs, plan, q); err != nil {
 			return nil, err
 		}
 	}
 	defer release()
-	m.cells = newCells(vs.plan, q, s.cfg.QueryMemory)
+	m.cells = newCells(plan, q, s.cfg.QueryMemory)
 	for i := range m.partitions {
 		if err := m.cells.addReading(s.speed.cache, m.partitions[i].read); err != nil {
 			return nil, err
@@ -62,7 +64,7 @@ func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged
 		return nil, err
 	}
 	defer put()
-	if err := newBatchQuery(vs.plan, q, m.snap).run(ctx, conn, m.cells); err != nil {
+	if err := newBatchQuery(plan, q, m.snap).run(ctx, conn, m.cells); err != nil {
 		if p := (*Problem)(nil); errors.As(err, &p) || ctx.Err() != nil {
 			return nil, err
 		}
@@ -79,7 +81,7 @@ func (m *merged) worthRepeating() bool {
 }
 
 // readSpeed pins the current snapshot and reads the speed layer of every partition from its V on.
-func (s *Server) readSpeed(ctx context.Context, vs *viewState, q *question) (*merged, func(), error) {
+func (s *Server) readSpeed(ctx context.Context, vs *viewState, plan *algebra.Plan, q *question) (*merged, func(), error) {
 	snap, release, err := s.pin(ctx, vs)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -93,7 +95,7 @@ func (s *Server) readSpeed(ctx context.Context, vs *viewState, q *question) (*me
 	defer cancel()
 	var wg sync.WaitGroup
 	for i := range m.partitions {
-		wg.Go(func() { s.readPartition(ctx, vs, snap, q, &m.partitions[i]) })
+		wg.Go(func() { s.readPartition(ctx, vs, snap, plan, q, &m.partitions[i]) })
 	}
 	wg.Wait()
 	return m, release, nil
@@ -125,9 +127,9 @@ func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) 
 }
 
 // readPartition reads the speed layer of one partition. What goes wrong makes the answer partial and does not fail it.
-func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapshot, q *question, p *partition) {
+func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapshot, plan *algebra.Plan, q *question, p *partition) {
 	g := s.group(vs, snap, p.number)
-	r, err := s.speed.read(ctx, vs.plan, g, p.batch, q.spans)
+	r, err := s.speed.read(ctx, plan, g, p.batch, q.spans)
 	switch {
 	case err != nil:
 		if ctx.Err() != nil {

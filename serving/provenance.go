@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caudal/caudal/internal/view"
 )
 
 // provenance says where the numbers of an answer come from.
@@ -113,6 +115,9 @@ func origin(q *question, r *row, worst []uncertainty) RowOrigin {
 		}
 		o.Bounds[q.view.Measures[q.measures[k]].Name] = bound
 		size := math.Abs(a.Value.Float64())
+		if a.Value.Kind() == view.Array {
+			size = 1 // its bound is a share of everything that was counted
+		}
 		worst[k] = uncertainty{inexact: true, off: max(worst[k].off, a.Bound*size), largest: max(worst[k].largest, size)}
 	}
 	return o

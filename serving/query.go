@@ -264,6 +264,8 @@ func (r *question) resolveOrder(q Query) error {
 		switch {
 		case d >= 0:
 			key.by, key.at = byDimension, d
+		case m >= 0 && r.view.Measures[r.measures[m]].Type.Kind == view.Array:
+			return invalid("order", "order by a single value", "%q is a list", bare)
 		case m >= 0:
 			key.by, key.at = byMeasure, m
 		case bare == "time":

@@ -4,22 +4,30 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 )
 
-// rollup returns the cells of a chunk with the dimensions outside of set merged away (their values are null). A chunk is immutable, so
-// this is done once per set, and a dashboard that asks the same again merges tens of states and not thousands.
+// rollupKey says which dimensions were kept, and which parts of the states were merged.
+type rollupKey struct {
+	set   uint32
+	parts string
+}
+
+// rollup returns the cells of a chunk with the dimensions outside of set merged away (their values are null), as far as the plan looks at
+// their states. A chunk is immutable, so this is done once per set and plan, and a dashboard that asks the same again merges tens of
+// states and not thousands.
 func (c *speedCache) rollup(plan *algebra.Plan, chunk *speedChunk, set uint32) []speedCell {
 	if set == uint32(1)<<len(plan.View.Dimensions)-1 {
 		return chunk.cells
 	}
 	chunk.mu.Lock()
 	defer chunk.mu.Unlock()
-	if cells, ok := chunk.rollups[set]; ok {
+	key := rollupKey{set, plan.Selection()}
+	if cells, ok := chunk.rollups[key]; ok {
 		return cells
 	}
 	cells := rolledUp(plan, chunk.cells, set)
 	if chunk.rollups == nil {
-		chunk.rollups = map[uint32][]speedCell{}
+		chunk.rollups = map[rollupKey][]speedCell{}
 	}
-	chunk.rollups[set] = cells
+	chunk.rollups[key] = cells
 	var bytes int64
 	for i := range cells {
 		bytes += cellSize(plan, &cells[i])

@@ -154,12 +154,12 @@ func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.result(ctx, vs, q, m)
+	return s.result(ctx, q, m)
 }
 
 // result finishes what was merged.
-func (s *Server) result(ctx context.Context, vs *viewState, q *question, m *merged) (*Result, error) {
-	rows, err := s.rows(ctx, vs.plan, q, m.cells)
+func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, error) {
+	rows, err := s.rows(ctx, q, m.cells)
 	if err != nil {
 		return nil, err
 	}

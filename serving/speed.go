@@ -22,12 +22,13 @@ type speedCell struct {
 type speedChunk struct {
 	key     chunkKey
 	version int64
+	plan    *algebra.Plan // with which it was decoded: as much of the states as some queries asked for
 	cells   []speedCell
 	bytes   int64         // guarded by speedCache.mu
 	place   *list.Element // guarded by speedCache.mu
 
 	mu      sync.Mutex
-	rollups map[uint32][]speedCell // by the set of dimensions that is kept; guarded by mu
+	rollups map[rollupKey][]speedCell // guarded by mu
 }
 
 // chunkKey names a chunk of one life of a group's state.
@@ -51,7 +52,8 @@ func newSpeedCache(limit int64) *speedCache {
 	return &speedCache{limit: limit, chunks: map[chunkKey]*speedChunk{}, known: map[live.Group]string{}, byUse: list.New()}
 }
 
-// held returns the chunks of a group that are kept, of one grain, from boundary v on, in a range, and the life that they are of.
+// held returns the chunks of a group that are kept, of one grain, from boundary v on, in a range, and the life that they are of. What
+// some of them lack of a query's measures has to be read again.
 func (c *speedCache) held(g live.Group, r live.ReadRequest) (inst string, chunks map[live.ChunkID]*speedChunk) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +81,7 @@ func (c *speedCache) keep(chunk *speedChunk) {
 		c.known[g] = chunk.key.inst
 	}
 	if old := c.chunks[chunk.key]; old != nil {
-		if old.version >= chunk.version {
+		if old.version > chunk.version || old.version == chunk.version && old.plan.Covers(chunk.plan) {
 			return
 		}
 		c.drop(old)
@@ -150,7 +152,9 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 		inst, held := s.cache.held(g, request)
 		request.Inst, request.Known = inst, make(map[live.ChunkID]int64, len(held))
 		for id, chunk := range held {
-			request.Known[id] = chunk.version
+			if chunk.plan.Covers(plan) {
+				request.Known[id] = chunk.version
+			}
 		}
 		reply, err := s.live.Read(ctx, g, request)
 		if err != nil {
@@ -167,7 +171,11 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 		for _, c := range reply.Chunks {
 			chunk := held[c.ID]
 			if !c.Same {
-				if chunk, err = decodeChunk(plan, chunkKey{g, reply.Meta.Inst, c.ID}, c); err != nil {
+				decoded := plan
+				if chunk != nil {
+					decoded = plan.Union(chunk.plan) // so that queries for other measures need not read it again in turn
+				}
+				if chunk, err = decodeChunk(decoded, chunkKey{g, reply.Meta.Inst, c.ID}, c); err != nil {
 					return reading{}, false, fmt.Errorf("read %s: %w", g, err)
 				}
 				s.cache.keep(chunk)
@@ -183,7 +191,7 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 
 // decodeChunk takes the names and states of a chunk's cells apart.
 func decodeChunk(plan *algebra.Plan, key chunkKey, c live.ReadChunk) (*speedChunk, error) {
-	chunk := &speedChunk{key: key, version: c.Version, cells: make([]speedCell, len(c.Cells.Fields)), bytes: cellBytes}
+	chunk := &speedChunk{key: key, version: c.Version, plan: plan, cells: make([]speedCell, len(c.Cells.Fields)), bytes: cellBytes}
 	states := plan.NewStates(len(c.Cells.Fields))
 	for i, field := range c.Cells.Fields {
 		bucket, name, err := live.SplitField(field)

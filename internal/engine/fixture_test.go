@@ -85,6 +85,9 @@ func fillRows(rnd *rand.Rand, src *view.Source, rows *intake.Rows, n int) {
 		rows.Partition[i] = int64(rnd.IntN(3))
 		rows.Offset[i] = int64(i)
 		rows.EventTime[i] = rnd.Int64N(4*int64(time.Hour/time.Microsecond)) - 2*int64(time.Hour/time.Microsecond)
+		if i > 0 && rnd.IntN(3) == 0 {
+			rows.EventTime[i] = rows.EventTime[i-1] // ties
+		}
 		if rnd.IntN(10) == 0 {
 			rows.Duplicate[i] = 1
 		}
