@@ -162,7 +162,7 @@ func compareFloats(a, b float64) int {
 // AppendText appends the value as a person reads it: decimals with their scale, times in RFC 3339, null as nothing.
 func (v Value) AppendText(dst []byte) []byte {
 	switch v.kind {
-	case view.String:
+	case view.String, view.Array:
 		return append(dst, v.text...)
 	case view.Int64:
 		return strconv.AppendInt(dst, int64(v.lo), 10)
