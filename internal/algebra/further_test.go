@@ -361,7 +361,7 @@ func TestFurtherEncodingsHaveGoldenBytes(t *testing.T) {
 	p.MergeRow(s, partialOf([]happened{{5, 1, 2, 3, true}, {5, 0, 3, 4, true}, {8, 0, 9, 3, true}}), 0)
 	const want = "0192030000" + // version, signature, 3 events
 		"010a01000308" + "011001000906" + "01100100090276" + "33" + "010a010003" + "3fe0000000000000" + // 4, 0.03, "v3", 0.5, each after its position
-		"1422000003" + "03" + "3fdaaaaaaaaaaaab" + "3f85555555555560" + // sum 10, squares 34, of 3; 3, mean 5/12, distances
+		"1422000003" + "03" + "3fdaaaaaaaaaaaab" + "3f85555555555556" + // sum 10, squares 34, of 3; 3, mean 5/12, distances
 		"030002" + "0276330200" + "0276340100" + "00000300" // 3 values, none left out, two counters; four bins
 	if got := hex.EncodeToString(p.Append(nil, s)); got != want {
 		t.Errorf("encoded %s, want %s", got, want)
