@@ -61,5 +61,10 @@ func loadProject(ctx context.Context, dir string) (*view.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Parse(ctx, files, os.LookupEnv)
+	var env environment
+	p, err := engine.Parse(ctx, files, env.lookUp)
+	if env.failed != nil {
+		return nil, env.failed
+	}
+	return p, err
 }

@@ -52,18 +52,25 @@ func open(ctx context.Context, project *view.Project, dir string, small bool, lo
 		}
 	}()
 	kafka := stream.Config{
-		Brokers: project.Kafka.Brokers,
+		Brokers: project.Kafka.Brokers, SASL: stream.SASL(project.Kafka.SASL),
 		OnError: func(err error) { log.Warn("kafka: trying again", "error", err) },
 	}
 	if small {
 		kafka.FetchBytes = smallFetch
+	}
+	if kafka.TLS, err = tlsConfig(project.Kafka.TLS, dir); err != nil {
+		return nil, fmt.Errorf("kafka.tls: %w", err)
 	}
 	s.stream, err = stream.Connect(kafka)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
 	s.closers = append(s.closers, s.stream.Close)
-	s.live, err = live.Connect(live.Config{Addrs: project.Redis.Addrs, Username: project.Redis.Username, Password: project.Redis.Password})
+	redis := live.Config{Addrs: project.Redis.Addrs, Cluster: project.Redis.Cluster, Username: project.Redis.Username, Password: project.Redis.Password}
+	if redis.TLS, err = tlsConfig(project.Redis.TLS, dir); err != nil {
+		return nil, fmt.Errorf("redis.tls: %w", err)
+	}
+	s.live, err = live.Connect(redis)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Redis: %w", err)
 	}
@@ -72,8 +79,12 @@ func open(ctx context.Context, project *view.Project, dir string, small bool, lo
 	if url == "" {
 		url = filepath.Join(stateDir(dir), "lake")
 	}
+	cache := project.Lake.Cache
+	if cache == "" {
+		cache = filepath.Join(stateDir(dir), "cache")
+	}
 	store, err := lake.Open(ctx, url, lake.Options{
-		CacheDir: filepath.Join(stateDir(dir), "cache"), Endpoint: project.Lake.Endpoint, Region: project.Lake.Region,
+		CacheDir: cache, Endpoint: project.Lake.Endpoint, Region: project.Lake.Region,
 		AccessKey: project.Lake.AccessKey, SecretKey: project.Lake.SecretKey, PathStyle: project.Lake.PathStyle,
 	})
 	if err != nil {

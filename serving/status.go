@@ -91,6 +91,9 @@ func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) V
 		out.Error = reason
 	}
 	topic, topicErr := s.topics.get(ctx, vs.view.Source.Topic)
+	if topicErr != nil && out.Error == "" {
+		out.Error = "where the log ends is not known: " + topicErr.Error()
+	}
 	groups := make([]live.Group, len(parts))
 	for i, p := range parts {
 		groups[i] = s.group(vs, snap, p.number)

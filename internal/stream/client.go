@@ -4,6 +4,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,12 +12,15 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/segmentio/kafka-go/sasl"
 )
 
 // Config says where Kafka is and how to speak to it. The zero value of every field but Brokers is a default.
 type Config struct {
-	Brokers  []string // host:port of at least one broker; the others are found through it
-	ClientID string   // how brokers name us in their logs and quotas; default "caudal"
+	Brokers  []string    // host:port of at least one broker; the others are found through it
+	ClientID string      // how brokers name us in their logs and quotas; default "caudal"
+	TLS      *tls.Config // nil: the connection is not encrypted. Without a ServerName the certificate must be the broker's host's
+	SASL     SASL
 
 	DialTimeout       time.Duration // per connection; default 5 s
 	RequestTimeout    time.Duration // for an answer, beyond what the request asks the broker to wait; default 15 s
@@ -69,6 +73,12 @@ func (c Config) Validate() error {
 			return fmt.Errorf("kafka: broker %q is not host:port: %w", b, err)
 		}
 	}
+	if _, err := c.SASL.mechanism(); err != nil {
+		return err
+	}
+	if c.SASL.Mechanism == Plain && c.TLS == nil {
+		return errors.New("kafka: SASL PLAIN sends the password as it is: turn TLS on, or use SCRAM-SHA-512")
+	}
 	for _, d := range []time.Duration{c.DialTimeout, c.RequestTimeout, c.SessionTimeout, c.HeartbeatInterval} {
 		if d < 0 {
 			return errors.New("kafka: a time limit is negative")
@@ -85,7 +95,8 @@ func (c Config) Validate() error {
 
 // Client speaks to one Kafka cluster. It is safe for concurrent use.
 type Client struct {
-	cfg Config
+	cfg  Config
+	sasl sasl.Mechanism // nil: none
 
 	mu     sync.Mutex
 	conns  map[string]*conn // by address; shared, for requests that are answered at once
@@ -99,7 +110,11 @@ func Connect(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg.withDefaults(), conns: map[string]*conn{}}, nil
+	mechanism, err := cfg.SASL.mechanism()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{cfg: cfg.withDefaults(), sasl: mechanism, conns: map[string]*conn{}}, nil
 }
 
 // Close closes the client's own connections. Readers and producers are closed by those who opened them.

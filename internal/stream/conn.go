@@ -41,10 +41,22 @@ func (c *Client) dial(ctx context.Context, addr string) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to kafka broker %s: %w", addr, err)
 	}
-	cn := &conn{Conn: protocol.NewConn(raw, c.cfg.ClientID), clientID: c.cfg.ClientID, timeout: c.cfg.RequestTimeout}
-	if err := cn.negotiate(ctx); err != nil {
+	open, err := c.secured(ctx, raw, addr)
+	if err != nil {
 		raw.Close()
+		return nil, fmt.Errorf("connect to kafka broker %s: %w", addr, err)
+	}
+	cn := &conn{Conn: protocol.NewConn(open, c.cfg.ClientID), clientID: c.cfg.ClientID, timeout: c.cfg.RequestTimeout}
+	if err := cn.negotiate(ctx); err != nil {
+		open.Close()
 		return nil, fmt.Errorf("negotiate versions with kafka broker %s: %w", addr, err)
+	}
+	if c.sasl == nil {
+		return cn, nil
+	}
+	if err := cn.authenticate(ctx, c.sasl, addr); err != nil {
+		open.Close()
+		return nil, fmt.Errorf("log in to kafka broker %s: %w", addr, err)
 	}
 	return cn, nil
 }

@@ -78,7 +78,7 @@ func temporary(err error) bool {
 		}
 		return code.Temporary()
 	}
-	for _, lasting := range []error{ErrNoTopic, ErrTooLarge, ErrTopicReplaced, errClosed, errMalformed, errUnsupported} {
+	for _, lasting := range []error{ErrNoTopic, ErrTooLarge, ErrTopicReplaced, ErrRefused, errClosed, errMalformed, errUnsupported} {
 		if errors.Is(err, lasting) {
 			return false
 		}

@@ -43,6 +43,7 @@ func (c *Client) RunGroup(ctx context.Context, group string, topics []string, ha
 			ClientID: c.cfg.ClientID,
 			Timeout:  c.cfg.DialTimeout,
 			DialFunc: c.cfg.Dial,
+			TLS:      c.cfg.TLS, SASLMechanism: c.sasl,
 		},
 		GroupBalancers:         []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
 		SessionTimeout:         c.cfg.SessionTimeout,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,16 @@ type KafkaServer struct {
 
 // StartKafka starts Apache Kafka with an empty log and waits until it serves, groups and producers included.
 func StartKafka() (*KafkaServer, error) {
+	return startKafka(func(string, int, int) (kafkaSetup, error) { return kafkaSetup{}, nil })
+}
+
+// kafkaSetup is what a Kafka has beside the usual.
+type kafkaSetup struct {
+	properties []string // of server.properties; they win
+	format     []string // arguments for formatting its storage
+}
+
+func startKafka(setUp func(dir string, port, controller int) (kafkaSetup, error)) (*KafkaServer, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
@@ -48,12 +59,17 @@ func StartKafka() (*KafkaServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	setup, err := setUp(p.dir, port, controller)
+	if err != nil {
+		return nil, err
+	}
 	props := filepath.Join(p.dir, "server.properties")
-	if err := os.WriteFile(props, []byte(kafkaProperties(p.dir, port, controller)), 0o644); err != nil {
+	lines := append(kafkaProperties(p.dir, port, controller), setup.properties...)
+	if err := os.WriteFile(props, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	jvm := []string{java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(jars, "*")}
-	format := exec.Command(jvm[0], append(jvm[1:], "kafka.tools.StorageTool", "format", "-t", "caudalcaudalcaudalcaud", "-c", props)...)
+	format := exec.Command(jvm[0], slices.Concat(jvm[1:], []string{"kafka.tools.StorageTool", "format", "-t", "caudalcaudalcaudalcaud", "-c", props}, setup.format)...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("format kafka's storage: %w: %s", err, out)
 	}
@@ -77,8 +93,8 @@ func (k *KafkaServer) Restart() error {
 	return k.await(kafkaStart, k.ready)
 }
 
-func kafkaProperties(dir string, port, controller int) string {
-	lines := []string{
+func kafkaProperties(dir string, port, controller int) []string {
+	return []string{
 		"process.roles=broker,controller",
 		"node.id=1",
 		fmt.Sprintf("controller.quorum.voters=1@127.0.0.1:%d", controller),
@@ -102,7 +118,6 @@ func kafkaProperties(dir string, port, controller int) string {
 		"group.initial.rebalance.delay.ms=0",
 		"group.min.session.timeout.ms=1000",
 	}
-	return strings.Join(lines, "\n") + "\n"
 }
 
 // ready asks for a group's coordinator and for a producer id. Both fail while Kafka makes its internal topics, which

@@ -16,6 +16,9 @@ var (
 	sharedKafka = sync.OnceValues(StartKafka)
 	sharedRedis = sync.OnceValues(StartRedis)
 	sharedS3    = sync.OnceValues(StartS3)
+
+	sharedSecureKafka = sync.OnceValues(StartSecureKafka)
+	sharedSecureRedis = sync.OnceValues(StartSecureRedis)
 )
 
 // Kafka returns the addresses of a real Apache Kafka. CAUDAL_TEST_KAFKA=host:port[,host:port] names one that is there
@@ -64,6 +67,28 @@ func S3(tb testing.TB) S3Server {
 		Missing(tb, "real S3", err)
 	}
 	return g.S3Server
+}
+
+// KafkaWithPassword returns a real Kafka that asks for TLS and a password. A machine that has none skips the test, loudly; under CI=true
+// it fails.
+func KafkaWithPassword(tb testing.TB) *SecureKafka {
+	tb.Helper()
+	k, err := sharedSecureKafka()
+	if err != nil {
+		Missing(tb, "real Kafka with TLS", err)
+	}
+	return k
+}
+
+// RedisWithPassword returns a real Redis that asks for TLS, a user and a password. A machine that has none skips the test, loudly; under
+// CI=true it fails.
+func RedisWithPassword(tb testing.TB) *SecureRedis {
+	tb.Helper()
+	r, err := sharedSecureRedis()
+	if err != nil {
+		Missing(tb, "real Redis with TLS", err)
+	}
+	return r
 }
 
 // Missing ends a test that cannot have its service. `go test` hides the reasons of skips, so they are noted in .services/skipped, which

@@ -78,7 +78,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 	if p.Name != "shop" || !slices.Equal(p.Kafka.Brokers, []string{"localhost:9092", "b:9093"}) || p.Redis.Password != "secret: {x" {
 		t.Errorf("services are %+v", p)
 	}
-	if want := (Lake{"s3://bucket/prefix", "http://localhost:7070", "eu-west-1", "a", "s", true}); p.Lake != want {
+	if want := (Lake{"s3://bucket/prefix", "http://localhost:7070", "eu-west-1", "a", "s", true, ""}); p.Lake != want {
 		t.Errorf("lake is %+v", p.Lake)
 	}
 	if want := (Batch{"512MB", 2, 90 * time.Second, 7, 2}); p.Batch != want {

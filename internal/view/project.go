@@ -17,12 +17,18 @@ type Project struct {
 }
 
 // Kafka says where the log is. No brokers: `caudal dev` and `caudal demo` embed one.
-type Kafka struct{ Brokers []string }
+type Kafka struct {
+	Brokers []string
+	TLS     TLS
+	SASL    SASL
+}
 
 // Redis says where speed state is kept. More than one address: a cluster.
 type Redis struct {
 	Addrs              []string
+	Cluster            bool // a cluster of which one address is known
 	Username, Password string
+	TLS                TLS
 }
 
 // Lake says where the lake is: "s3://bucket/prefix" or a folder. Endpoint, Region and PathStyle are for S3 servers that are not AWS.
@@ -33,6 +39,7 @@ type Lake struct {
 	AccessKey string
 	SecretKey string
 	PathStyle bool
+	Cache     string // folder of files that were read from S3; "": .caudal/cache of the project
 }
 
 // Batch bounds the batch layer.

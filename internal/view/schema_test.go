@@ -103,6 +103,8 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"caudal.yaml", project, projectKeys()},
 		{"kafka", at(project, "properties", "kafka"), kafkaKeys()},
 		{"redis", at(project, "properties", "redis"), redisKeys()},
+		{"kafka.sasl", at(project, "properties", "kafka", "properties", "sasl"), saslKeys()},
+		{"tls", at(project, "$defs", "tls", "anyOf", 1), tlsKeys()},
 		{"lake", at(project, "properties", "lake"), lakeKeys()},
 		{"batch", at(project, "properties", "batch"), batchKeys()},
 		{"source", at(project, "$defs", "source"), sourceKeys()},

@@ -8,10 +8,10 @@ import (
 
 // The keys of caudal.yaml. The JSON Schemas list the same ones; a test compares them.
 func projectKeys() []string { return []string{"project", "kafka", "redis", "lake", "batch", "sources"} }
-func kafkaKeys() []string   { return []string{"brokers"} }
-func redisKeys() []string   { return []string{"addrs", "username", "password"} }
+func kafkaKeys() []string   { return []string{"brokers", "tls", "sasl"} }
+func redisKeys() []string   { return []string{"addrs", "cluster", "username", "password", "tls"} }
 func lakeKeys() []string {
-	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style"}
+	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache"}
 }
 func batchKeys() []string {
 	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks"}
@@ -28,13 +28,17 @@ func (p *linter) services(f File) {
 	if v := n.get("kafka"); v != nil && r.mapping(v, "kafka", kafkaKeys()) {
 		r.require(v, "kafka", "brokers")
 		p.project.Kafka.Brokers = r.addresses(v.get("brokers"), "kafka.brokers")
+		p.project.Kafka.TLS = r.tls(v.get("tls"), "kafka.tls")
+		p.project.Kafka.SASL = r.sasl(v.get("sasl"), p.project.Kafka.TLS.On)
 	}
 	if v := n.get("redis"); v != nil && r.mapping(v, "redis", redisKeys()) {
 		r.require(v, "redis", "addrs")
 		p.project.Redis = Redis{
 			Addrs:    r.addresses(v.get("addrs"), "redis.addrs"),
+			Cluster:  r.boolean(v.get("cluster"), "redis.cluster"),
 			Username: r.text(v.get("username"), "redis.username"),
 			Password: r.text(v.get("password"), "redis.password"),
+			TLS:      r.tls(v.get("tls"), "redis.tls"),
 		}
 	}
 	if v := n.get("lake"); v != nil && r.mapping(v, "lake", lakeKeys()) {
@@ -53,6 +57,7 @@ func (r *reader) lake(n *node) Lake {
 		AccessKey: r.text(n.get("access_key"), "lake.access_key"),
 		SecretKey: r.text(n.get("secret_key"), "lake.secret_key"),
 		PathStyle: r.boolean(n.get("path_style"), "lake.path_style"),
+		Cache:     r.text(n.get("cache"), "lake.cache"),
 	}
 	r.require(n, "lake", "url")
 	s3 := strings.HasPrefix(l.URL, "s3://")
