@@ -30,12 +30,12 @@ redis: {addrs: ["r:6380"], cluster: true, tls: true}
 func TestUnsafeConnectionsAreRefusedAndNameTheMend(t *testing.T) {
 	const head = "project: p\nsources: {s: {event_time: {field: ts}, fields: {ts: timestamp}}}\n"
 	for text, want := range map[string]string{
-		`kafka: {brokers: ["k:1"], sasl: {mechanism: PLAIN, username: u, password: hush}}`:              "add `tls: true`",
+		`kafka: {brokers: ["k:1"], sasl: {mechanism: PLAIN, username: u, password: hush}}`:             "add `tls: true`",
 		`kafka: {brokers: ["k:1"], tls: true, sasl: {mechanism: GSSAPI, username: u, password: hush}}`: "write PLAIN",
-		`kafka: {brokers: ["k:1"], tls: true, sasl: {mechanism: PLAIN, username: u, password: ""}}`:     "give both",
-		`kafka: {brokers: ["k:1"], tls: {cert: c.pem}}`:                                                 "only one of cert and key",
-		`kafka: {brokers: ["k:1"], tls: maybe}`:                                                         "write true or false",
-		`redis: {addrs: ["r:1"], tls: {cafile: x}}`:                                                     "the keys are ca, cert",
+		`kafka: {brokers: ["k:1"], tls: true, sasl: {mechanism: PLAIN, username: u, password: ""}}`:    "give both",
+		`kafka: {brokers: ["k:1"], tls: {cert: c.pem}}`:                                                "only one of cert and key",
+		`kafka: {brokers: ["k:1"], tls: maybe}`:                                                        "write true or false",
+		`redis: {addrs: ["r:1"], tls: {cafile: x}}`:                                                    "the keys are ca, cert",
 	} {
 		_, problems := parseTexts(head + text)
 		if len(problems) != 1 || !strings.Contains(problems.Error(), want) || strings.Contains(problems.Error(), "hush") {
