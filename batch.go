@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/caudal/caudal/batch"
@@ -42,6 +43,19 @@ func (s *services) runner(lockTTL time.Duration) (*batch.Runner, error) {
 		return nil, fmt.Errorf("set up the batch: %w", err)
 	}
 	return r, nil
+}
+
+// schedule runs batches every Project.Batch.Every, and early where one is asked for.
+func (s *services) schedule(metrics prometheus.Registerer) (*batch.Schedule, error) {
+	r, err := s.runner(0)
+	if err != nil {
+		return nil, err
+	}
+	c, err := batch.NewSchedule(batch.ScheduleConfig{Runner: r, Every: s.project.Batch.Every, Registerer: metrics})
+	if err != nil {
+		return nil, fmt.Errorf("set up the batch: %w", err)
+	}
+	return c, nil
 }
 
 func batchRunCommand(a *app) *cobra.Command {

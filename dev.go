@@ -140,7 +140,7 @@ func (a *app) over(ctx context.Context, project *view.Project, dir, http string,
 	if err := s.ensureTopics(ctx); err != nil {
 		return err
 	}
-	p, err := s.assemble(roles{speed: true, archive: true, serve: true, http: http, small: true})
+	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, http: http, small: true})
 	if err != nil {
 		return err
 	}

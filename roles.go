@@ -20,6 +20,7 @@ import (
 // roles says which parts a process runs.
 type roles struct {
 	speed, archive, serve bool
+	batch                 bool   // on the schedule of batch.every, if there is one
 	http                  string // listen address; "" = no HTTP
 	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
 }
@@ -39,6 +40,7 @@ const (
 type parts struct {
 	speed    *speed.Worker
 	archive  *batch.Archive
+	schedule *batch.Schedule // nil: no batch by itself
 	server   *serving.Server
 	registry *prometheus.Registry
 	http     net.Listener
@@ -66,6 +68,11 @@ func (s *services) assemble(r roles) (*parts, error) {
 		p.archive, err = batch.NewArchive(archiveConfig)
 		if err != nil {
 			return nil, fmt.Errorf("set up the archive: %w", err)
+		}
+	}
+	if r.batch && s.project.Batch.Every > 0 {
+		if p.schedule, err = s.schedule(p.registry); err != nil {
+			return nil, err
 		}
 	}
 	if r.serve {
@@ -107,6 +114,9 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	if p.archive != nil {
 		start("archive", p.archive.Run)
+	}
+	if p.schedule != nil {
+		start("batch", p.schedule.Run)
 	}
 	if p.server != nil {
 		start("serving", p.server.Run)

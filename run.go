@@ -21,7 +21,7 @@ func runCommand(a *app) *cobra.Command {
 		Example: "  caudal run speed --http :9101\n  caudal run serve --http :8080",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return usageError{errors.New("name a role: speed, archive, serve or all")}
+			return usageError{errors.New("name a role: speed, archive, batch, serve or all")}
 		},
 	}
 	for _, role := range []struct {
@@ -30,8 +30,9 @@ func runCommand(a *app) *cobra.Command {
 	}{
 		{"speed", "Keep the windowed aggregates in Redis", roles{speed: true}},
 		{"archive", "Write every record to the lake", roles{archive: true}},
+		{"batch", "Run batches every batch.every, and early where one is asked for", roles{batch: true}},
 		{"serve", "Answer queries over HTTP", roles{serve: true}},
-		{"all", "All of these in one process", roles{speed: true, archive: true, serve: true}},
+		{"all", "All of these in one process; batches only where batch.every says how often", roles{speed: true, archive: true, batch: true, serve: true}},
 	} {
 		r := role.roles
 		sub := &cobra.Command{
@@ -53,6 +54,9 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	project, err := loadProject(c.Context(), dir)
 	if err != nil {
 		return err
+	}
+	if r == (roles{batch: true, http: r.http}) && project.Batch.Every == 0 {
+		return usageError{errors.New("the project does not say how often a batch runs: set batch.every in caudal.yaml, or let cron call `caudal batch run`")}
 	}
 	s, err := connect(c.Context(), project, dir, a.logger(slog.LevelInfo))
 	if err != nil {

@@ -50,6 +50,15 @@ func (a *app) printStatus(s serving.Status) error {
 			rows = append(rows, []string{v.View, "", "", "", "", "", "", "", "", v.Snapshot, v.Error})
 		}
 	}
+	if a.output == "table" {
+		for _, b := range s.Batch {
+			of := "all views"
+			if b.View != "" {
+				of = "view " + b.View
+			}
+			fmt.Fprintf(a.stdout, "a batch of %s is asked for since %s (%s): %s\n", of, b.Since, b.Cause, b.Reason)
+		}
+	}
 	return a.print(s, []string{"view", "partition", "log end", "batch", "speed", "archive", "speed lag", "archive lag", "watermark", "snapshot", "state"}, rows)
 }
 

@@ -61,11 +61,18 @@ func (j *job) allFiles() []lake.ViewFile {
 	return files
 }
 
-// drop forgets the speed epochs below the oldest snapshot that promises an instant rollback.
+// drop forgets the speed epochs below the oldest snapshot that promises an instant rollback, and where Redis is short of memory all below
+// the current one: a rollback then takes the speed layer a while, but Redis goes on taking what comes (docs/adr/0013).
 func (r *Runner) drop(ctx context.Context, j *job, current *lake.Manifest, tag lake.Tag) (dropped int, err error) {
 	promised, err := r.promised(ctx, j.view.Name, j.view.Hash, tag)
 	if err != nil {
 		return 0, err
+	}
+	if memory, err := r.cfg.Live.Memory(ctx); err != nil {
+		return 0, err
+	} else if memory.High() && len(promised) > 0 {
+		promised = nil
+		r.cfg.Logger.Warn("a rollback will not be instant: memory is freed", "view", j.view.Name, "memory", memory.String())
 	}
 	for _, p := range slices.Sorted(maps.Keys(current.Cuts)) {
 		v := current.Cuts[p].Offset

@@ -147,6 +147,7 @@ func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 		for i, v := range views {
 			jobs[i] = &job{runner: r, options: &o, view: v, report: ViewReport{View: v.Name}}
 		}
+		asked := r.asked(ctx)
 		r.carryOut(ctx, jobs, &o)
 		var failed error
 		for _, j := range jobs {
@@ -156,6 +157,7 @@ func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 			}
 			report.Views = append(report.Views, j.report)
 		}
+		r.answer(ctx, asked, jobs)
 		return failed
 	})
 	report.Seconds = time.Since(began).Seconds()

@@ -12,8 +12,17 @@ import (
 type Status struct {
 	Project string       `json:"project"`
 	Time    string       `json:"time"`
-	Lag     Lag          `json:"lag"` // largest over the views and partitions, and so what an alarm looks at
+	Batch   []BatchAsk   `json:"batch_asked"` // who asks for a batch before its time, and why
+	Lag     Lag          `json:"lag"`         // largest over the views and partitions, and so what an alarm looks at
 	Views   []ViewStatus `json:"views"`
+}
+
+// BatchAsk is a wish for a batch that none has answered.
+type BatchAsk struct {
+	View   string `json:"view,omitempty"` // "": all
+	Cause  string `json:"cause"`
+	Reason string `json:"reason"`
+	Since  string `json:"since"`
 }
 
 // Lag is in records; null: not known.
@@ -59,7 +68,14 @@ type PartitionStatus struct {
 // Status asks all layers how far they are. What cannot be had is left out and said in the reasons.
 func (s *Server) Status(ctx context.Context) Status {
 	now := s.cfg.Clock()
-	out := Status{Project: s.cfg.Project.Name, Time: now.UTC().Format(time.RFC3339), Views: []ViewStatus{}}
+	out := Status{Project: s.cfg.Project.Name, Time: now.UTC().Format(time.RFC3339), Batch: []BatchAsk{}, Views: []ViewStatus{}}
+	asked, err := s.cfg.Lake.BatchAsked(ctx)
+	if err != nil {
+		s.cfg.Logger.Warn("who asks for a batch is not known", "error", err)
+	}
+	for _, a := range asked {
+		out.Batch = append(out.Batch, BatchAsk{View: a.View, Cause: a.Cause, Reason: a.Reason, Since: a.At.UTC().Format(time.RFC3339)})
+	}
 	for _, v := range s.cfg.Project.Views {
 		vs := s.viewStatus(ctx, s.views[v.Name], now)
 		out.Lag.Speed = larger(out.Lag.Speed, vs.Lag.Speed)

@@ -26,6 +26,8 @@ type metrics struct {
 	flush      *prometheus.HistogramVec
 	batch      *prometheus.HistogramVec
 	errors     *prometheus.CounterVec // source, what
+	redis      prometheus.Gauge
+	asked      *prometheus.CounterVec // cause
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -58,12 +60,14 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		flush:      seconds("flush_seconds", "Time of one flush of all groups of a micro-batch."),
 		batch:      seconds("batch_seconds", "Time of one micro-batch, from its first record to its acknowledgement."),
 		errors:     counter("errors_total", "Failures that are tried again, by what was being done.", "source", "doing"),
+		redis:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "caudal", Subsystem: "speed", Name: "redis_memory_share", Help: "Share of Redis' memory that is used, of the fullest node; 0 without a limit."}),
+		asked:      counter("batches_asked_total", "Batches asked for before their time, by cause.", "cause"),
 	}
 	if r == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.evicted,
-		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.watermark, m.flush, m.batch, m.errors} {
+		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.watermark, m.flush, m.batch, m.errors, m.redis, m.asked} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -82,6 +82,11 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	watching, done := context.WithCancel(ctx)
+	var watched sync.WaitGroup
+	watched.Go(func() { w.watchMemory(watching) })
+	defer watched.Wait()
+	defer done()
 	return w.cfg.Stream.RunGroup(ctx, w.cfg.ConsumerGroup, topics, w.generation)
 }
 

@@ -34,7 +34,7 @@ func (w *World) startWorker(name, group string, at pace) error {
 	var err error
 	r.speed, err = speed.New(speed.Config{
 		Project: w.project, ConsumerGroup: group, Stream: w.stream, Live: w.dialRedis(w.gate.addr()), Lake: w.lakeOf(name), Logger: w.log.With("worker", name),
-		BatchRecords: at.records, BatchWait: 2 * time.Millisecond, FlushCells: at.cells, Memory: at.memory, Poll: 20 * time.Millisecond,
+		BatchRecords: at.records, BatchWait: 2 * time.Millisecond, FlushCells: at.cells, Memory: at.memory, Poll: 20 * time.Millisecond, MemoryPoll: 50 * time.Millisecond,
 		Backoff: 5 * time.Millisecond, EngineMemory: "128MB", Steps: r.steps.step,
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ type World struct {
 	log     *slog.Logger
 
 	broker *embedded.Broker
-	redis  *embedded.Redis
+	redis  *embedded.Redis // nil: a real one
 	gate   *gate
 	stream *stream.Client
 	live   *live.Redis // without the gate: what Redis really holds
@@ -62,6 +62,19 @@ const topic = "orders"
 // NewWorld starts the services of the shop, and nothing of ours.
 func NewWorld(t testing.TB, partitions int, both bool) *World {
 	t.Helper()
+	redis, err := embedded.StartRedis("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { redis.Close() })
+	w := newWorldOn(t, partitions, both, redis.Addr())
+	w.redis = redis
+	return w
+}
+
+// newWorldOn is NewWorld over a Redis that runs already.
+func newWorldOn(t testing.TB, partitions int, both bool, redis string) *World {
+	t.Helper()
 	w := &World{t: t, ctx: t.Context(), stores: map[string]*faulty{}, workers: map[string]*worker{}, keepers: map[string]*keeper{},
 		batches: &stepper{}, logs: map[int]*naive{}, tail: map[int]*stream.Reader{}}
 	w.log = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -74,14 +87,11 @@ func NewWorld(t testing.TB, partitions int, both bool) *World {
 	w.broker, err = embedded.StartBroker(embedded.BrokerConfig{})
 	w.check(err)
 	t.Cleanup(func() { w.broker.Close() })
-	w.redis, err = embedded.StartRedis("")
-	w.check(err)
-	t.Cleanup(func() { w.redis.Close() })
-	w.gate, err = openGate(w.redis.Addr())
+	w.gate, err = openGate(redis)
 	w.check(err)
 	t.Cleanup(func() { w.gate.close() })
 	w.stream = w.dialKafka(w.broker.Addrs())
-	w.live = w.dialRedis(w.redis.Addr())
+	w.live = w.dialRedis(redis)
 	w.base, err = lake.Open(w.ctx, t.TempDir(), lake.Options{NoSync: true})
 	w.check(err)
 	w.lake = lake.New(w.base)

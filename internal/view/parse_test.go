@@ -11,7 +11,7 @@ const soundServices = `project: shop
 kafka: {brokers: ["localhost:9092", "b:9093"]}
 redis: {addrs: ["localhost:6379"], username: u, password: "${REDIS_PASSWORD}"}
 lake: {url: "s3://bucket/prefix", endpoint: "http://localhost:7070", region: eu-west-1, access_key: a, secret_key: "${SECRET:-s}", path_style: true}
-batch: {memory_limit: 512MB, threads: 2, archive_wait: 90s, snapshots: 7, instant_rollbacks: 2}
+batch: {memory_limit: 512MB, threads: 2, archive_wait: 90s, snapshots: 7, instant_rollbacks: 2, every: 24h}
 sources:
   orders:
     topic: shop.orders
@@ -81,7 +81,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 	if want := (Lake{"s3://bucket/prefix", "http://localhost:7070", "eu-west-1", "a", "s", true, ""}); p.Lake != want {
 		t.Errorf("lake is %+v", p.Lake)
 	}
-	if want := (Batch{"512MB", 2, 90 * time.Second, 7, 2}); p.Batch != want {
+	if want := (Batch{"512MB", 2, 90 * time.Second, 7, 2, 24 * time.Hour}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
 	s := p.Sources[0]
@@ -123,7 +123,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 		s.DedupHorizon != time.Hour || s.DedupRecords != 4_000_000 || s.EventTime != (EventTime{"ts", "rfc3339", "UTC"}) {
 		t.Errorf("source is %+v", s)
 	}
-	if want := (Batch{"2GB", 0, 15 * time.Minute, 30, 1}); p.Batch != want {
+	if want := (Batch{"2GB", 0, 15 * time.Minute, 30, 1, 0}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
 	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC {
@@ -157,6 +157,7 @@ func TestEachMistakeOfServicesAndSourcesIsToldOnce(t *testing.T) {
 		{"memory_limit: 512MB", "memory_limit: lots", `is no amount of memory`},
 		{"threads: 2", "threads: two", `caudal.yaml:5:39: batch.threads "two" is no whole number`},
 		{"archive_wait: 90s", "archive_wait: 90", `batch.archive_wait: "90" is no duration: write a number with a unit`},
+		{"every: 24h", "every: 5s", `is too short`},
 		{"instant_rollbacks: 2", "instant_rollbacks: 7", `promises more than the snapshots that are kept`},
 		{"  orders:", "  Orders:", `source "Orders" is no name`},
 		{"  orders:\n    topic: shop.orders", "  my orders:", `source "my orders" is no name`},

@@ -48,7 +48,8 @@ type Batch struct {
 	Threads          int           // 0: all cores
 	ArchiveWait      time.Duration // how long a run waits for the archive to reach V
 	Snapshots        int           // how many are kept
-	InstantRollbacks int           // for how many of them speed epochs are kept
+	InstantRollbacks int           // for how many of them speed epochs are kept, as long as Redis has room
+	Every            time.Duration // how often a process with the role batch runs one; 0: only who is called from outside does
 }
 
 // Source is a topic with its format, schema, event-time field, dedup key and lateness.

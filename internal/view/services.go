@@ -14,7 +14,7 @@ func lakeKeys() []string {
 	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache"}
 }
 func batchKeys() []string {
-	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks"}
+	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every"}
 }
 
 // services reads caudal.yaml.
@@ -91,6 +91,7 @@ func (r *reader) batch(n *node) Batch {
 	b.Threads = int(r.integer(n.get("threads"), "batch.threads", 0, 0, 1024))
 	b.ArchiveWait = r.duration(n.get("archive_wait"), "batch.archive_wait", b.ArchiveWait, time.Second)
 	b.Snapshots = int(r.integer(n.get("snapshots"), "batch.snapshots", int64(b.Snapshots), 1, 100_000))
+	b.Every = r.duration(n.get("every"), "batch.every", 0, time.Minute)
 	rollbacks := n.get("instant_rollbacks")
 	b.InstantRollbacks = int(r.integer(rollbacks, "batch.instant_rollbacks", min(int64(b.InstantRollbacks), int64(b.Snapshots)-1), 0, 1000))
 	if b.InstantRollbacks >= b.Snapshots {
