@@ -101,13 +101,9 @@ type feed struct {
 
 // feedOf returns the source whose definition the lake keeps under a hash.
 func feedOf(ctx context.Context, l *lake.Lake, definition string) (*feed, error) {
-	body, err := l.Definition(ctx, definition)
+	src, err := l.Source(ctx, definition)
 	if err != nil {
 		return nil, err
-	}
-	src, err := view.ParseSource(body)
-	if err != nil {
-		return nil, fmt.Errorf("read definition %s of a source: %w", definition, err)
 	}
 	schema, err := intake.NewSchema(src)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
-	"github.com/caudal/caudal/internal/view"
 )
 
 // compute fills the jobs of one source with the files of the periods that changed, and checks them. Rows that several views need are read once.
@@ -175,7 +174,7 @@ func (c *computation) load(ctx context.Context, l *load) error {
 	}
 	began, read := time.Now(), 0
 	src := c.jobs[0].view.Source
-	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(rowColumns(src), ", "))); err != nil {
+	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(lake.RowColumns(src), ", "))); err != nil {
 		return err
 	}
 	byDefinition := map[string][]*lake.ChunkFile{}
@@ -196,17 +195,14 @@ func (c *computation) load(ctx context.Context, l *load) error {
 		}
 		of := src
 		if definition != src.Hash() {
-			f, err := feedOf(ctx, c.runner.cfg.Lake, definition)
-			if err != nil {
+			if of, err = c.runner.cfg.Lake.Source(ctx, definition); err != nil {
 				return err
 			}
-			of = f.source
 		}
 		if err := c.countRows(ctx, files, paths); err != nil {
 			return err
 		}
-		sql := fmt.Sprintf("INSERT INTO %s SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE %s",
-			rowsTable, strings.Join(readColumns(src, of), ", "), listOf(paths), within("epoch_us(_event_time)", l.spans))
+		sql := fmt.Sprintf("INSERT INTO %s %s", rowsTable, lake.ReadSegments(src, of, paths, within("epoch_us(_event_time)", l.spans)))
 		if err := c.conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("read %d segments: %w", len(paths), err)
 		}
@@ -240,35 +236,6 @@ func (c *computation) fetch(ctx context.Context, files []*lake.ChunkFile) ([]str
 	return paths, nil
 }
 
-// rowColumns are the columns of rowsTable with their types.
-func rowColumns(src *view.Source) []string {
-	var cols []string
-	for _, f := range src.Fields {
-		cols = append(cols, quoteName(f.Name)+" "+f.Type.SQL())
-	}
-	return append(cols, "_partition INTEGER", "_offset BIGINT", "_event_time_us BIGINT", "_duplicate BOOLEAN", "_late BOOLEAN")
-}
-
-// readColumns reads those columns from segments that were written with another definition, perhaps: types may have widened, and
-// a column that is new holds its default, or null.
-func readColumns(src, of *view.Source) []string {
-	var cols []string
-	for _, f := range src.Fields {
-		name := quoteName(f.Name)
-		switch i := of.Field(f.Name); {
-		case i < 0:
-			cols = append(cols, "CAST(NULL AS "+f.Type.SQL()+")")
-		case f.Type.Kind == view.Timestamp:
-			cols = append(cols, "make_timestamp(epoch_us("+name+"))") // segments say UTC, expressions see plain timestamps
-		case of.Fields[i].Type == f.Type:
-			cols = append(cols, name)
-		default:
-			cols = append(cols, "CAST("+name+" AS "+f.Type.SQL()+")")
-		}
-	}
-	return append(cols, lake.ColumnPartition, lake.ColumnOffset, "epoch_us("+lake.ColumnEventTime+")", lake.ColumnDuplicate, lake.ColumnLate)
-}
-
 // within is the condition that a time lies in one of some spans.
 func within(us string, spans [][2]int64) string {
 	conditions := make([]string, len(spans))
@@ -276,13 +243,4 @@ func within(us string, spans [][2]int64) string {
 		conditions[i] = fmt.Sprintf("(%s >= %d AND %s < %d)", us, s[0], us, s[1])
 	}
 	return "(" + strings.Join(conditions, " OR ") + ")"
-}
-
-// listOf is a list of strings in SQL.
-func listOf(texts []string) string {
-	quoted := make([]string, len(texts))
-	for i, s := range texts {
-		quoted[i] = quoteText(s)
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
 }

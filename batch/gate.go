@@ -178,7 +178,7 @@ func (c *computation) below(ctx context.Context, chunk *lake.Chunk, cut int64) (
 		return got, err
 	}
 	sql := fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE _duplicate), count(*) FILTER (WHERE _late) FROM read_parquet(%s, hive_partitioning = false, union_by_name = true) WHERE _offset < %d",
-		listOf(paths), cut)
+		lake.PathList(paths), cut)
 	err = c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		row := rows.Row(0)
 		got.events, got.duplicates, got.late = row.Int64(0), row.Int64(1), row.Int64(2)
@@ -194,7 +194,7 @@ func (c *computation) countRows(ctx context.Context, files []*lake.ChunkFile, pa
 		want[path] = files[i]
 	}
 	seen := 0
-	err := c.conn.Query(ctx, "SELECT file_name, num_rows FROM parquet_file_metadata("+listOf(paths)+")", func(rows *engine.Chunk) error {
+	err := c.conn.Query(ctx, "SELECT file_name, num_rows FROM parquet_file_metadata("+lake.PathList(paths)+")", func(rows *engine.Chunk) error {
 		for i := range rows.Len() {
 			row := rows.Row(i)
 			f := want[string(row.Bytes(0))]

@@ -223,7 +223,7 @@ func (c *comparison) rows(ctx context.Context, files []lake.ViewFile, periods []
 	if len(paths) == 0 {
 		return nil
 	}
-	return c.query(ctx, fmt.Sprintf("SELECT * FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set IN (%d, 0)", listOf(paths), quoteText(c.grain.Name), c.full), f)
+	return c.query(ctx, fmt.Sprintf("SELECT * FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set IN (%d, 0)", lake.PathList(paths), quoteText(c.grain.Name), c.full), f)
 }
 
 // query calls f for each row of a query that has the columns of view files.

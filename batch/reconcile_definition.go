@@ -270,7 +270,7 @@ func (d *definitions) join(ctx context.Context, before, after, columns []string,
 			list = append(list, fmt.Sprintf("%s AS m%d", name, i))
 		}
 		return fmt.Sprintf("(SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set = %d%s)",
-			strings.Join(list, ", "), listOf(paths), quoteText(d.of.grain.Name), full, group)
+			strings.Join(list, ", "), lake.PathList(paths), quoteText(d.of.grain.Name), full, group)
 	}
 	old := side(before, 1<<len(d.earlier.Dimensions)-1, func(m commonMeasure) (string, view.Type) { return columns[m.before], d.earlier.Measures[m.before].Type })
 	now := side(after, 1<<len(d.job.view.Dimensions)-1, func(m commonMeasure) (string, view.Type) {

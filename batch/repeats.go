@@ -52,7 +52,6 @@ func (c *computation) findRepeats(ctx context.Context) error {
 // scanIDs is a query over the ids of all events below the highest cuts that are no duplicates within the horizon.
 func (c *computation) scanIDs(ctx context.Context) (string, error) {
 	src := c.jobs[0].view.Source
-	field := &src.Fields[src.Field(src.EventID)]
 	byDefinition := map[string][]*lake.ChunkFile{}
 	for p, chunks := range c.chunks {
 		for i := range chunks {
@@ -63,44 +62,22 @@ func (c *computation) scanIDs(ctx context.Context) (string, error) {
 			}
 		}
 	}
-	scans := []string{fmt.Sprintf("SELECT CAST(NULL AS %s) AS id, CAST(0 AS BIGINT) AS ts, CAST(0 AS INTEGER) AS p, CAST(0 AS BIGINT) AS o, CAST(0 AS BIGINT) AS event_us WHERE FALSE", field.Type.SQL())}
+	scans := []string{lake.ReadIDs(src, src, nil, nil)}
 	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
+		of := src
 		if definition != src.Hash() {
-			f, err := feedOf(ctx, c.runner.cfg.Lake, definition)
-			if err != nil {
+			var err error
+			if of, err = c.runner.cfg.Lake.Source(ctx, definition); err != nil {
 				return "", err
-			}
-			if f.source.Field(field.Name) < 0 {
-				continue // the events of that time have no id
 			}
 		}
 		paths, err := c.fetch(ctx, byDefinition[definition])
 		if err != nil {
 			return "", err
 		}
-		id := quoteName(field.Name)
-		if field.Type.Kind == view.Timestamp {
-			id = "make_timestamp(epoch_us(" + id + "))"
-		}
-		scans = append(scans, fmt.Sprintf("SELECT CAST(%s AS %s), epoch_us(%s), %s, %s, epoch_us(%s) FROM read_parquet(%s, hive_partitioning = false) WHERE NOT %s AND %s IS NOT NULL AND %s",
-			id, field.Type.SQL(), lake.ColumnTimestamp, lake.ColumnPartition, lake.ColumnOffset, lake.ColumnEventTime, listOf(paths), lake.ColumnDuplicate, id,
-			belowOf(c.cuts, lake.ColumnPartition, lake.ColumnOffset)))
+		scans = append(scans, lake.ReadIDs(src, of, paths, c.cuts))
 	}
 	return strings.Join(scans, " UNION ALL "), nil
-}
-
-// belowOf is the condition that a record lies below the offset of its partition.
-func belowOf(cuts map[int]int64, partition, offset string) string {
-	if len(cuts) == 0 {
-		return "FALSE"
-	}
-	var b strings.Builder
-	b.WriteString("CASE " + partition)
-	for _, p := range slices.Sorted(maps.Keys(cuts)) {
-		fmt.Fprintf(&b, " WHEN %d THEN %s < %d", p, offset, cuts[p])
-	}
-	b.WriteString(" ELSE FALSE END")
-	return b.String()
 }
 
 // jobRepeats fills in what a job leaves out.
@@ -117,7 +94,7 @@ func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error 
 	for _, col := range j.plan.ViewColumns() {
 		columns = append(columns, col.Name+" "+col.SQL)
 	}
-	a, b := belowOf(now, "p", "o"), belowOf(before, "p", "o")
+	a, b := lake.Below(now, "p", "o"), lake.Below(before, "p", "o")
 	sql := fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE %s AS SELECT * FROM (SELECT p AS _partition, o AS _offset, event_us,
 		%[2]s AND row_number() OVER (PARTITION BY id, %[2]s ORDER BY ts, p, o) > 1 AS now,
 		%[3]s AND row_number() OVER (PARTITION BY id, %[3]s ORDER BY ts, p, o) > 1 AS before FROM %s) WHERE now OR before;

@@ -141,7 +141,7 @@ func (w *world) content(m *lake.Manifest) []string {
 	if len(paths) == 0 {
 		return nil
 	}
-	return queryRows(w.t, "SELECT CAST(q AS VARCHAR) FROM (SELECT * FROM read_parquet("+listOf(paths)+", hive_partitioning = false)) AS q ORDER BY 1")
+	return queryRows(w.t, "SELECT CAST(q AS VARCHAR) FROM (SELECT * FROM read_parquet("+lake.PathList(paths)+", hive_partitioning = false)) AS q ORDER BY 1")
 }
 
 // answers is what a naive query over the records below the cuts says: events and revenue by hour and country.
@@ -172,7 +172,7 @@ func (w *world) lakeRows() string {
 			paths = append(paths, path)
 		}
 	}
-	return "read_parquet(" + listOf(paths) + ", hive_partitioning = false, union_by_name = true)"
+	return "read_parquet(" + lake.PathList(paths) + ", hive_partitioning = false, union_by_name = true)"
 }
 
 // hourly is the same of a snapshot.
@@ -186,7 +186,7 @@ func (w *world) hourly(m *lake.Manifest) []string {
 		}
 		paths = append(paths, path)
 	}
-	return queryRows(w.t, "SELECT CAST(row(_bucket, d0, x1, x0, x2) AS VARCHAR) FROM read_parquet("+listOf(paths)+", hive_partitioning = false) WHERE _grain = '1h' AND _set = 1 ORDER BY 1")
+	return queryRows(w.t, "SELECT CAST(row(_bucket, d0, x1, x0, x2) AS VARCHAR) FROM read_parquet("+lake.PathList(paths)+", hive_partitioning = false) WHERE _grain = '1h' AND _set = 1 ORDER BY 1")
 }
 
 func (w *world) sameAsNaive(m *lake.Manifest) {
