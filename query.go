@@ -22,7 +22,8 @@ func queryCommand(a *app) *cobra.Command {
 		Short: "Ask a view: batch and speed merged, and how sure the answer is",
 		Example: "  caudal query revenue --measures net_revenue --dimensions country --grain 1mo\n" +
 			"  caudal query products --measures net_revenue --dimensions product --order=-net_revenue --limit 20\n" +
-			"  caudal query revenue --grain 1d --from 2011-11-01 --to 2011-12-01 --where \"country = 'France'\" -o csv",
+			"  caudal query revenue --grain 1d --from 2011-11-01 --to 2011-12-01 --where \"country = 'France'\" -o csv\n" +
+			"  caudal query revenue --exact --from 2011-11-01T09:17:00Z --where \"quantity < 0 and description like '%BAG%'\"",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.View = args[0]
@@ -38,6 +39,8 @@ func queryCommand(a *app) *cobra.Command {
 	f.StringVar(&q.Where, "where", "", "condition over dimensions: country = 'France' and product in ('A', 'B')")
 	f.StringSliceVar(&q.Order, "order", nil, "columns, a - before one for descending")
 	f.IntVar(&q.Limit, "limit", 0, "rows at most (default 10,000)")
+	f.BoolVar(&q.Exact, "exact", false, "scan the lake: every number exact, --from and --to any times, --where over any field of the source")
+	f.StringVar(&q.AsOf, "as-of", "", "id of a kept snapshot: what batch answered then (see caudal batch list)")
 	return c
 }
 

@@ -27,7 +27,11 @@ func (s *Server) rows(ctx context.Context, q *question, cs *cells) ([]row, error
 		if c.counts.events == 0 {
 			continue // nothing but events on which the view's filter failed
 		}
-		found = append(found, row{time: c.bucket, dims: c.dims, source: c.source(), counts: c.counts})
+		from := c.source()
+		if q.exact {
+			from = fromLake
+		}
+		found = append(found, row{time: c.bucket, dims: c.dims, source: from, counts: c.counts})
 		stored = append(stored, c.answer(cs.plan, q.stored))
 	}
 	derived, err := s.derive(ctx, q, stored)

@@ -14,6 +14,7 @@ const (
 	fromBatch source = "batch"
 	fromSpeed source = "speed"
 	fromBoth  source = "merged"
+	fromLake  source = "lake"
 )
 
 // cell is one row of the answer in the making: a bucket, or the whole range, and values of the dimensions asked for.

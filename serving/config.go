@@ -40,6 +40,11 @@ type Config struct {
 	SpeedTimeout time.Duration // after which a query answers without the speed layer; default 2 s
 	QueryMemory  int64         // bytes that one query may take for cells; default 256 MiB
 	SpeedCache   int64         // bytes of decoded speed chunks that are kept; default 256 MiB
+
+	Scans       int           // queries with exact=true that scan the lake at once; default 2
+	ScanTimeout time.Duration // of one of them; default 2 min
+	ScanRows    int64         // rows of the segments that one of them may read; default 100,000,000
+	ScanMemory  int64         // bytes that one of them may take before it spills to CacheDir, and once more for the values of percentiles; default 512 MiB
 }
 
 // Validate says what is missing.
@@ -53,7 +58,8 @@ func (c Config) Validate() error {
 		return errors.New("serving: no redis")
 	case c.Stream == nil:
 		return errors.New("serving: no kafka")
-	case c.Concurrency < 0 || c.QueryTimeout < 0 || c.SpeedTimeout < 0 || c.QueryMemory < 0 || c.SpeedCache < 0:
+	case c.Concurrency < 0 || c.QueryTimeout < 0 || c.SpeedTimeout < 0 || c.QueryMemory < 0 || c.SpeedCache < 0 ||
+		c.Scans < 0 || c.ScanTimeout < 0 || c.ScanRows < 0 || c.ScanMemory < 0:
 		return errors.New("serving: a limit is negative")
 	}
 	return nil
@@ -92,6 +98,18 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SpeedCache == 0 {
 		c.SpeedCache = 256 << 20
+	}
+	if c.Scans == 0 {
+		c.Scans = 2
+	}
+	if c.ScanTimeout == 0 {
+		c.ScanTimeout = 2 * time.Minute
+	}
+	if c.ScanRows == 0 {
+		c.ScanRows = 100_000_000
+	}
+	if c.ScanMemory == 0 {
+		c.ScanMemory = 512 << 20
 	}
 	return c
 }

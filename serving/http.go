@@ -84,10 +84,17 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.QueryTimeout, errTimeout)
+	limit := s.cfg.QueryTimeout
+	if q.Exact {
+		limit = s.cfg.ScanTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), limit, timedOut(limit))
 	defer cancel()
 	result, err := s.Query(ctx, q)
 	if err != nil {
+		if p := (*Problem)(nil); !errors.As(err, &p) && errors.As(context.Cause(ctx), &p) {
+			err = p
+		}
 		s.writeError(w, r, err)
 		return
 	}
@@ -102,7 +109,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request) {
 var errTimeout = errors.New("the query took too long")
 
 // parameters of a query by GET.
-var parameters = []string{"measures", "dimensions", "grain", "from", "to", "where", "order", "limit"}
+var parameters = []string{"measures", "dimensions", "grain", "from", "to", "where", "order", "limit", "exact", "as_of"}
 
 // readQuery reads a query from the URL, or from a JSON body. What is not known is refused, so that a slip is not an answer to another question.
 func readQuery(r *http.Request) (Query, error) {
@@ -133,7 +140,7 @@ func readQuery(r *http.Request) (Query, error) {
 			q.Dimensions = list
 		case "order":
 			q.Order = list
-		case "grain", "from", "to", "where", "limit":
+		case "grain", "from", "to", "where", "limit", "exact", "as_of":
 			if len(values) > 1 {
 				return q, invalid(name, "give it once", "%s is given %d times", name, len(values))
 			}
@@ -158,6 +165,13 @@ func (q *Query) set(name, value string) error {
 		q.To = value
 	case "where":
 		q.Where = value
+	case "as_of":
+		q.AsOf = value
+	case "exact":
+		if value != "true" && value != "false" {
+			return invalid("exact", "give true or false", "%q is neither true nor false", value)
+		}
+		q.Exact = value == "true"
 	case "limit":
 		n, err := strconv.Atoi(value)
 		if err != nil || n == 0 {
@@ -210,7 +224,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 		p = newProblem(statusClosed, "closed", "The client has gone", "", "the request was cancelled", "")
 	case errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded):
-		p = newProblem(http.StatusRequestTimeout, "timeout", "The query took too long", "", fmt.Sprintf("no answer within %v", s.cfg.QueryTimeout), "ask for fewer dimensions, a shorter range or a coarser grain")
+		p = timedOut(s.cfg.QueryTimeout)
 	default:
 		s.cfg.Logger.Error("cannot answer", "path", r.URL.Path, "error", err)
 		p = newProblem(http.StatusInternalServerError, "internal", "The query could not be answered", "", "something failed inside; the log has the cause", "try again")

@@ -29,6 +29,7 @@ type merged struct {
 	partitions []partition
 	cells      *cells
 	reason     string // why the whole is partial beside what partitions say
+	scan       *Scan  // nil unless the lake was scanned
 }
 
 // merge pins a snapshot, reads the speed layer from its V on and then batch, and merges (SEAM Reader 16-17).

@@ -14,6 +14,7 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	partial  *prometheus.CounterVec
 	sequence *prometheus.GaugeVec
+	scans    prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -31,8 +32,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		sequence: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "caudal_serving_snapshot_sequence", Help: "Publication number of the snapshot that is served; -1 before the first.",
 		}, []string{"view"}),
+		scans: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caudal_serving_scans", Help: "Scans of the lake that are under way, for queries with exact=true."}),
 	}
-	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence} {
+	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

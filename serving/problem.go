@@ -3,6 +3,7 @@ package serving
 import (
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Problem is why a query was not answered, as RFC 9457 writes it (application/problem+json). Each has a sentence that says what to do.
@@ -59,4 +60,15 @@ func tooLarge(reason, suggestion string) *Problem {
 // unavailable is a failure of the batch side: without it there is no answer.
 func unavailable(reason, suggestion string) *Problem {
 	return newProblem(http.StatusServiceUnavailable, "unavailable", "The batch layer cannot be read", "", reason, suggestion)
+}
+
+// timedOut is a query that had no answer within its time.
+func timedOut(limit time.Duration) *Problem {
+	return newProblem(http.StatusRequestTimeout, "timeout", "The query took too long", "", fmt.Sprintf("no answer within %v", limit),
+		"ask for fewer dimensions, a shorter range or a coarser grain")
+}
+
+// busy is a query that may be answered later: all that the server gives to its kind is taken.
+func busy(reason string) *Problem {
+	return newProblem(http.StatusServiceUnavailable, "busy", "The server is busy", "", reason, "try again in a moment")
 }

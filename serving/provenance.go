@@ -14,7 +14,7 @@ import (
 // provenance says where the numbers of an answer come from.
 func provenance(q *question, m *merged, rows []row) Provenance {
 	manifest := m.snap.manifest
-	p := Provenance{Snapshot: manifest.ID, Sequence: m.snap.sequence, Exact: true, Rows: make([]RowOrigin, len(rows))}
+	p := Provenance{Snapshot: manifest.ID, Sequence: m.snap.sequence, Exact: true, AsOf: q.asOf, Scan: m.scan, Rows: make([]RowOrigin, len(rows))}
 	if !manifest.Created.IsZero() {
 		p.Created = manifest.Created.UTC().Format(time.RFC3339)
 	}
@@ -141,6 +141,10 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 	switch {
 	case len(rows) == 0:
 		text = append(text, "No event matches.")
+	case q.exact:
+		text = append(text, "All scanned from the lake.")
+	case q.asOf != "":
+		text = append(text, fmt.Sprintf("What batch answered with snapshot %s; nothing later is in it.", p.Snapshot))
 	case sources[fromBatch] == len(rows):
 		text = append(text, fmt.Sprintf("All from batch snapshot %s.", p.Snapshot))
 	case sources[fromSpeed] == len(rows):
@@ -150,6 +154,13 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 	}
 	if len(rows) > 0 {
 		text = append(text, p.certainty(q, worst))
+	}
+	if q.asOf != "" {
+		return strings.Join(text, " ")
+	}
+	if p.Scan != nil && p.Scan.Newer != nil && *p.Scan.Newer > 0 {
+		text = append(text, fmt.Sprintf("%s later records are live and not in the lake yet: without exact they are in the answer.", thousands(*p.Scan.Newer)))
+		return strings.Join(text, " ")
 	}
 	if p.Behind != nil && *p.Behind > 0 {
 		text = append(text, fmt.Sprintf("%s more records are in the log and not in the answer yet.", thousands(*p.Behind)))

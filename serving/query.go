@@ -28,6 +28,8 @@ type Query struct {
 	Where      string   `json:"where,omitempty"`      // condition over dimensions; see docs/api.md
 	Order      []string `json:"order,omitempty"`      // "time", dimensions and measures, "-" before one for descending; default: time, then the dimensions
 	Limit      int      `json:"limit,omitempty"`      // rows at most, 1 to 1,000,000; default 10,000
+	Exact      bool     `json:"exact,omitempty"`      // scan the lake: From and To may be any times, Where may look at any field of the source
+	AsOf       string   `json:"as_of,omitempty"`      // id of a kept snapshot: what batch answered then, without the speed layer
 }
 
 // question is a query whose every name is resolved.
@@ -42,7 +44,9 @@ type question struct {
 	filter   *filter
 	order    []orderKey
 	limit    int
-	keep     bool // what was read of the speed layer is looked at once more after the merge
+	keep     bool   // what was read of the speed layer is looked at once more after the merge
+	exact    bool   // the lake is scanned
+	asOf     string // id of the snapshot asked for; "" = the current one, and the speed layer
 }
 
 // set is the set of dimensions that the stored rows must have: those of the answer and those of the filter.
@@ -74,7 +78,10 @@ func resolve(p *view.Project, q Query) (*question, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &question{view: v, limit: q.Limit}
+	if q.Exact && q.AsOf != "" {
+		return nil, invalid("as_of", "leave one of the two out", "exact=true scans the lake and looks at no snapshot")
+	}
+	r := &question{view: v, limit: q.Limit, exact: q.Exact, asOf: q.AsOf}
 	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveFilter, r.resolveOrder} {
 		if err := step(q); err != nil {
 			return nil, err
@@ -184,7 +191,11 @@ func (r *question) resolveDimensions(q Query) error {
 }
 
 func (r *question) resolveFilter(q Query) error {
-	f, err := parseFilter(q.Where, r.view)
+	parse := parseFilter
+	if r.exact {
+		parse = parseRowFilter
+	}
+	f, err := parse(q.Where, r.view)
 	if mistake := (*filterError)(nil); errors.As(err, &mistake) {
 		p := invalid("where", mistake.suggestion, "%s (at byte %d)", mistake.reason, mistake.at+1)
 		p.Nearest = mistake.nearest
@@ -213,15 +224,19 @@ func (r *question) resolveRange(q Query) error {
 	if r.from >= r.to {
 		return invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", q.From, q.To)
 	}
-	if r.grain != nil {
+	switch {
+	case r.grain != nil:
 		r.spans = []span{{*r.grain, r.from, r.to}}
-	} else {
+	case r.exact:
+		r.spans = []span{{v.Grains[len(v.Grains)-1], r.from, r.to}}
+	default:
 		r.spans = tile(v.Grains, r.from, r.to, v.Location)
 	}
 	return nil
 }
 
-// instant reads an end of the range, which has to be on the grain of the answer, or on the view's finest one where there is none.
+// instant reads an end of the range, which has to be on the grain of the answer, or on the view's finest one where there is none; any
+// time will do where the lake is scanned.
 func (r *question) instant(field, text string, open int64) (int64, error) {
 	if text == "" {
 		return open, nil
@@ -235,15 +250,16 @@ func (r *question) instant(field, text string, open int64) (int64, error) {
 		g = r.grain
 	}
 	start := g.Floor(us, r.view.Location)
-	if start == us {
+	if start == us || r.exact {
 		return us, nil
 	}
 	near := []string{formatTime(start, r.view.Location), formatTime(g.Next(start, r.view.Location), r.view.Location)}
 	p := invalid(field, fmt.Sprintf("the nearest that work are %s", strings.Join(near, " and ")), "%s is not the start of a bucket of %s", text, g.Name)
 	if r.grain != nil && r.view.Grains[0].Floor(us, r.view.Location) == us {
 		p.Suggestion += fmt.Sprintf("; or leave out the grain, or take %s", r.view.Grains[0].Name)
-		p.Detail = p.Reason + ": " + p.Suggestion
 	}
+	p.Suggestion += "; or add exact=true, which scans the lake"
+	p.Detail = p.Reason + ": " + p.Suggestion
 	p.Nearest = near
 	return 0, p
 }

@@ -52,6 +52,8 @@ type Statistics struct {
 
 // Provenance says where the numbers come from and how sure they are.
 type Provenance struct {
+	AsOf       string      `json:"as_of,omitempty"`       // id of the snapshot that was asked for: its batch results alone
+	Scan       *Scan       `json:"scan,omitempty"`        // with exact=true: the lake was scanned, and no snapshot and no speed layer read
 	Snapshot   string      `json:"snapshot"`              // id of the batch snapshot that was pinned; "": there is none yet
 	Sequence   int64       `json:"sequence"`              // of its publication; -1: there is none yet
 	Created    string      `json:"created,omitempty"`     // when the snapshot was computed
@@ -67,7 +69,15 @@ type Provenance struct {
 	Rows       []RowOrigin `json:"rows"` // one for each row of data, in the same order
 }
 
-// Coverage is what the answer holds of one partition: batch the records below Batch, the speed layer those of [Batch, Served).
+// Scan says what was read of the lake for an answer with exact=true. It holds the records below Served of each partition.
+type Scan struct {
+	Segments int    `json:"segments"` // files that were read, each checked against its SHA-256
+	Rows     int64  `json:"rows"`     // in them
+	Newer    *int64 `json:"newer"`    // records that the speed layer holds and the lake does not yet; null: not known
+}
+
+// Coverage is what the answer holds of one partition: batch the records below Batch, the speed layer those of [Batch, Served). Where the lake
+// was scanned both are where it ends.
 type Coverage struct {
 	Partition int        `json:"partition"`
 	Batch     int64      `json:"batch"`             // V
@@ -80,7 +90,7 @@ type Coverage struct {
 
 // RowOrigin says where a row comes from.
 type RowOrigin struct {
-	Source string `json:"source"` // batch, speed or merged
+	Source string `json:"source"` // batch, speed or merged; lake where it was scanned
 	Exact  bool   `json:"exact"`
 	// Bounds holds, for each measure that is not exact, the relative error that is not exceeded: three standard errors of a distinct
 	// count, the guaranteed error of a percentile. Null: no bound is known. A row that is exact has none.

@@ -22,6 +22,7 @@ type Server struct {
 	topics  *topics
 	views   map[string]*viewState
 	metrics *metrics
+	scans   chan struct{} // holds one for each scan of the lake that is under way
 }
 
 // New prepares a server. Nothing is read before the first query, or Run.
@@ -30,7 +31,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, topics: newTopics(cfg.Stream, cfg.Clock), views: map[string]*viewState{}}
+	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, topics: newTopics(cfg.Stream, cfg.Clock), views: map[string]*viewState{}, scans: make(chan struct{}, cfg.Scans)}
 	for _, v := range cfg.Project.Views {
 		plan, err := algebra.Compile(v)
 		if err != nil {
@@ -150,6 +151,12 @@ func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
 
 func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
 	vs := s.views[q.view.Name]
+	switch {
+	case q.exact:
+		return s.scan(ctx, vs, q)
+	case q.asOf != "":
+		return s.past(ctx, vs, q)
+	}
 	m, err := s.merge(ctx, vs, q)
 	if err != nil {
 		return nil, err

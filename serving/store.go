@@ -298,6 +298,22 @@ func (s *store) retire(snap *snapshot, now time.Time) {
 	}
 }
 
+// again returns the retired snapshot of a manifest whose files are still there, as if it were retired just now; nil if there is none.
+func (s *store) again(plan *algebra.Plan, m *lake.Manifest, now time.Time) *snapshot {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	t := s.tables[plan]
+	if t == nil {
+		return nil
+	}
+	i := slices.IndexFunc(t.retired, func(r *snapshot) bool { return r.manifest.ID == m.ID })
+	if i < 0 {
+		return nil
+	}
+	t.retired[i].retired = now
+	return t.retired[i]
+}
+
 // graceTime is how long the files of a retired snapshot stay, as a rollback may want them back.
 const graceTime = 10 * time.Minute
 

@@ -22,9 +22,10 @@ func truthOf(b bool) truth {
 	return isFalse
 }
 
-// predicate is a node of a filter, over the values of all dimensions of a view.
+// predicate is a node of a filter, over the values of filter.columns: all dimensions of a view, and perhaps fields.
 type predicate interface {
 	eval(dims []algebra.Value) truth
+	sql(columns []string) string // the same of a row, over the columns' SQL; see filter.rowSQL
 }
 
 type (

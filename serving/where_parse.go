@@ -2,15 +2,18 @@ package serving
 
 import (
 	"fmt"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/view"
 )
 
-// filter is a condition over a view's dimensions.
+// filter is a condition over a view's dimensions, or over them and its source's fields (see parseRowFilter).
 type filter struct {
-	root predicate // nil: everything passes
-	dims uint32    // bit i: dimension i is looked at
+	root    predicate        // nil: everything passes
+	dims    uint32           // bit i: dimension i is looked at; of a condition over dimensions alone
+	columns []view.Dimension // what may be looked at, in the order that predicates number it: the dimensions first
 }
 
 // passes says whether the condition is true of a cell. What is unknown, because a value is null, does not pass, as in SQL.
@@ -28,13 +31,17 @@ func (f *filter) passes(dims []algebra.Value) bool {
 //
 // Names that are no plain words are written in double quotes. Nothing of it ever becomes SQL. Mistakes are *filterError.
 func parseFilter(text string, v *view.View) (*filter, error) {
-	tokens, err := scanFilter(text)
-	if err != nil {
+	return (&filterParser{view: v, columns: v.Dimensions}).parse(text)
+}
+
+// parse reads the whole text.
+func (p *filterParser) parse(text string) (*filter, error) {
+	var err error
+	if p.tokens, err = scanFilter(text); err != nil {
 		return nil, err
 	}
-	p := &filterParser{tokens: tokens, view: v}
 	if p.peek().kind == tokenEnd {
-		return &filter{}, nil
+		return &filter{columns: p.columns}, nil
 	}
 	root, err := p.condition(0)
 	if err != nil {
@@ -43,15 +50,17 @@ func parseFilter(text string, v *view.View) (*filter, error) {
 	if t := p.peek(); t.kind != tokenEnd {
 		return nil, &filterError{at: t.at, reason: fmt.Sprintf("%s is not expected here", t), suggestion: "combine conditions with and or or"}
 	}
-	return &filter{root: root, dims: p.dims}, nil
+	return &filter{root: root, dims: p.dims, columns: p.columns}, nil
 }
 
 type filterParser struct {
-	tokens []token
-	next   int
-	view   *view.View
-	dims   uint32
-	values int
+	tokens  []token
+	next    int
+	view    *view.View
+	columns []view.Dimension // see filter
+	rows    bool             // the condition is over rows: the source's fields are among the columns
+	dims    uint32
+	values  int
 }
 
 func (p *filterParser) peek() token { return p.tokens[p.next] }
@@ -146,33 +155,40 @@ func (p *filterParser) primary(depth int) (predicate, error) {
 	if t.kind != tokenName {
 		return nil, &filterError{at: t.at, reason: fmt.Sprintf("%s stands where a dimension is expected", t), suggestion: "write dimension = 'value'"}
 	}
-	d := p.view.Dimension(t.text)
+	d := slices.IndexFunc(p.columns, func(c view.Dimension) bool { return c.Name == t.text })
 	if d < 0 {
 		return nil, p.noDimension(t)
 	}
-	p.dims |= 1 << d
+	if d < len(p.view.Dimensions) {
+		p.dims |= 1 << d
+	}
 	return p.test(d)
 }
 
 func (p *filterParser) noDimension(t token) error {
-	known := make([]string, len(p.view.Dimensions))
+	known := make([]string, len(p.columns))
 	for i := range known {
-		known[i] = p.view.Dimensions[i].Name
+		known[i] = p.columns[i].Name
 	}
 	e := &filterError{at: t.at, reason: fmt.Sprintf("%q is no dimension of view %s", t.text, p.view.Name), nearest: nearest(t.text, known)}
 	e.suggestion = suggestNames(e.nearest, known)
 	switch {
+	case p.rows && p.view.Measure(t.text) >= 0:
+		e.reason = fmt.Sprintf("%q is a measure; a filter looks at dimensions and fields only", t.text)
+	case p.rows:
+		e.reason += ", nor a field of its source"
 	case p.view.Measure(t.text) >= 0:
 		e.reason = fmt.Sprintf("%q is a measure; a filter looks at dimensions only", t.text)
 	case p.view.Source != nil && p.view.Source.Field(t.text) >= 0:
 		e.reason = fmt.Sprintf("%q is a field of the source but no dimension of view %s", t.text, p.view.Name)
+		e.suggestion += "; or add exact=true, which looks at every field"
 	case t.text == "time":
 		e.reason, e.suggestion = "time is no dimension", "give the range as from and to"
 	}
 	return e
 }
 
-// test reads what is asked of dimension d.
+// test reads what is asked of column d.
 func (p *filterParser) test(d int) (predicate, error) {
 	t := p.take()
 	if t.kind == tokenSign {
@@ -233,12 +249,15 @@ func (p *filterParser) membership(d int) (predicate, error) {
 }
 
 func (p *filterParser) like(d int) (predicate, error) {
-	if p.view.Dimensions[d].Type.Kind != view.String {
-		return nil, &filterError{at: p.peek().at, reason: fmt.Sprintf("like works on text, and %s is %s", p.view.Dimensions[d].Name, p.view.Dimensions[d].Type), suggestion: "use =, <, > or in"}
+	if c := p.columns[d]; c.Type.Kind != view.String {
+		return nil, &filterError{at: p.peek().at, reason: fmt.Sprintf("like works on text, and %s is %s", c.Name, c.Type), suggestion: "use =, <, > or in"}
 	}
 	t := p.take()
 	if t.kind != tokenText {
 		return nil, &filterError{at: t.at, reason: fmt.Sprintf("%s stands where a pattern is expected", t), suggestion: "write: like 'A%'; % is any text, _ one letter"}
+	}
+	if letters := utf8.RuneCountInString(t.text); p.rows && letters > maxRowPattern {
+		return nil, &filterError{at: t.at, reason: fmt.Sprintf("the pattern has %d letters", letters), suggestion: fmt.Sprintf("at most %d are allowed with exact=true", maxRowPattern)}
 	}
 	return pattern{d, []rune(t.text)}, nil
 }
@@ -248,5 +267,5 @@ func (p *filterParser) value(d int) (algebra.Value, error) {
 	if p.values++; p.values > maxFilterValues {
 		return algebra.Value{}, &filterError{at: t.at, reason: "the filter has too many values", suggestion: fmt.Sprintf("at most %d are allowed", maxFilterValues)}
 	}
-	return literal(t, p.view.Dimensions[d])
+	return literal(t, p.columns[d])
 }

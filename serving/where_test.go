@@ -97,7 +97,7 @@ func TestFilterMistakesSayWhereAndWhatInstead(t *testing.T) {
 	for text, want := range map[string]string{
 		"cuntry = 'x'":              `at 1: "cuntry" is no dimension of view v: did you mean "country"?`,
 		"revenue > 5":               `at 1: "revenue" is a measure; a filter looks at dimensions only: there are "country", "size", "price", "paid", "day", "at", "odd name"`,
-		"email = 'x'":               `at 1: "email" is a field of the source but no dimension of view v: there are "country", "size", "price", "paid", "day", "at", "odd name"`,
+		"email = 'x'":               `at 1: "email" is a field of the source but no dimension of view v: there are "country", "size", "price", "paid", "day", "at", "odd name"; or add exact=true, which looks at every field`,
 		"time > 5":                  `at 1: time is no dimension: give the range as from and to`,
 		"country = 5":               `at 11: "5" is no value of country, which is string: put text in single quotes: '5'`,
 		"country = France":          `at 11: "France" is no value of country, which is string: put text in single quotes: 'France'`,

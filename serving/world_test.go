@@ -90,6 +90,7 @@ type world struct {
 	db      *engine.DB
 	conn    *engine.Conn
 	lake    *lake.Lake
+	lakeDir string
 	redis   *embedded.Redis
 	live    *live.Redis
 	log     *fakeLog
@@ -141,7 +142,8 @@ func newWorld(t testing.TB, viewText string) *world {
 	w.project, w.view = project, project.Views[0]
 	w.plan, err = algebra.Compile(w.view)
 	must(t, err)
-	store, err := lake.Open(context.Background(), t.TempDir(), lake.Options{NoSync: true})
+	w.lakeDir = t.TempDir()
+	store, err := lake.Open(context.Background(), w.lakeDir, lake.Options{NoSync: true})
 	must(t, err)
 	w.lake = lake.New(store)
 	w.redis, err = embedded.StartRedis("127.0.0.1:0")

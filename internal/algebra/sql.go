@@ -26,7 +26,7 @@ func (p *Plan) PartialSQL(from string) string {
 type BatchOptions struct {
 	// From is a relation with the source's columns and _incarnation, _partition, _offset, _event_time_us (µs), _duplicate and _late.
 	From string
-	// Grain is the bucket size.
+	// Grain is the bucket size. The zero Grain puts all rows into one bucket, 0.
 	Grain view.Grain
 	// Bounds is a relation with one column `start` (BIGINT, µs): the starts of all buckets of a calendar grain that rows may fall into.
 	// Rows before the first are left out. Not used for Fixed grains.
@@ -40,9 +40,12 @@ type BatchOptions struct {
 // letter. Sketches are reduced in SQL and in a canonical order, so that the result is a function of the rows.
 func (p *Plan) BatchSQL(o BatchOptions) string {
 	from := ""
-	if o.Grain.Unit == view.Fixed {
+	switch {
+	case o.Grain == view.Grain{}:
+		from = fmt.Sprintf("(SELECT *, CAST(0 AS BIGINT) AS _bucket FROM %s)", o.From)
+	case o.Grain.Unit == view.Fixed:
 		from = fmt.Sprintf("(SELECT *, %s AS _bucket FROM %s)", floorSQL("_event_time_us", o.Grain.Size.Microseconds()), o.From)
-	} else {
+	default:
 		from = fmt.Sprintf("(SELECT r.*, b.start AS _bucket FROM %s AS r ASOF JOIN %s AS b ON r._event_time_us >= b.start)", o.From, o.Bounds)
 	}
 	sets := o.Sets
@@ -87,6 +90,16 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 	}
 	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM (%s) GROUP BY %s)",
 		strings.Join(outer, ", "), strings.Join(cols, ", "), p.rows(from, []string{"_bucket"}), group)
+}
+
+// DimensionSQL is dimension i of a row, over the source's columns: null where its expression fails, as in both layers.
+func (p *Plan) DimensionSQL(i int) string {
+	dim := &p.View.Dimensions[i]
+	cast, safe, _ := typed(p.View.Source, dim.Expr, dim.Type)
+	if safe {
+		return cast
+	}
+	return p.dialect.tried(p.dialect.try(cast))
 }
 
 func refined(c column, name string) string {

@@ -246,7 +246,7 @@ func (v Value) SQL() string {
 	case view.Invalid:
 		return "NULL"
 	case view.String:
-		return quoteText(v.text)
+		return TextSQL(v.text)
 	case view.Decimal:
 		return fmt.Sprintf("CAST('%s' AS DECIMAL(38,%d))", v, v.scale)
 	case view.Int128:
@@ -261,6 +261,14 @@ func (v Value) SQL() string {
 		return "DATE '" + v.String() + "'"
 	}
 	return v.String()
+}
+
+// TextSQL is a text as SQL. A zero byte, which would end the statement for DuckDB, is written as what it is.
+func TextSQL(s string) string {
+	if strings.IndexByte(s, 0) < 0 {
+		return quoteText(s)
+	}
+	return "concat(" + strings.ReplaceAll(quoteText(s), "\x00", "', chr(0), '") + ")"
 }
 
 // quoteText is a string literal of SQL.

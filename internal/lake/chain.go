@@ -83,6 +83,15 @@ func (l *Lake) Chunks(ctx context.Context, t Topic, partition int, from int64) (
 	return chunks, nil
 }
 
+// Committed returns the committed chunks of a partition, ascending and without a gap. The slice is shared and must not be written to.
+func (l *Lake) Committed(ctx context.Context, t Topic, partition int) ([]Chunk, error) {
+	committed, _, err := l.refresh(ctx, t, partition)
+	if err != nil {
+		return nil, fmt.Errorf("committed chunks of %s p%d: %w", t, partition, err)
+	}
+	return committed, nil
+}
+
 // Next returns the offset from which the archive has to go on in a partition and the state of the fold there: what the last commit
 // says. An intent without its commit is returned as open, and has to be carried out first. Without any chunk, next is -1: the log's start.
 func (l *Lake) Next(ctx context.Context, t Topic, partition int) (next int64, at Progress, open *Chunk, err error) {

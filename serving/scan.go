@@ -1,0 +1,267 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// scan answers a question from the segments of the lake, with the same compiled expressions as batch: any range, any condition over the
+// source's fields, and every number exact. It holds the records below the offsets that the archive has committed, which no snapshot has to
+// have reached, and states them.
+func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result, error) {
+	m, chunks, err := s.extent(ctx, vs)
+	if err != nil {
+		return nil, err
+	}
+	l := &lakeScan{server: s, q: q, source: q.view.Source, below: m.snap.manifest.Offsets()}
+	if err := l.plan(chunks); err != nil {
+		return nil, err
+	}
+	m.cells = newCells(vs.plan, q, s.cfg.QueryMemory)
+	if err := l.run(ctx, vs.plan, m.cells); err != nil {
+		return nil, l.problem(ctx, err)
+	}
+	m.scan.Segments, m.scan.Rows, m.cells.looked = len(l.files), l.rows, l.rows
+	return s.result(ctx, vs, q, m)
+}
+
+// extent is what the lake holds of a view's topic now: a snapshot without files, whose cuts are the ends of the archive's commits.
+func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[int][]lake.Chunk, error) {
+	current, release, err := s.pin(ctx, vs)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		}
+		return nil, nil, unavailable(err.Error(), "see /v1/status")
+	}
+	defer release()
+	topic := current.manifest.Topic
+	m := &merged{snap: &snapshot{manifest: &lake.Manifest{Topic: topic, Cuts: map[int]lake.Cut{}, Missing: map[int][][2]int64{}}, sequence: -1}, scan: &Scan{}}
+	m.partitions, m.reason = s.partitions(ctx, vs, current)
+	chunks := map[int][]lake.Chunk{}
+	for i := range m.partitions {
+		p := &m.partitions[i]
+		if chunks[p.number], err = s.cfg.Lake.Committed(ctx, topic, p.number); err != nil {
+			if ctx.Err() != nil {
+				return nil, nil, context.Cause(ctx)
+			}
+			return nil, nil, unavailable(err.Error(), "try again; see /v1/status")
+		}
+		cut := lake.Cut{Offset: p.batch} // nothing is archived: where the first snapshot says that the log began
+		cut.Progress.MaxEventTime = beginning
+		for _, c := range chunks[p.number] {
+			cut = lake.Cut{Offset: c.Next, Progress: c.Progress}
+			if len(c.Missing) > 0 {
+				m.snap.manifest.Missing[p.number] = append(m.snap.manifest.Missing[p.number], c.Missing...)
+			}
+		}
+		m.snap.manifest.Cuts[p.number] = cut
+		p.batch, p.served = cut.Offset, cut.Offset
+	}
+	m.scan.Newer = s.newer(ctx, vs, current, m.partitions)
+	return m, chunks, nil
+}
+
+// newer is how many records the speed layer holds beyond what is served of each partition; nil where it does not say.
+func (s *Server) newer(ctx context.Context, vs *viewState, snap *snapshot, partitions []partition) *int64 {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.SpeedTimeout)
+	defer cancel()
+	groups := make([]live.Group, len(partitions))
+	for i, p := range partitions {
+		groups[i] = s.group(vs, snap, p.number)
+	}
+	sum := int64(0)
+	for i, head := range s.cfg.Live.Heads(ctx, groups) {
+		if head.Err != nil {
+			return nil
+		}
+		if head.OK {
+			sum += max(0, head.Off-partitions[i].served)
+		}
+	}
+	return &sum
+}
+
+// lakeScan is one scan of the lake.
+type lakeScan struct {
+	server *Server
+	q      *question
+	source *view.Source
+	below  map[int]int64 // the records of each partition below these offsets
+	files  []segment     // that have to be read for the range
+	ids    []segment     // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
+	dates  []string      // of files, ascending, each once
+	rows   int64         // of files and ids
+}
+
+// segment is a file of the lake that is read.
+type segment struct {
+	definition string // hash of the source's definition that it was written with
+	file       *lake.ChunkFile
+	path       string // of the local copy, once it is there
+}
+
+// plan picks the files by their dates, and refuses what would read more rows than a scan may.
+func (l *lakeScan) plan(chunks map[int][]lake.Chunk) error {
+	first, last := dateOf(l.q.from), dateOf(l.q.to)
+	if l.q.to != forever {
+		last = dateOf(l.q.to - 1)
+	}
+	for p := range chunks {
+		for i := range chunks[p] {
+			c := &chunks[p][i]
+			for k := range c.Files {
+				f := &c.Files[k]
+				if f.Dead {
+					continue
+				}
+				if l.source.FullDedup {
+					l.ids = append(l.ids, segment{definition: c.Definition, file: f})
+					l.rows += f.Rows
+				}
+				if (first == "" || f.Date >= first) && (last == "" || f.Date <= last) {
+					l.files = append(l.files, segment{definition: c.Definition, file: f})
+					l.dates = append(l.dates, f.Date)
+					l.rows += f.Rows
+				}
+			}
+		}
+	}
+	slices.Sort(l.dates)
+	l.dates = slices.Compact(l.dates)
+	if limit := l.rowLimit(); l.rows > limit {
+		return tooLarge(fmt.Sprintf("the lake holds %s rows of that range, and a query may scan %s", thousands(l.rows), thousands(limit)),
+			"ask for a shorter range, or leave out exact=true")
+	}
+	return l.bound()
+}
+
+// dateOf is the date of an instant as files are named; "" for the ends of an unbounded range.
+func dateOf(us int64) string {
+	if us == beginning || us == forever {
+		return ""
+	}
+	return time.UnixMicro(us).UTC().Format(time.DateOnly)
+}
+
+// valueBytes is what DuckDB keeps of each row for an exact percentile, at most: the values, as a list that doubles and is copied when the
+// threads' shares are merged. It counts none of it against its limit of memory (measured: 13 bytes a row).
+const valueBytes = 32
+
+// rowLimit bounds the rows so that also what DuckDB does not count fits into ScanMemory.
+func (l *lakeScan) rowLimit() int64 {
+	limit, percentiles := l.server.cfg.ScanRows, int64(0)
+	for _, m := range l.q.stored {
+		if l.q.view.Measures[m].Agg == view.Percentile {
+			percentiles++
+		}
+	}
+	if percentiles > 0 {
+		limit = min(limit, l.server.cfg.ScanMemory/(valueBytes*percentiles))
+	}
+	return limit
+}
+
+// bound gives an open range the ends of what the lake holds, in whole buckets.
+func (l *lakeScan) bound() error {
+	if len(l.dates) == 0 {
+		return nil
+	}
+	first, err := time.Parse(time.DateOnly, l.dates[0])
+	if err != nil {
+		return fmt.Errorf("scan the lake: a segment is of the date %q: %w", l.dates[0], err)
+	}
+	last, err := time.Parse(time.DateOnly, l.dates[len(l.dates)-1])
+	if err != nil {
+		return fmt.Errorf("scan the lake: a segment is of the date %q: %w", l.dates[len(l.dates)-1], err)
+	}
+	grain := l.q.view.Grains[0]
+	if l.q.grain != nil {
+		grain = *l.q.grain
+	}
+	if l.q.from == beginning {
+		l.q.from = grain.Floor(first.UnixMicro(), l.q.view.Location)
+	}
+	if l.q.to == forever {
+		l.q.to = ceil(grain, last.AddDate(0, 0, 1).UnixMicro(), l.q.view.Location)
+	}
+	return nil
+}
+
+// run scans and fills the cells. It waits for its turn; a database of its own keeps it from taking the memory of others.
+func (l *lakeScan) run(ctx context.Context, plan *algebra.Plan, cs *cells) error {
+	if len(l.files) == 0 {
+		return nil
+	}
+	s := l.server
+	select {
+	case s.scans <- struct{}{}:
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), context.Canceled) {
+			return context.Cause(ctx)
+		}
+		return busy(fmt.Sprintf("%d other queries with exact=true are at work", s.cfg.Scans))
+	}
+	defer func() { <-s.scans }()
+	s.metrics.scans.Inc()
+	defer s.metrics.scans.Dec()
+	if err := l.fetch(ctx); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.store.dir, "scan-")
+	if err != nil {
+		return fmt.Errorf("make a folder to spill to: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	db, err := engine.Open(engine.Options{Threads: s.cfg.Engine.Threads, MemoryLimit: fmt.Sprintf("%dKiB", s.cfg.ScanMemory>>10), TempDir: dir, MaxTempSize: s.cfg.Engine.MaxTempSize})
+	if err != nil {
+		return err
+	}
+	conn, err := db.Connect()
+	if err == nil {
+		err = l.read(ctx, conn, plan, cs)
+	}
+	return errors.Join(err, db.Close())
+}
+
+// fetch makes local copies, checked against their SHA-256.
+func (l *lakeScan) fetch(ctx context.Context) error {
+	for _, list := range [][]segment{l.files, l.ids} {
+		files := make([]lake.ViewFile, len(list))
+		for i := range list {
+			files[i] = lake.ViewFile{Key: list[i].file.Key, SHA256: list[i].file.SHA256}
+		}
+		paths, err := l.server.store.fetch(ctx, files)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			list[i].path = paths[i]
+		}
+	}
+	return nil
+}
+
+// problem says what a failure means to who asked.
+func (l *lakeScan) problem(ctx context.Context, err error) error {
+	switch p := (*Problem)(nil); {
+	case errors.As(err, &p):
+		return p
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case engine.OutOfMemory(err):
+		return tooLarge(fmt.Sprintf("the scan needs more than the %d MiB of memory and the space to spill that a query may take", l.server.cfg.ScanMemory>>20),
+			"ask for fewer dimensions, a shorter range or a coarser grain")
+	}
+	return unavailable("the lake could not be scanned: "+err.Error(), "try again; see /v1/status")
+}

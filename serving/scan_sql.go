@@ -1,0 +1,196 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// repeatsTable holds the records that `batch_dedup: full` leaves out.
+const repeatsTable = "repeats"
+
+// read runs the scan on a database that can read the segments and nothing else.
+func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Plan, cs *cells) error {
+	var paths []string
+	for _, f := range slices.Concat(l.files, l.ids) {
+		paths = append(paths, f.path)
+	}
+	if err := conn.Confine(ctx, paths); err != nil {
+		return err
+	}
+	sources, err := l.sources(ctx)
+	if err != nil {
+		return err
+	}
+	if len(l.ids) > 0 {
+		if err := conn.Exec(ctx, l.repeatsSQL(sources)); err != nil {
+			return fmt.Errorf("look for repeats in the whole lake: %w", err)
+		}
+	}
+	narrow, err := l.narrowed()
+	if err != nil {
+		return err
+	}
+	all := make([]algebra.Value, len(l.q.view.Dimensions))
+	var dims []algebra.Value
+	return conn.Query(ctx, l.sql(plan, narrow, sources), func(chunk *engine.Chunk) error {
+		for i := range chunk.Len() {
+			row := chunk.Row(i)
+			dims = narrow.ReadKey(row, 1, dims[:0])
+			for k, d := range l.q.dims {
+				all[d] = dims[k]
+			}
+			if err := cs.addScanned(row.Int64(0), all, row, 1+len(dims), narrow); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sources are the definitions that the segments were written with, by hash.
+func (l *lakeScan) sources(ctx context.Context) (map[string]*view.Source, error) {
+	of := map[string]*view.Source{l.source.Hash(): l.source}
+	for _, f := range slices.Concat(l.files, l.ids) {
+		if of[f.definition] != nil {
+			continue
+		}
+		src, err := l.server.cfg.Lake.Source(ctx, f.definition)
+		if err != nil {
+			return nil, err
+		}
+		of[f.definition] = src
+	}
+	return of, nil
+}
+
+// narrowed is the view with the dimensions and the stored measures that are needed, and no others, so that no more columns are read.
+func (l *lakeScan) narrowed() (*algebra.Plan, error) {
+	v := *l.q.view
+	v.Dimensions, v.Measures = nil, nil
+	for _, d := range l.q.dims {
+		v.Dimensions = append(v.Dimensions, l.q.view.Dimensions[d])
+	}
+	for _, m := range l.q.stored {
+		v.Measures = append(v.Measures, l.q.view.Measures[m])
+	}
+	return algebra.Compile(&v)
+}
+
+// sql is the whole query: `_bucket`, the dimensions, `_events`, `_late`, `_errors`, and the exact answer of each measure. What else batch
+// computes, the mergeable states, is not asked for, and so DuckDB leaves it out.
+func (l *lakeScan) sql(plan, narrow *algebra.Plan, sources map[string]*view.Source) string {
+	v := narrow.View
+	columns := []string{"_bucket"}
+	for i := range v.Dimensions {
+		columns = append(columns, fmt.Sprintf("d%d", i))
+	}
+	columns = append(columns, "_events", "_late", "_errors")
+	for i := range v.Measures {
+		columns = append(columns, algebra.ExactColumn(i))
+	}
+	options := algebra.BatchOptions{From: l.rowsSQL(plan, sources), Sets: []uint32{1<<len(v.Dimensions) - 1}}
+	if g := l.q.grain; g != nil {
+		options.Grain = *g
+		if g.Unit == view.Day && v.Location == time.UTC {
+			options.Grain.Unit = view.Fixed // needs no table of its boundaries
+		}
+		options.Bounds = l.boundsSQL(*g)
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(columns, ", "), narrow.BatchSQL(options))
+}
+
+// rowsSQL is the relation of the rows that lie in the range and pass the filter.
+func (l *lakeScan) rowsSQL(plan *algebra.Plan, sources map[string]*view.Source) string {
+	condition := []string{"TRUE"}
+	// Compared as times, so that row groups of other times are skipped.
+	instant := func(us int64) string {
+		return "TIMESTAMPTZ '" + time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05.000000") + "+00'"
+	}
+	if l.q.from != beginning {
+		condition = append(condition, lake.ColumnEventTime+" >= "+instant(l.q.from))
+	}
+	if l.q.to != forever {
+		condition = append(condition, lake.ColumnEventTime+" < "+instant(l.q.to))
+	}
+	var parts []string
+	byDefinition := pathsByDefinition(l.files)
+	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
+		parts = append(parts, lake.ReadSegments(l.source, sources[definition], byDefinition[definition], strings.Join(condition, " AND ")))
+	}
+	rows := "SELECT r.* FROM (" + strings.Join(parts, " UNION ALL ") + ") AS r"
+	if len(l.ids) > 0 {
+		rows += " ANTI JOIN " + repeatsTable + " AS x ON r._partition = x.p AND r._offset = x.o"
+	}
+	if filter := l.q.filter.rowSQL(plan); filter != "" {
+		rows += " WHERE " + filter
+	}
+	return "(" + rows + ")"
+}
+
+// repeatsSQL makes the table of repeats: of all events of one id that are no duplicates within the horizon, every one but the first by (record
+// timestamp, partition, offset), as batch leaves them out.
+func (l *lakeScan) repeatsSQL(sources map[string]*view.Source) string {
+	var parts []string
+	byDefinition := pathsByDefinition(l.ids)
+	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
+		parts = append(parts, lake.ReadIDs(l.source, sources[definition], byDefinition[definition], l.below))
+	}
+	return fmt.Sprintf(`CREATE TEMP VIEW all_ids AS %s;
+		CREATE TEMP TABLE %s AS SELECT p, o FROM (SELECT p, o, row_number() OVER (PARTITION BY id ORDER BY ts, p, o) AS n FROM all_ids
+		WHERE id IN (SELECT id FROM all_ids GROUP BY id HAVING count(*) > 1)) WHERE n > 1`, strings.Join(parts, " UNION ALL "), repeatsTable)
+}
+
+// boundsSQL is the relation of the starts of all buckets that rows of the files may fall into.
+func (l *lakeScan) boundsSQL(g view.Grain) string {
+	loc := l.q.view.Location
+	var starts []string
+	last := int64(beginning)
+	for _, date := range l.dates {
+		day, err := time.Parse(time.DateOnly, date)
+		if err != nil {
+			panic(fmt.Sprintf("BUG: date %q was read before: %v", date, err))
+		}
+		end := day.AddDate(0, 0, 1).UnixMicro()
+		for at := g.Floor(day.UnixMicro(), loc); at < end; at = g.Next(at, loc) {
+			if at > last {
+				starts, last = append(starts, fmt.Sprint(at)), at
+			}
+		}
+	}
+	return "(SELECT unnest(CAST([" + strings.Join(starts, ", ") + "] AS BIGINT[])) AS start)"
+}
+
+func pathsByDefinition(files []segment) map[string][]string {
+	paths := map[string][]string{}
+	for _, f := range files {
+		paths[f.definition] = append(paths[f.definition], f.path)
+	}
+	for _, list := range paths {
+		slices.Sort(list)
+	}
+	return paths
+}
+
+// addScanned adds one row of a scan: the only one of its cell. Its counts are in three columns from first on, and then the exact answers.
+func (cs *cells) addScanned(bucket int64, all []algebra.Value, row algebra.Row, first int, narrow *algebra.Plan) error {
+	c, err := cs.find(bucket, all)
+	if err != nil {
+		return err
+	}
+	c.counts.add(counts{row.Int64(first), row.Int64(first + 1), row.Int64(first + 2)})
+	c.rows++
+	c.exact = make([]algebra.Value, len(narrow.View.Measures))
+	for i := range c.exact {
+		c.exact[i] = exactValue(narrow, row, first+3+i, i)
+	}
+	return nil
+}
