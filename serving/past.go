@@ -23,13 +23,14 @@ func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*Result,
 		return nil, unavailable(err.Error(), "see /v1/status")
 	}
 	defer release()
-	m := &merged{snap: snap, cells: newCells(vs.plan, q, s.cfg.QueryMemory)}
+	plan := vs.plan.Only(q.stored)
+	m := &merged{snap: snap, cells: newCells(plan, q, s.cfg.QueryMemory)}
 	m.partitions, _ = s.partitions(ctx, vs, snap)
 	conn, put, err := s.store.reader(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = newBatchQuery(vs.plan, q, snap).run(ctx, conn, m.cells)
+	err = newBatchQuery(plan, q, snap).run(ctx, conn, m.cells)
 	put()
 	if err != nil {
 		if p := (*Problem)(nil); errors.As(err, &p) || ctx.Err() != nil {
@@ -37,7 +38,7 @@ func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*Result,
 		}
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
 	}
-	return s.result(ctx, vs, q, m)
+	return s.result(ctx, q, m)
 }
 
 // pinPast loads a snapshot that is kept and keeps it until release. Its files stay for a while after that, as those of a snapshot that

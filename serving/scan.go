@@ -23,7 +23,7 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result,
 	if err != nil {
 		return nil, err
 	}
-	l := &lakeScan{server: s, q: q, source: q.view.Source, below: m.snap.manifest.Offsets()}
+	l := &lakeScan{server: s, q: q, source: q.view.Source, incarnation: m.snap.manifest.Topic.Incarnation, below: m.snap.manifest.Offsets()}
 	if err := l.plan(chunks); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result,
 		return nil, l.problem(ctx, err)
 	}
 	m.scan.Segments, m.scan.Rows, m.cells.looked = len(l.files), l.rows, l.rows
-	return s.result(ctx, vs, q, m)
+	return s.result(ctx, q, m)
 }
 
 // extent is what the lake holds of a view's topic now: a snapshot without files, whose cuts are the ends of the archive's commits.
@@ -94,14 +94,15 @@ func (s *Server) newer(ctx context.Context, vs *viewState, snap *snapshot, parti
 
 // lakeScan is one scan of the lake.
 type lakeScan struct {
-	server *Server
-	q      *question
-	source *view.Source
-	below  map[int]int64 // the records of each partition below these offsets
-	files  []segment     // that have to be read for the range
-	ids    []segment     // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
-	dates  []string      // of files, ascending, each once
-	rows   int64         // of files and ids
+	server      *Server
+	q           *question
+	source      *view.Source
+	incarnation int           // of the topic
+	below       map[int]int64 // the records of each partition below these offsets
+	files       []segment     // that have to be read for the range
+	ids         []segment     // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
+	dates       []string      // of files, ascending, each once
+	rows        int64         // of files and ids
 }
 
 // segment is a file of the lake that is read.
@@ -154,22 +155,28 @@ func dateOf(us int64) string {
 	return time.UnixMicro(us).UTC().Format(time.DateOnly)
 }
 
-// valueBytes is what DuckDB keeps of each row for an exact percentile, at most: the values, as a list that doubles and is copied when the
-// threads' shares are merged. It counts none of it against its limit of memory (measured: 13 bytes a row).
-const valueBytes = 32
+// What DuckDB keeps of each row for a measure at most, in bytes, without counting it against its limit of memory: the values of a percentile, as a
+// list that doubles and is copied when the threads' shares are merged (measured: 13 bytes a row), and the nodes of top_k's tree of counts.
+const (
+	percentileBytes = 32
+	countedBytes    = 128
+)
 
 // rowLimit bounds the rows so that also what DuckDB does not count fits into ScanMemory.
 func (l *lakeScan) rowLimit() int64 {
-	limit, percentiles := l.server.cfg.ScanRows, int64(0)
+	kept := int64(0)
 	for _, m := range l.q.stored {
-		if l.q.view.Measures[m].Agg == view.Percentile {
-			percentiles++
+		switch l.q.view.Measures[m].Agg {
+		case view.Percentile:
+			kept += percentileBytes
+		case view.TopK:
+			kept += countedBytes
 		}
 	}
-	if percentiles > 0 {
-		limit = min(limit, l.server.cfg.ScanMemory/(valueBytes*percentiles))
+	if kept == 0 {
+		return l.server.cfg.ScanRows
 	}
-	return limit
+	return min(l.server.cfg.ScanRows, l.server.cfg.ScanMemory/kept)
 }
 
 // bound gives an open range the ends of what the lake holds, in whole buckets.

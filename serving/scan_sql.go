@@ -95,7 +95,7 @@ func (l *lakeScan) sql(plan, narrow *algebra.Plan, sources map[string]*view.Sour
 	}
 	columns = append(columns, "_events", "_late", "_errors")
 	for i := range v.Measures {
-		columns = append(columns, algebra.ExactColumn(i))
+		columns = append(columns, narrow.ExactColumns(i)...)
 	}
 	options := algebra.BatchOptions{From: l.rowsSQL(plan, sources), Sets: []uint32{1<<len(v.Dimensions) - 1}}
 	if g := l.q.grain; g != nil {
@@ -126,7 +126,7 @@ func (l *lakeScan) rowsSQL(plan *algebra.Plan, sources map[string]*view.Source) 
 	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
 		parts = append(parts, lake.ReadSegments(l.source, sources[definition], byDefinition[definition], strings.Join(condition, " AND ")))
 	}
-	rows := "SELECT r.* FROM (" + strings.Join(parts, " UNION ALL ") + ") AS r"
+	rows := fmt.Sprintf("SELECT r.*, CAST(%d AS BIGINT) AS _incarnation FROM (", l.incarnation) + strings.Join(parts, " UNION ALL ") + ") AS r"
 	if len(l.ids) > 0 {
 		rows += " ANTI JOIN " + repeatsTable + " AS x ON r._partition = x.p AND r._offset = x.o"
 	}
@@ -189,8 +189,10 @@ func (cs *cells) addScanned(bucket int64, all []algebra.Value, row algebra.Row, 
 	c.counts.add(counts{row.Int64(first), row.Int64(first + 1), row.Int64(first + 2)})
 	c.rows++
 	c.exact = make([]algebra.Value, len(narrow.View.Measures))
+	col := first + 3
 	for i := range c.exact {
-		c.exact[i] = exactValue(narrow, row, first+3+i, i)
+		c.exact[i] = narrow.ReadExact(row, col, i)
+		col += len(narrow.ExactColumns(i))
 	}
 	return nil
 }

@@ -269,7 +269,7 @@ func TestLimitsOfAScanAreProblems(t *testing.T) {
 		say    string
 	}{
 		{"rows", func(c *Config) { c.ScanRows = 3 }, "measures=lines", http.StatusUnprocessableEntity, "a query may scan 3"},
-		{"values of percentiles", func(c *Config) { c.ScanMemory = 4 * valueBytes }, "measures=median", http.StatusUnprocessableEntity, "a query may scan 4"},
+		{"values of percentiles", func(c *Config) { c.ScanMemory = 4 * percentileBytes }, "measures=median", http.StatusUnprocessableEntity, "a query may scan 4"},
 		{"cells", func(c *Config) { c.QueryMemory = 1 }, "measures=lines&grain=1h", http.StatusUnprocessableEntity, "more than 0 cells"},
 		{"time", func(c *Config) { c.ScanTimeout = time.Nanosecond }, "measures=lines", http.StatusRequestTimeout, "no answer within 1ns"},
 	} {
