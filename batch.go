@@ -19,9 +19,11 @@ func batchCommand(a *app) *cobra.Command {
 		Short:   "The batch layer: recompute the exact answer and publish it",
 		Example: "  caudal batch run\n  caudal batch list revenue\n  caudal batch rollback revenue 000003-20261120T020000Z-abcdef",
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return usageError{errors.New("say run, list or rollback")} },
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("say run, list, rollback or prune")}
+		},
 	}
-	c.AddCommand(batchRunCommand(a), batchListCommand(a), batchRollbackCommand(a))
+	c.AddCommand(batchRunCommand(a), batchListCommand(a), batchRollbackCommand(a), batchPruneCommand(a))
 	return c
 }
 

@@ -171,6 +171,43 @@ func TestAUserProducesQueriesBatchesAndRollsBack(t *testing.T) {
 	d.stop()
 }
 
+func TestPruneDeletesOldSnapshotsAndADryRunNothing(t *testing.T) {
+	d := startDev(t)
+	d.must("produce", "orders", filepath.Join(d.dir, "orders.csv"))
+	write(t, filepath.Join(d.dir, "caudal.yaml"), shopProject+"batch: {snapshots: 1, instant_rollbacks: 0}\n")
+	d.awaitURL() // the definitions were saved
+	d.must("batch", "run")
+	d.must("batch", "run")
+	type pruned struct {
+		View      string
+		Snapshots []string
+	}
+	prune := func(args ...string) []pruned {
+		t.Helper()
+		var all []pruned
+		if err := json.Unmarshal([]byte(d.must(append([]string{"batch", "prune", "-o", "json"}, args...)...)), &all); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	for range 2 {
+		if all := prune("sales", "--dry-run"); len(all) != 1 || all[0].View != "sales" || len(all[0].Snapshots) != 2 {
+			t.Fatalf("it would prune %+v", all)
+		}
+	}
+	if all := prune(); len(all[0].Snapshots) != 2 {
+		t.Fatalf("pruned %+v", all)
+	}
+	if out := d.must("batch", "list", "-o", "csv"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "current") {
+		t.Errorf("left are %s", out)
+	}
+	if out := d.must("batch", "prune"); !strings.HasPrefix(out, "VIEW") {
+		t.Errorf("for people: %s", out)
+	}
+	d.awaitQuery("time,revenue,lines,source,exactness\n2026-01-01T00:00:00Z,19.75,3,batch,exact\n", "--measures", "revenue,lines", "--grain", "1d")
+	d.stop()
+}
+
 func TestMistakesInACallAreExitStatusTwoWithAMend(t *testing.T) {
 	d := startDev(t)
 	for _, call := range []struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -53,7 +52,7 @@ type computation struct {
 	cuts   map[int]int64        // the highest of any job
 	db     *engine.DB
 	conn   *engine.Conn
-	dir    string
+	work   *workDir
 }
 
 func (r *Runner) newComputation(jobs []*job) (*computation, error) {
@@ -67,10 +66,14 @@ func (r *Runner) newComputation(jobs []*job) (*computation, error) {
 		}
 	}
 	var err error
-	if c.dir, err = os.MkdirTemp(r.cfg.TempDir, "caudal-batch-"); err != nil {
-		return nil, fmt.Errorf("make a folder for view files: %w", err)
+	if c.work, err = newWorkDir(r.cfg.TempDir); err != nil {
+		return nil, err
 	}
-	if c.db, err = engine.Open(r.cfg.Engine); err == nil {
+	options := r.cfg.Engine
+	if options.TempDir == "" {
+		options.TempDir = c.work.path
+	}
+	if c.db, err = engine.Open(options); err == nil {
 		c.conn, err = c.db.Connect()
 	}
 	if err == nil {
@@ -91,7 +94,7 @@ func (c *computation) close() error {
 	if c.db != nil {
 		err = c.db.Close()
 	}
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return errors.Join(err, c.work.close())
 }
 
 // run computes load by load. An error of one view is the view's; one that is returned is everybody's.

@@ -55,14 +55,20 @@ func TestPruneKeepsWhatIsPromisedAndItsFiles(t *testing.T) {
 		w.run(RunOptions{})
 	}
 	r := w.runner(nil)
-	fresh, err := r.Prune(t.Context(), nil, time.Now())
+	for range 2 {
+		dry, err := r.Prune(t.Context(), PruneOptions{DryRun: true})
+		if err != nil || len(dry[0].Snapshots) != 3 {
+			t.Fatalf("it would prune %+v: %v", dry, err)
+		}
+	}
+	fresh, err := r.Prune(t.Context(), PruneOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p := fresh[0]; len(p.Snapshots) != 3 || p.Files != 0 {
 		t.Fatalf("at once it pruned %+v", p)
 	}
-	later, err := r.Prune(t.Context(), nil, time.Now().Add(48*time.Hour))
+	later, err := r.Prune(t.Context(), PruneOptions{Now: time.Now().Add(48 * time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
