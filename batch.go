@@ -40,7 +40,11 @@ func (a *app) withRunner(ctx context.Context, do func(*batch.Runner) error) erro
 
 // runner is the batch layer over the connections of s. lockTTL is how long a run that was killed blocks the next; 0: the default.
 func (s *services) runner(lockTTL time.Duration) (*batch.Runner, error) {
-	r, err := batch.NewRunner(batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Logger: s.log, LockTTL: lockTTL})
+	config := batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Logger: s.log, LockTTL: lockTTL}
+	if f := s.adjust.batch; f != nil {
+		f(&config)
+	}
+	r, err := batch.NewRunner(config)
 	if err != nil {
 		return nil, fmt.Errorf("set up the batch: %w", err)
 	}

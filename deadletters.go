@@ -59,6 +59,7 @@ func (a *app) withServices(ctx context.Context, do func(*services) error) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	s.adjust = a.adjust
 	return do(s)
 }
 

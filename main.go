@@ -30,7 +30,11 @@ const (
 type usageError struct{ error }
 
 func execute(ctx context.Context, args []string, stdout, stderr *os.File) int {
-	root := newRoot(stdout, stderr)
+	return exitStatus(ctx, newRoot(stdout, stderr, adjust{}), args, stderr)
+}
+
+// exitStatus carries a command out and says what went wrong.
+func exitStatus(ctx context.Context, root *cobra.Command, args []string, stderr *os.File) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
@@ -57,10 +61,11 @@ type app struct {
 	output     string
 	stdout     *os.File
 	stderr     *os.File
+	adjust     adjust
 }
 
-func newRoot(stdout, stderr *os.File) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr}
+func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
+	a := &app{stdout: stdout, stderr: stderr, adjust: adjust}
 	root := &cobra.Command{
 		Use:           "caudal",
 		Short:         "Lambda-architecture analytics in one binary: fast answers from Redis, exact ones from the lake, one merged truth",

@@ -57,6 +57,12 @@ func (s *services) assemble(r roles) (*parts, error) {
 		archiveConfig.Memory = smallChunks
 		servingConfig.SpeedCache, servingConfig.Engine.MemoryLimit = smallQueries, smallEngine
 	}
+	if f := s.adjust.speed; f != nil {
+		f(&speedConfig)
+	}
+	if f := s.adjust.archive; f != nil {
+		f(&archiveConfig)
+	}
 	var err error
 	if r.speed {
 		p.speed, err = speed.New(speedConfig)

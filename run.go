@@ -63,6 +63,7 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	s.adjust = a.adjust
 	if err := s.ensureTopics(c.Context()); err != nil {
 		return err
 	}

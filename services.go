@@ -26,6 +26,7 @@ type services struct {
 	live    *live.Redis
 	lake    *lake.Lake
 	log     *slog.Logger
+	adjust  adjust
 	closers []func() error // in the order of opening
 }
 
@@ -54,6 +55,8 @@ func open(ctx context.Context, project *view.Project, dir string, small bool, lo
 	kafka := stream.Config{
 		Brokers: project.Kafka.Brokers, SASL: stream.SASL(project.Kafka.SASL),
 		OnError: func(err error) { log.Warn("kafka: trying again", "error", err) },
+
+		SessionTimeout: project.Kafka.SessionTimeout,
 	}
 	if small {
 		kafka.FetchBytes = smallFetch

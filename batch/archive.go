@@ -34,6 +34,8 @@ type ArchiveConfig struct {
 	ChunkAge     time.Duration // or so long after its first record was read; default 60 s
 	Memory       int64         // bytes of keys and values in all open chunks; each partition has an equal share; default 512 MiB
 
+	Clock func() time.Time // of ingested_at, for people; default time.Now
+
 	// Registerer takes the metrics. Default: none.
 	Registerer prometheus.Registerer
 	// Steps is called between every two steps of writing a chunk; an error that it returns ends the work there, as a crash would. For tests.
@@ -55,6 +57,9 @@ func (c ArchiveConfig) withDefaults() ArchiveConfig {
 	}
 	if c.Memory == 0 {
 		c.Memory = 512 << 20
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Steps == nil {
 		c.Steps = func(string) error { return nil }
@@ -256,7 +261,7 @@ func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic) error {
 		if v.Source.Topic != t.Name {
 			continue
 		}
-		if _, _, err := a.cfg.Lake.EnsureFirst(ctx, v.Name, v.Hash, t, starts, time.Now()); err != nil {
+		if _, _, err := a.cfg.Lake.EnsureFirst(ctx, v.Name, v.Hash, t, starts, a.cfg.Clock()); err != nil {
 			return err
 		}
 	}

@@ -153,7 +153,7 @@ func (p *partition) write(ctx context.Context, c *chunk) error {
 		return err
 	}
 	open, err := p.archive.cfg.Lake.PutIntent(ctx, p.topic, p.id, lake.Intent{
-		First: c.first, Last: c.last, Next: c.next, Definition: p.feed.definition, IngestedAt: time.Now().UnixMicro(),
+		First: c.first, Last: c.last, Next: c.next, Definition: p.feed.definition, IngestedAt: p.archive.cfg.Clock().UnixMicro(),
 	})
 	if err != nil {
 		return err

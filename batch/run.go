@@ -36,6 +36,9 @@ type Config struct {
 	// OpenRun is how long a run that noted its cut and has not published may still be carried on; the boundaries of older ones are
 	// forgotten. To carry such a run on all the same does no harm: its answers are partial until speed has rebuilt its state. Default 1 h.
 	OpenRun time.Duration
+	// Clock is the machine's, which may be wrong and may jump: it names runs and dates snapshots, and tells whether a lock may be held
+	// still. Default time.Now.
+	Clock func() time.Time
 	// Steps is called between every two steps of a run; an error that it returns ends the run there, as a crash would. For tests.
 	Steps func(step string) error
 }
@@ -53,6 +56,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OpenRun == 0 {
 		c.OpenRun = time.Hour
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Steps == nil {
 		c.Steps = func(string) error { return nil }
@@ -129,7 +135,7 @@ type Step struct {
 func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 	began := time.Now()
 	if o.Now.IsZero() {
-		o.Now = began
+		o.Now = r.cfg.Clock()
 	}
 	if o.RunID == "" {
 		o.RunID = fmt.Sprintf("%s-%s", o.Now.UTC().Format("20060102T150405Z"), strings.ToLower(rand.Text()[:6]))
@@ -216,7 +222,7 @@ func (r *Runner) view(name string) (*view.View, error) {
 
 // locked calls f under the project's lock. f's context ends if the lock is lost.
 func (r *Runner) locked(ctx context.Context, what string, f func(context.Context) error) error {
-	lock, err := r.cfg.Lake.Lock(ctx, "batch-"+r.cfg.Project.Name, r.cfg.Owner+", "+what, time.Now(), r.cfg.LockTTL)
+	lock, err := r.cfg.Lake.Lock(ctx, "batch-"+r.cfg.Project.Name, r.cfg.Owner+", "+what, r.cfg.Clock(), r.cfg.LockTTL)
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", what, err)
 	}
@@ -226,13 +232,13 @@ func (r *Runner) locked(ctx context.Context, what string, f func(context.Context
 		defer close(renewed)
 		tick := time.NewTicker(r.cfg.LockTTL / 4)
 		defer tick.Stop()
-		until := time.Now().Add(r.cfg.LockTTL)
+		until := time.Now().Add(r.cfg.LockTTL) // by time that passes, not by the clock
 		for {
 			select {
 			case <-held.Done():
 				return
 			case now := <-tick.C:
-				err := lock.Renew(held, now, r.cfg.LockTTL)
+				err := lock.Renew(held, r.cfg.Clock(), r.cfg.LockTTL)
 				if err == nil {
 					until = now.Add(r.cfg.LockTTL)
 				} else if errors.Is(err, lake.ErrLocked) || time.Until(until) < r.cfg.LockTTL/4 {

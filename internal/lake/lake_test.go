@@ -1,6 +1,7 @@
 package lake_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -96,6 +97,8 @@ func TestWhatIsAskedToBeClosedOnlyRises(t *testing.T) {
 	}
 }
 
+const lockTTL = 40 * time.Millisecond
+
 func TestALockIsHeldUntilItIsReleasedOrRunsOut(t *testing.T) {
 	l, s := newLake(t)
 	a := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-a/1", night, time.Minute))
@@ -113,9 +116,9 @@ func TestALockIsHeldUntilItIsReleasedOrRunsOut(t *testing.T) {
 	if err := a.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-b/2", night.Add(2*time.Second), time.Minute))
-	c := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-c/3", night.Add(time.Hour), time.Minute)) // b slept
-	wantErr(t, b.Renew(t.Context(), night.Add(time.Hour), time.Minute), lake.ErrLocked)
+	b := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-b/2", night.Add(2*time.Second), lockTTL))
+	c := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-c/3", night.Add(time.Hour), lockTTL)) // b slept
+	wantErr(t, b.Renew(t.Context(), night.Add(time.Hour), lockTTL), lake.ErrLocked)
 	wantErr(t, b.Release(t.Context()), lake.ErrLocked)
 	if err := c.Release(t.Context()); err != nil {
 		t.Fatal(err)
@@ -127,11 +130,46 @@ func TestOfRacingLockersOneWins(t *testing.T) {
 	for round := range 3 { // the first creates, the others take over what ran out
 		now := night.Add(time.Duration(round) * time.Hour)
 		won := race(t, 8, lake.ErrLocked, func(i int) error {
-			_, err := lake.New(s).Lock(t.Context(), "batch", "the same owner", now, time.Minute)
+			_, err := lake.New(s).Lock(t.Context(), "batch", "the same owner", now, lockTTL)
 			return err
 		})
 		if won != 1 {
 			t.Fatalf("round %d: %d won", round, won)
+		}
+	}
+}
+
+// seen is a store that tells when somebody has read an object.
+type seen struct {
+	lake.Store
+	then func()
+}
+
+func (s seen) Get(ctx context.Context, key string) ([]byte, string, error) {
+	defer s.then()
+	return s.Store.Get(ctx, key)
+}
+
+// TestNoClockTakesALockFromAnOwnerThatLives has an owner that renews while others look whose clocks are hours off.
+func TestNoClockTakesALockFromAnOwnerThatLives(t *testing.T) {
+	l, s := newLake(t)
+	held := must[*lake.Lock](t)(l.Lock(t.Context(), "batch", "host-a/1", night, lockTTL))
+	for _, off := range []time.Duration{5 * time.Hour, -5 * time.Hour} {
+		other := lake.New(seen{s, func() {
+			if err := held.Renew(t.Context(), night, lockTTL); err != nil {
+				t.Errorf("the owner lost its lock: %v", err)
+			}
+		}})
+		_, err := other.Lock(t.Context(), "batch", "host-b/2", night.Add(off), lockTTL)
+		wantErr(t, err, lake.ErrLocked)
+	}
+}
+
+func TestNoClockKeepsTheLockOfAnOwnerThatDied(t *testing.T) {
+	l, _ := newLake(t)
+	for _, off := range []time.Duration{5 * time.Hour, -10 * time.Hour, lockTTL} {
+		if _, err := l.Lock(t.Context(), "batch", "host-b/2", night.Add(off), lockTTL); err != nil {
+			t.Errorf("with a clock %v off: %v", off, err)
 		}
 	}
 }

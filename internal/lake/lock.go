@@ -36,17 +36,30 @@ type Lock struct {
 }
 
 type lockRecord struct {
-	Owner string    `json:"owner"`
-	Until time.Time `json:"until"`
-	Nonce string    `json:"nonce"` // so that no two holds have the same bytes
+	Owner string        `json:"owner"`
+	Until time.Time     `json:"until"` // by the owner's clock; released: 1970
+	TTL   time.Duration `json:"ttl"`   // ns: the owner renews it four times within
+	Nonce string        `json:"nonce"` // so that no two holds have the same bytes
 }
 
+// mayBeHeld says whether the owner can be expected to be at work by a clock. Both clocks may be wrong.
+func (r *lockRecord) mayBeHeld(now time.Time) bool {
+	return r.Until.After(now) && !r.Until.After(now.Add(r.TTL))
+}
+
+// free says whether the owner gave the lock back.
+func (r *lockRecord) free() bool { return r.Until.Unix() <= 0 }
+
 // Lock takes the named lock until now+ttl. ErrLocked, as a *LockedError, if somebody holds it.
+//
+// A lock is taken over from an owner that is silent, not because a clock says so: one that has jumped forwards must not take a lock away
+// that is held, and one that has jumped backwards must not keep a dead owner's for hours. So a lock that has expired, or ends later
+// than any owner could have set it, is watched for half its time, in which an owner that lives renews it; Lock takes so long then.
 func (l *Lake) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (*Lock, error) {
 	if err := checkName("lock", name); err != nil {
 		return nil, err
 	}
-	k := &Lock{lake: l, name: name, held: lockRecord{Owner: owner, Until: now.Add(ttl).UTC(), Nonce: rand.Text()}}
+	k := &Lock{lake: l, name: name, held: lockRecord{Owner: owner, Until: now.Add(ttl).UTC(), TTL: ttl, Nonce: rand.Text()}}
 	data, tag, err := l.store.Get(ctx, lockKey(name))
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -56,9 +69,15 @@ func (l *Lake) Lock(ctx context.Context, name, owner string, now time.Time, ttl 
 		if err := decode(lockKey(name), data, &standing); err != nil {
 			return nil, err
 		}
-		if standing.Until.After(now) {
+		if standing.mayBeHeld(now) {
 			return nil, &LockedError{Name: name, Owner: standing.Owner, Until: standing.Until}
 		}
+		if !standing.free() {
+			if err := pause(ctx, standing.TTL/2); err != nil {
+				return nil, fmt.Errorf("lock %s: %w", name, err)
+			}
+		}
+		// An owner that lives has written another nonce by now, and this fails.
 		k.tag, err = l.store.Swap(ctx, lockKey(name), encode(k.held), tag)
 	}
 	if errors.Is(err, ErrExists) || errors.Is(err, ErrChanged) {
@@ -70,9 +89,20 @@ func (l *Lake) Lock(ctx context.Context, name, owner string, now time.Time, ttl 
 	return k, nil
 }
 
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Renew holds the lock until now+ttl. ErrLocked if it was lost to somebody else: the caller should stop.
 func (k *Lock) Renew(ctx context.Context, now time.Time, ttl time.Duration) error {
-	return k.swap(ctx, lockRecord{Owner: k.held.Owner, Until: now.Add(ttl).UTC(), Nonce: rand.Text()})
+	return k.swap(ctx, lockRecord{Owner: k.held.Owner, Until: now.Add(ttl).UTC(), TTL: ttl, Nonce: rand.Text()})
 }
 
 // Release frees the lock. ErrLocked if it was lost before.

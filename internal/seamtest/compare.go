@@ -1,6 +1,7 @@
 package seamtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -43,6 +44,11 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 	if err != nil {
 		return err
 	}
+	return compareAnswer(v, q, r, logs, below, &w.estimates)
+}
+
+// compareAnswer compares an answer with the naive fold of the records below the offsets.
+func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[int]*naive, below map[int]int64, seen *estimates) error {
 	keep := func(c verdict) bool { return v.Name != "people" || c.cents > 0 }
 	i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == q.Grain })
 	bucket := func(at time.Time) time.Time { return time.UnixMicro(v.Grains[i].Floor(at.UnixMicro(), v.Location)) }
@@ -60,7 +66,7 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 		bucket = func(time.Time) time.Time { return time.Time{} }
 	}
 	want := fold(logs, below, keep, bucket, slices.Contains(q.Dimensions, "country"))
-	return compareRows(q, r, want, &w.estimates)
+	return compareRows(q, r, want, seen)
 }
 
 // compareRows compares an answer with the cells of the naive fold, both ways.
@@ -205,36 +211,42 @@ func (w *World) compareLake() error {
 	if err != nil {
 		return err
 	}
+	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.folds)
+	return err
+}
+
+// compareChunks does so for the chunks of a topic, and says up to where they go, by partition.
+func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions int, folds func(below map[int]int64) (map[int]*naive, error)) (map[int]int64, error) {
 	below := map[int]int64{}
 	var have tally
-	for p := range w.partitions() {
-		chunks, err := w.lake.Chunks(w.ctx, t, p, 0)
+	for p := range partitions {
+		chunks, err := l.Chunks(ctx, t, p, 0)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, c := range chunks {
 			if c.First != below[p] {
-				return fmt.Errorf("%w: the chunks of partition %d go from %d to %d", errWrong, p, below[p], c.First)
+				return nil, fmt.Errorf("%w: the chunks of partition %d go from %d to %d", errWrong, p, below[p], c.First)
 			}
 			below[p] = c.Next
 			have.events += c.Events - c.Duplicates
 			have.duplicates += c.Duplicates
 			have.dead += c.Dead
 			if c.Events+c.Dead != c.Next-c.First {
-				return fmt.Errorf("%w: chunk [%d, %d) of partition %d holds %d records", errWrong, c.First, c.Next, p, c.Events+c.Dead)
+				return nil, fmt.Errorf("%w: chunk [%d, %d) of partition %d holds %d records", errWrong, c.First, c.Next, p, c.Events+c.Dead)
 			}
 		}
 	}
-	logs, err := w.folds(below)
+	logs, err := folds(below)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	want := count(logs, below)
 	want.late = 0 // chunks count late duplicates too
 	if have != want {
-		return fmt.Errorf("%w: the lake holds %+v, the naive fold %+v", errWrong, have, want)
+		return nil, fmt.Errorf("%w: the lake holds %+v, the naive fold %+v", errWrong, have, want)
 	}
-	return nil
+	return below, nil
 }
 
 // times writes offsets by partition, ascending.

@@ -212,11 +212,16 @@ func (w *World) ends() (map[int]int64, error) {
 func (w *World) folds(below map[int]int64) (map[int]*naive, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return readFolds(w.ctx, w.logs, w.tail, below)
+}
+
+// readFolds reads the logs on to the offsets and folds what it reads.
+func readFolds(ctx context.Context, logs map[int]*naive, tail map[int]*stream.Reader, below map[int]int64) (map[int]*naive, error) {
 	copies := map[int]*naive{}
 	for p, to := range below {
-		log := w.logs[p]
+		log := logs[p]
 		for int64(len(log.verdicts)) < to {
-			records, err := w.tail[p].Fetch(w.ctx, 1000, 20*time.Millisecond, nil)
+			records, err := tail[p].Fetch(ctx, 1000, 20*time.Millisecond, nil)
 			if err != nil {
 				return nil, fmt.Errorf("read partition %d for the naive fold: %w", p, err)
 			}
@@ -275,11 +280,7 @@ func (w *World) closeChunks() {
 
 // unlock frees the lock that a crashed run left, as time would.
 func (w *World) unlock() error {
-	lock, err := w.lake.Lock(w.ctx, "batch-"+w.project.Name, "test", time.Now().Add(2*time.Minute), time.Minute)
-	if err != nil {
-		return err
-	}
-	return lock.Release(w.ctx)
+	return w.base.Delete(w.ctx, "locks/batch-"+w.project.Name+".json")
 }
 
 // until waits for a condition that other goroutines bring about, and says in the end why it did not hold.

@@ -106,6 +106,8 @@ func kafkaProperties(dir string, port, controller int) []string {
 		"log.dirs=" + filepath.Join(dir, "log"),
 		"auto.create.topics.enable=false",
 		"message.max.bytes=16777216",
+		// records of the past, with the timestamps that they had, are to stay until a test takes them
+		"log.retention.ms=-1",
 		// one of each internal topic's partitions, or the first group waits while fifty are made
 		"offsets.topic.num.partitions=1",
 		"offsets.topic.replication.factor=1",

@@ -18,9 +18,10 @@ type Project struct {
 
 // Kafka says where the log is. No brokers: `caudal dev` and `caudal demo` embed one.
 type Kafka struct {
-	Brokers []string
-	TLS     TLS
-	SASL    SASL
+	Brokers        []string
+	TLS            TLS
+	SASL           SASL
+	SessionTimeout time.Duration // after which a process of a role that is silent loses its partitions to the others; 1 s at least
 }
 
 // Redis says where speed state is kept. More than one address: a cluster.

@@ -8,7 +8,7 @@ import (
 
 // The keys of caudal.yaml. The JSON Schemas list the same ones; a test compares them.
 func projectKeys() []string { return []string{"project", "kafka", "redis", "lake", "batch", "sources"} }
-func kafkaKeys() []string   { return []string{"brokers", "tls", "sasl"} }
+func kafkaKeys() []string   { return []string{"brokers", "tls", "sasl", "session_timeout"} }
 func redisKeys() []string   { return []string{"addrs", "cluster", "username", "password", "tls"} }
 func lakeKeys() []string {
 	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache"}
@@ -16,6 +16,10 @@ func lakeKeys() []string {
 func batchKeys() []string {
 	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every"}
 }
+
+// sessionTimeout is short enough that the partitions of a dead process are served by another within seconds, and longer than pauses that
+// are none.
+const sessionTimeout = 6 * time.Second
 
 // services reads caudal.yaml.
 func (p *linter) services(f File) {
@@ -25,11 +29,13 @@ func (p *linter) services(f File) {
 	}
 	r.require(n, projectFile, "project", "sources")
 	p.project.Name = r.name(n.get("project"), "project", "-")
+	p.project.Kafka.SessionTimeout = sessionTimeout
 	if v := n.get("kafka"); v != nil && r.mapping(v, "kafka", kafkaKeys()) {
 		r.require(v, "kafka", "brokers")
 		p.project.Kafka.Brokers = r.addresses(v.get("brokers"), "kafka.brokers")
 		p.project.Kafka.TLS = r.tls(v.get("tls"), "kafka.tls")
 		p.project.Kafka.SASL = r.sasl(v.get("sasl"), p.project.Kafka.TLS.On)
+		p.project.Kafka.SessionTimeout = r.duration(v.get("session_timeout"), "kafka.session_timeout", sessionTimeout, time.Second)
 	}
 	if v := n.get("redis"); v != nil && r.mapping(v, "redis", redisKeys()) {
 		r.require(v, "redis", "addrs")
