@@ -78,6 +78,9 @@ func batchRunCommand(a *app) *cobra.Command {
 				o.Progress = show.step
 				report, err := r.Run(c.Context(), o)
 				show.end()
+				if err != nil && c.Context().Err() != nil {
+					return fmt.Errorf("stopped: `caudal batch run --run %s` goes on with the same cut: %w", report.Run, err)
+				}
 				if err != nil {
 					return err
 				}

@@ -161,26 +161,10 @@ func (p *partition) write(ctx context.Context, c *chunk) error {
 	return p.fulfil(ctx, open, c)
 }
 
-// finishTime is what a chunk may take after the archive was told to end: finished now it need not be done again.
-const finishTime = 20 * time.Second
-
 // fulfil writes the files of an intent and commits it. It goes on for a while when ctx ends.
 func (p *partition) fulfil(ctx context.Context, open lake.Chunk, c *chunk) error {
-	done := ctx.Done()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := finishing(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-done:
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(finishTime):
-			cancel()
-		}
-	}()
 	if err := p.step("after-intent"); err != nil {
 		return err
 	}

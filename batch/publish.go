@@ -11,8 +11,13 @@ import (
 )
 
 // publish makes what was computed the snapshot that answers rest on, unless CURRENT moved meanwhile, and lets go of the epochs that
-// nobody needs any more.
+// nobody needs any more. Begun it is finished although ctx ends.
 func (j *job) publish(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	r := j.runner
 	if err := r.step("before-publish"); err != nil {
 		return err

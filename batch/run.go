@@ -249,8 +249,9 @@ func (r *Runner) locked(ctx context.Context, what string, f func(context.Context
 		}
 	}()
 	err = f(held)
-	if lost := context.Cause(held); lost != nil && ctx.Err() == nil {
-		err = errors.Join(err, lost)
+	lost := context.Cause(held) != nil && ctx.Err() == nil
+	if lost {
+		err = errors.Join(err, context.Cause(held))
 	}
 	cancel(nil)
 	<-renewed
@@ -259,7 +260,7 @@ func (r *Runner) locked(ctx context.Context, what string, f func(context.Context
 	}
 	release, done := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.LockTTL/4)
 	defer done()
-	if free := lock.Release(release); free != nil && err == nil {
+	if free := lock.Release(release); free != nil && !lost {
 		r.cfg.Logger.Warn("the batch lock was not released", "error", free)
 	}
 	return err

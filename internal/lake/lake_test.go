@@ -165,6 +165,31 @@ func TestNoClockTakesALockFromAnOwnerThatLives(t *testing.T) {
 	}
 }
 
+// mute is a store whose swaps are done, and nobody learns of it.
+type mute struct{ lake.Store }
+
+var errMute = errors.New("no answer")
+
+func (m mute) Swap(ctx context.Context, key string, data []byte, tag string) (string, error) {
+	if _, err := m.Store.Swap(ctx, key, data, tag); err != nil {
+		return "", err
+	}
+	return "", errMute
+}
+
+// TestALockOutlivesAnAnswerThatWasLost: an interrupted renewal, as SIGTERM may do it, must not keep an owner from its own lock.
+func TestALockOutlivesAnAnswerThatWasLost(t *testing.T) {
+	_, s := newLake(t)
+	held := must[*lake.Lock](t)(lake.New(mute{s}).Lock(t.Context(), "batch", "host-a/1", night, time.Minute))
+	for range 3 {
+		wantErr(t, held.Renew(t.Context(), night, time.Minute), errMute)
+	}
+	wantErr(t, held.Release(t.Context()), errMute)
+	if _, err := lake.New(s).Lock(t.Context(), "batch", "host-b/2", night, time.Minute); err != nil {
+		t.Errorf("the lock was not released: %v", err)
+	}
+}
+
 func TestNoClockKeepsTheLockOfAnOwnerThatDied(t *testing.T) {
 	l, _ := newLake(t)
 	for _, off := range []time.Duration{5 * time.Hour, -10 * time.Hour, lockTTL} {

@@ -33,6 +33,8 @@ type Lock struct {
 	name string
 	held lockRecord
 	tag  string
+
+	tried string // nonce of the last swap, whatever became of it
 }
 
 type lockRecord struct {
@@ -111,15 +113,38 @@ func (k *Lock) Release(ctx context.Context) error {
 }
 
 func (k *Lock) swap(ctx context.Context, next lockRecord) error {
+	before := k.tried
+	k.tried = next.Nonce
 	tag, err := k.lake.store.Swap(ctx, lockKey(k.name), encode(next), k.tag)
 	if errors.Is(err, ErrChanged) {
-		return k.lost(ctx)
+		if tag, err = k.swapTried(ctx, next, before); errors.Is(err, ErrChanged) {
+			return k.lost(ctx)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", k.name, err)
 	}
 	k.held, k.tag = next, tag
 	return nil
+}
+
+// swapTried does it again where what changed the lock was a swap of ours whose answer was lost: this one, or the one before.
+func (k *Lock) swapTried(ctx context.Context, next lockRecord, before string) (tag string, err error) {
+	data, tag, err := k.lake.store.Get(ctx, lockKey(k.name))
+	if err != nil {
+		return "", errors.Join(ErrChanged, err)
+	}
+	var standing lockRecord
+	if err := decode(lockKey(k.name), data, &standing); err != nil {
+		return "", err
+	}
+	switch standing.Nonce {
+	case next.Nonce:
+		return tag, nil
+	case before:
+		return k.lake.store.Swap(ctx, lockKey(k.name), encode(next), tag)
+	}
+	return "", ErrChanged
 }
 
 // lost names who has the lock by now.

@@ -225,6 +225,9 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 			return nil, err
 		}
 		for _, c := range chunks {
+			if !c.Committed {
+				return nil, fmt.Errorf("the chunk [%d, %d) of partition %d is open", c.First, c.Next, p)
+			}
 			if c.First != below[p] {
 				return nil, fmt.Errorf("%w: the chunks of partition %d go from %d to %d", errWrong, p, below[p], c.First)
 			}

@@ -196,9 +196,6 @@ func (s *Shop) Archived(ctx context.Context) error {
 			return err
 		}
 		for _, c := range chunks {
-			if !c.Committed {
-				return fmt.Errorf("the chunk [%d, %d) of partition %d is open", c.First, c.Next, p)
-			}
 			for _, f := range c.Files {
 				if _, err := anew.Fetch(ctx, f.Key, f.SHA256); err != nil {
 					return fmt.Errorf("%w: a file of a committed chunk: %w", errWrong, err)

@@ -2,7 +2,9 @@ package testservices
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -31,7 +33,7 @@ func StartRedis() (*RedisServer, error) {
 		return nil, err
 	}
 	p.args = []string{bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--maxmemory-policy", "noeviction", "--hash-max-listpack-entries", "64"}
+		"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", "--hash-max-listpack-entries", "64"}
 	r := &RedisServer{process: p, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	if err := r.Restart(); err != nil {
 		r.Stop()
@@ -43,25 +45,87 @@ func StartRedis() (*RedisServer, error) {
 // Addr returns its address as host:port. It stays the same over Kill and Restart.
 func (r *RedisServer) Addr() string { return r.addr }
 
-// Restart starts it again after Kill, empty, and waits until it answers.
+// Restart starts it again after Kill, with what the last SAVE wrote, and waits until it answers.
 func (r *RedisServer) Restart() error {
 	if err := r.start(); err != nil {
 		return err
 	}
 	return r.await(20*time.Second, func() error {
-		c, err := net.DialTimeout("tcp", r.addr, time.Second)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		c.SetDeadline(time.Now().Add(time.Second))
-		if _, err := fmt.Fprint(c, "PING\r\n"); err != nil {
-			return err
-		}
-		line, err := bufio.NewReader(c).ReadString('\n')
-		if err == nil && strings.TrimSpace(line) != "+PONG" {
-			err = fmt.Errorf("it answers %q", line)
+		answer, err := r.Do("PING")
+		if err == nil && answer != "PONG" {
+			err = fmt.Errorf("it answers %q", answer)
 		}
 		return err
 	})
+}
+
+// StartReplica starts another Redis that follows r, and waits until it holds what r holds.
+func (r *RedisServer) StartReplica() (*RedisServer, error) {
+	replica, err := StartRedis()
+	if err != nil {
+		return nil, err
+	}
+	if err := replica.Follow(r); err != nil {
+		return nil, errors.Join(err, replica.Stop())
+	}
+	return replica, nil
+}
+
+// Follow makes r a replica of another and waits until it holds what that one holds.
+func (r *RedisServer) Follow(primary *RedisServer) error {
+	host, port, err := net.SplitHostPort(primary.addr)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Do("REPLICAOF", host, port); err != nil {
+		return err
+	}
+	return r.await(20*time.Second, func() error {
+		info, err := r.Do("INFO", "replication")
+		if err == nil && !strings.Contains(info, "master_link_status:up") {
+			err = errors.New("the link to its primary is down")
+		}
+		return err
+	})
+}
+
+// Do sends a command and returns the answer: a status, a number or a string. It is all that is needed of Redis' protocol here, so that
+// this package can serve the tests of the package that speaks it.
+func (r *RedisServer) Do(args ...string) (string, error) {
+	c, err := net.DialTimeout("tcp", r.addr, time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return "", err
+	}
+	b := fmt.Appendf(nil, "*%d\r\n", len(args))
+	for _, a := range args {
+		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	if _, err := c.Write(b); err != nil {
+		return "", err
+	}
+	in := bufio.NewReader(c)
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimSpace(line)
+	switch {
+	case strings.HasPrefix(line, "-"):
+		return "", fmt.Errorf("redis %s: %s: %s", r.addr, args[0], line[1:])
+	case strings.HasPrefix(line, "+"), strings.HasPrefix(line, ":"):
+		return line[1:], nil
+	case strings.HasPrefix(line, "$"):
+		n, err := strconv.Atoi(line[1:])
+		if err != nil || n < 0 {
+			return "", err
+		}
+		text := make([]byte, n)
+		_, err = io.ReadFull(in, text)
+		return string(text), err
+	}
+	return "", fmt.Errorf("redis %s: %s: an answer %q that is not read here", r.addr, args[0], line)
 }

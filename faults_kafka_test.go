@@ -1,0 +1,55 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/caudal/caudal/internal/testservices"
+)
+
+// TestFaultTheBrokerIsRestarted kills Kafka under load and starts it again on the same log, while producers and roles go on.
+func TestFaultTheBrokerIsRestarted(t *testing.T) {
+	long(t)
+	kafka, err := testservices.StartKafka()
+	if err != nil {
+		testservices.Missing(t, "real Kafka", err)
+	}
+	t.Cleanup(func() { kafka.Stop() })
+	s := siteOf(t, where{brokers: kafka.Brokers()})
+	speed, archive := s.start("speed", none), s.start("archive", none)
+	s.produce(300)
+	s.heals()
+	s.ask()
+	for i := range 2 {
+		stop, stopped := make(chan struct{}), make(chan error, 1)
+		go func() { stopped <- s.produceUntil(stop) }()
+		if i == 1 {
+			s.batch()
+		}
+		s.check(kafka.Kill())
+		s.check(kafka.Restart())
+		close(stop)
+		s.check(<-stopped)
+		s.heals()
+		s.archived()
+	}
+	s.settles()
+	speed.terminate()
+	archive.terminate()
+}
+
+// produceUntil produces all the time, a little at once.
+func (s *site) produceUntil(stop <-chan struct{}) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := s.shop.Produce(s.t.Context(), 20); err != nil {
+			return err
+		}
+		select {
+		case <-stop:
+			return nil
+		case <-tick.C:
+		}
+	}
+}
