@@ -104,7 +104,7 @@ func TestFaultKilledBetweenAnyTwoSteps(t *testing.T) {
 	s.on("batch", func() {
 		speed, archive := s.start("speed", none), s.start("archive", none)
 		s.ask()
-		s.each(handful(s.atEveryStep("batch", "kill", 2), 2), func(c stepFault) {
+		s.each(handful(s.atEveryStep("batch", "kill", 2), 1), func(c stepFault) {
 			s.produce(300)
 			s.heals()
 			run := s.nextRun()
@@ -125,7 +125,7 @@ func TestFaultKilledBetweenAnyTwoSteps(t *testing.T) {
 // killedWhileServing kills a role at its steps while orders come in, and starts it again as a supervisor would. beside runs all the time.
 func (s *site) killedWhileServing(role string, beside *life, healed func()) {
 	s.ask()
-	s.each(handful(s.atEveryStep(role, "kill", 3), 2), func(c stepFault) {
+	s.each(handful(s.atEveryStep(role, "kill", 3), 1), func(c stepFault) {
 		s.start(role, c).killed(func() { s.produce(20) })
 		l := s.start(role, none)
 		healed()
@@ -145,11 +145,12 @@ func (s *site) nextRun() string {
 
 // TestFaultTerminatedDuringAnyPhase: SIGTERM finishes the step in hand, so that the next life has nothing to do again.
 func TestFaultTerminatedDuringAnyPhase(t *testing.T) {
+	long(t)
 	s := recorded(t)
 	s.on("speed", func() {
 		archive := s.start("archive", none)
 		s.ask()
-		s.each(handful(s.atEveryStep("speed", "term", 3), 2), func(c stepFault) {
+		s.each(s.atEveryStep("speed", "term", 3), func(c stepFault) {
 			s.terminated("speed", c)
 			if last := s.last("speed", "query", "after flush"); last != "after flush" {
 				s.t.Errorf("what was computed is not in Redis: the last step of a micro-batch is %q", last)
@@ -169,7 +170,7 @@ func TestFaultTerminatedDuringAnyPhase(t *testing.T) {
 	s.on("archive", func() {
 		speed := s.start("speed", none)
 		s.ask()
-		s.each(handful(s.atEveryStep("archive", "term", 3), 2), func(c stepFault) {
+		s.each(s.atEveryStep("archive", "term", 3), func(c stepFault) {
 			s.terminated("archive", c)
 			if _, counts := s.steps("archive"); counts["after-intent"] != counts["after-commit"] {
 				s.t.Errorf("%d chunks were begun and %d committed", counts["after-intent"], counts["after-commit"])
@@ -221,7 +222,7 @@ func (s *site) last(role string, of ...string) (last string) {
 func (s *site) terminatedBatch() {
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.ask()
-	s.each(handful(s.atEveryStep("batch", "term", 2), 2), func(c stepFault) {
+	s.each(s.atEveryStep("batch", "term", 2), func(c stepFault) {
 		s.produce(300)
 		s.heals()
 		s.check(os.Remove(s.stepsOf("batch")))

@@ -35,10 +35,11 @@ func TestFaultTwoWorkersOnOnePartition(t *testing.T) {
 
 // TestFaultWorkerFrozenPastItsSession: a worker is frozen between two steps until another has its partitions, and then wakes.
 func TestFaultWorkerFrozenPastItsSession(t *testing.T) {
+	long(t)
 	s := recorded(t)
 	archive := s.start("archive", none)
 	s.ask()
-	s.each(handful(s.atEveryStep("speed", "stop", 2), 1), func(c stepFault) {
+	s.each(s.atEveryStep("speed", "stop", 2), func(c stepFault) {
 		frozen := s.start("speed", c)
 		frozen.frozen(func() { s.produce(20) })
 		other := s.start("speed", none)
@@ -130,6 +131,7 @@ func TestFaultBatchFrozenPastItsLock(t *testing.T) {
 // TestFaultOneRunAtATime: a second run is refused while one is at work, whatever the machine's clock does meanwhile, and the lock of one
 // that died does not stand for the hours that the clock has jumped.
 func TestFaultOneRunAtATime(t *testing.T) {
+	long(t)
 	s := siteOf(t, where{})
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.produce(300)

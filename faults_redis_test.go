@@ -144,6 +144,7 @@ func TestFaultRedisIsFlushed(t *testing.T) {
 }
 
 func TestFaultRedisFailsOverWithLostWrites(t *testing.T) {
+	long(t)
 	for _, c := range []struct {
 		name string
 		lost func(*redisSite)
@@ -152,9 +153,6 @@ func TestFaultRedisFailsOverWithLostWrites(t *testing.T) {
 		{"a cut and flushes", func(s *redisSite) { s.batch(); s.produce(200); s.heals() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.name == "flushes" {
-				long(t)
-			}
 			s := newRedisSite(t)
 			replica, err := s.primary.StartReplica()
 			s.check(err)
@@ -196,6 +194,7 @@ func TestFaultRedisStartsAgainWithAnOlderCopy(t *testing.T) {
 
 // TestFaultRedisIsOutOfMemory: flushes wait, a batch can still cut, and all goes on by itself once there is memory.
 func TestFaultRedisIsOutOfMemory(t *testing.T) {
+	long(t)
 	s := newRedisSite(t)
 	before := s.said("speed")
 	s.do(s.primary, "CONFIG", "SET", "maxmemory", "1")
