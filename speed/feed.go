@@ -7,6 +7,7 @@ import (
 
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // feed reads one partition for as long as it is owned without a break: first back to what the fold has to remember, then on from the
@@ -65,6 +66,9 @@ func (f *feed) run(ctx context.Context, s *shift, offset int64) error {
 			return err
 		}
 	}
+	if err := f.recall(ctx, s, offset, first); err != nil {
+		return err
+	}
 	from, err := rememberFrom(ctx, client, p, offset, first)
 	if err != nil {
 		return err
@@ -121,6 +125,23 @@ func (f *feed) replay(ctx context.Context, s *shift, offset, first int64, most i
 	return next, nil
 }
 
+// recall makes the fold remember the part of the dedup horizon that only the lake has.
+func (f *feed) recall(ctx context.Context, s *shift, offset, first int64) error {
+	src, fold := f.p.lane.src, f.p.fold
+	if fold.Progress() == intake.Start() {
+		return nil
+	}
+	return s.w.cfg.Lake.Recall(ctx, s.topic, f.p.number, src, rememberedAtMost(src, offset), min(first, offset), fold)
+}
+
+// rememberedAtMost is the lowest offset that a fold at an offset may have to remember, by dedup_records.
+func rememberedAtMost(src *view.Source, offset int64) int64 {
+	if src.DedupRecords > 0 {
+		return max(0, offset-src.DedupRecords)
+	}
+	return 0
+}
+
 // rememberFrom is the offset to read back to: the first record of the dedup horizon, but not further than dedup_records nor than
 // the log's start, first.
 func rememberFrom(ctx context.Context, client *stream.Client, p *partition, offset, first int64) (int64, error) {
@@ -132,8 +153,5 @@ func rememberFrom(ctx context.Context, client *stream.Client, p *partition, offs
 	if err != nil {
 		return 0, fmt.Errorf("find what to remember: %w", err)
 	}
-	if src.DedupRecords > 0 {
-		from = max(from, offset-src.DedupRecords)
-	}
-	return min(max(from, first), offset), nil
+	return min(max(from, first, rememberedAtMost(src, offset)), offset), nil
 }

@@ -26,7 +26,8 @@ type Fold struct {
 }
 
 // NewFold returns the fold of one partition that stands at the progress at. To go on in the middle of a log, Remember the records
-// from the first one whose timestamp is at least Horizon() up to the one before the next, then Append.
+// from the first one whose timestamp is at least Horizon() up to the one before the next, then Append. Where the log has lost some of them,
+// RememberRow takes them as they were archived.
 func NewFold(s *Schema, at Progress) *Fold {
 	return &Fold{schema: s, decoder: newDecoder(s), at: at, recalled: math.MinInt64, ids: newIDs(s.horizon, s.records)}
 }
@@ -60,6 +61,18 @@ func (f *Fold) Remember(rec Record) {
 		}
 	}
 	f.scratch.Reset()
+}
+
+// RememberRow is Remember for a record that was typed before: row i of rows, which have the source's columns. Of them the offset, the
+// record's timestamp and the event id are looked at.
+func (f *Fold) RememberRow(rows *Rows, i int) {
+	f.recalled = max(f.recalled, rows.Timestamp[i])
+	if f.schema.eventID < 0 {
+		return
+	}
+	if id, ok := f.id(rows, i); ok {
+		f.ids.meet(id, rows.Offset[i], f.recalled)
+	}
 }
 
 // Append decodes the record and adds one row to the columns, or none where the record is a dead letter. Records come by ascending offsets.

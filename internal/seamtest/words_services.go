@@ -75,6 +75,22 @@ func (p *Player) redisWord(c call) (string, error) {
 	return "", nil
 }
 
+// retention is "retention OFFSET": Kafka forgets the records of partition 0 below it.
+func (p *Player) retention(c call) (string, error) {
+	before, err := strconv.ParseInt(c.name(0, ""), 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("retention takes an offset: %w", err)
+	}
+	ends, err := p.ends()
+	if err != nil {
+		return "", err
+	}
+	if _, err := p.folds(ends); err != nil { // the naive fold still has to see them
+		return "", err
+	}
+	return "", p.broker.Trim(p.ctx, topic, 0, before)
+}
+
 // lakeWord is "lake of=PROCESS FAULT…": the next writes of that process fail so.
 func (p *Player) lakeWord(c call) (string, error) {
 	of := c.settings["of"]

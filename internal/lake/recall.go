@@ -1,0 +1,201 @@
+package lake
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/view"
+	"github.com/parquet-go/parquet-go"
+)
+
+// Recall gives a fold what it has to remember of the records [from, to) of a partition, as far as the lake holds them: for the part of the
+// dedup horizon that the log has lost. Chunks of which no record can lie within the fold's horizon are not read. The fold is of src; an
+// id that was archived under another type is no id of src and is not remembered.
+func (l *Lake) Recall(ctx context.Context, t Topic, partition int, src *view.Source, from, to int64, fold *intake.Fold) error {
+	if src.EventID == "" || from >= to {
+		return nil
+	}
+	chunks, err := l.Chunks(ctx, t, partition, from)
+	if err != nil {
+		return err
+	}
+	for _, c := range chunks {
+		if !c.Committed || c.First >= to {
+			break
+		}
+		if c.Progress.MaxTimestamp < fold.Horizon() {
+			continue
+		}
+		if err := l.recallChunk(ctx, &c, src, from, to, fold); err != nil {
+			return fmt.Errorf("recall the ids of offsets [%d, %d) of %s p%d: %w", max(from, c.First), min(to, c.Next), t, partition, err)
+		}
+	}
+	return nil
+}
+
+// recalled is a record of a chunk: a row, or a dead letter.
+type recalled struct {
+	offset int64
+	row    int
+	letter *DeadLetter
+}
+
+func (l *Lake) recallChunk(ctx context.Context, c *Chunk, src *view.Source, from, to int64, fold *intake.Fold) error {
+	of := src
+	if c.Definition != src.Hash() {
+		body, err := l.Definition(ctx, c.Definition)
+		if err != nil {
+			return err
+		}
+		if of, err = view.ParseSource(body); err != nil {
+			return fmt.Errorf("read definition %s of a source: %w", c.Definition, err)
+		}
+	}
+	id := src.Field(src.EventID)
+	named := of.Field(src.EventID)
+	known := named >= 0 && of.Fields[named].Type == src.Fields[id].Type
+	rows := intake.NewRows(src)
+	var records []recalled
+	for _, f := range c.Files {
+		path, err := l.Fetch(ctx, f.Key, f.SHA256)
+		if err != nil {
+			return err
+		}
+		if f.Dead {
+			letters, err := ReadDeadLetters(path)
+			if err != nil {
+				return err
+			}
+			for i := range letters {
+				records = append(records, recalled{offset: letters[i].Offset, letter: &letters[i]})
+			}
+			continue
+		}
+		first := rows.Len()
+		if err := readIDs(path, src.EventID, id, known, rows); err != nil {
+			return err
+		}
+		for i := first; i < rows.Len(); i++ {
+			records = append(records, recalled{offset: rows.Offset[i], row: i})
+		}
+	}
+	slices.SortFunc(records, func(a, b recalled) int { return int(a.offset - b.offset) })
+	for _, r := range records {
+		switch {
+		case r.offset < from || r.offset >= to:
+		case r.letter != nil: // its bytes are there, so it is what it would be from the log
+			fold.Remember(intake.Record{Partition: r.letter.Partition, Offset: r.offset, Timestamp: r.letter.Timestamp, Key: r.letter.Key, Value: r.letter.Raw})
+		default:
+			fold.RememberRow(rows, r.row)
+		}
+	}
+	return nil
+}
+
+// readIDs appends to rows the offsets, record timestamps and, if it is known, the id column of a segment. It goes into column id.
+func readIDs(path, name string, id int, known bool, rows *intake.Rows) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read %s: malformed: %v", path, r)
+		}
+	}()
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read ids: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read ids: %w", err)
+	}
+	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	columns := map[string]func(i int, v parquet.Value){
+		ColumnOffset:    func(i int, v parquet.Value) { rows.Offset[i] = v.Int64() },
+		ColumnTimestamp: func(i int, v parquet.Value) { rows.Timestamp[i] = v.Int64() },
+	}
+	if known {
+		columns[name] = func(i int, v parquet.Value) { setID(rows, id, i, v) }
+	}
+	for _, group := range file.RowGroups() {
+		first := rows.Len()
+		for range group.NumRows() {
+			rows.Extend()
+		}
+		for name, set := range columns {
+			leaf, ok := file.Schema().Lookup(name)
+			if !ok {
+				return fmt.Errorf("read %s: no column %q", path, name)
+			}
+			at := first
+			if err := readColumn(group.ColumnChunks()[leaf.ColumnIndex], func(v parquet.Value) { set(at, v); at++ }); err != nil {
+				return fmt.Errorf("read column %s of %s: %w", name, path, err)
+			}
+			if at != rows.Len() {
+				return fmt.Errorf("read column %s of %s: %d values for %d rows", name, path, at-first, rows.Len()-first)
+			}
+		}
+	}
+	return nil
+}
+
+// readColumn calls each for the values of a column of a row group. They are valid during the call only.
+func readColumn(chunk parquet.ColumnChunk, each func(parquet.Value)) error {
+	pages := chunk.Pages()
+	defer pages.Close()
+	var values [batchRows]parquet.Value
+	for {
+		page, err := pages.ReadPage()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for reader := page.Values(); ; {
+			n, err := reader.ReadValues(values[:])
+			for _, v := range values[:n] {
+				each(v)
+			}
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+		parquet.Release(page)
+	}
+}
+
+// setID copies a value as fieldColumn stores it.
+func setID(rows *intake.Rows, c, i int, v parquet.Value) {
+	switch v.Kind() {
+	case parquet.ByteArray:
+		rows.SetBytes(c, i, v.ByteArray())
+	case parquet.FixedLenByteArray:
+		b := v.ByteArray()
+		rows.SetWide(c, i, algebra.Int128{Hi: int64(binary.BigEndian.Uint64(b[:8])), Lo: binary.BigEndian.Uint64(b[8:])})
+	case parquet.Int32:
+		rows.SetWord(c, i, int64(v.Int32()))
+	case parquet.Int64:
+		rows.SetWord(c, i, v.Int64())
+	case parquet.Double:
+		rows.SetWord(c, i, int64(math.Float64bits(v.Double())))
+	case parquet.Boolean:
+		if v.Boolean() {
+			rows.SetWord(c, i, 1)
+		} else {
+			rows.SetWord(c, i, 0)
+		}
+	}
+}
