@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 1
 
-.PHONY: help build demo test check spec bench bench-json services soak
+.PHONY: help build demo test check spec bench bench-json services soak infra
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,7 +39,10 @@ bench: ## the speed and archive paths beside this machine's own limit for that w
 bench-json: ## the same as JSON
 	go run ./benchmarks -json
 
-services: ## install the real services that the tests start (Kafka, Redis)
+infra: ## the descriptions in infra/, each checked by what is made for it
+	cd infra && go vet ./... && go test -count=1 ./...
+
+services: ## install the real services that the tests start (Kafka, Redis), and what checks infra/
 	internal/testservices/install.sh
 
 SEED ?=

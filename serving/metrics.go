@@ -15,6 +15,7 @@ type metrics struct {
 	partial  *prometheus.CounterVec
 	sequence *prometheus.GaugeVec
 	scans    prometheus.Gauge
+	created  *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -33,8 +34,11 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "caudal_serving_snapshot_sequence", Help: "Publication number of the snapshot that is served; -1 before the first.",
 		}, []string{"view"}),
 		scans: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caudal_serving_scans", Help: "Scans of the lake that are under way, for queries with exact=true."}),
+		created: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "caudal_serving_snapshot_created_seconds", Help: "When the snapshot that is served was computed, s since the epoch.",
+		}, []string{"view"}),
 	}
-	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans} {
+	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans, m.created} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -97,6 +97,7 @@ func (s *Server) refresh(ctx context.Context, vs *viewState, since time.Time) er
 		s.cfg.Logger.Info("serving another snapshot", "view", vs.view.Name, "snapshot", next.manifest.ID, "sequence", next.sequence)
 	}
 	s.metrics.sequence.WithLabelValues(vs.view.Name).Set(float64(next.sequence))
+	s.metrics.created.WithLabelValues(vs.view.Name).Set(float64(next.manifest.Created.Unix()))
 	return nil
 }
 
