@@ -352,3 +352,60 @@ func TestAClientThatGoesCancelsItsScan(t *testing.T) {
 		t.Errorf("%d scans are under way", n)
 	}
 }
+
+func TestAScanLeavesOutTheRepeatsThatBatchLeavesOut(t *testing.T) {
+	w := newWorld(t, viewYAML)
+	src := w.view.Source
+	src.EventID, src.DedupHorizon, src.DedupRecords = "order_no", time.Hour, 1000
+	w.add(random(9, 400)...)
+	for p := range 2 {
+		w.archive(p, w.log.ends[p])
+	}
+	w.serve()
+	type first struct {
+		at     time.Time
+		p      int
+		offset int
+	}
+	earliest, offsets := map[string]first{}, map[int]int{}
+	pence := map[first]int64{}
+	newest := map[int]time.Time{}         // record time, by partition
+	met := map[string]map[int]time.Time{} // newest when an id was last met, by id and partition
+	for _, e := range w.events {
+		f := first{e.at, e.partition, offsets[e.partition]}
+		offsets[e.partition]++
+		if e.at.After(newest[e.partition]) {
+			newest[e.partition] = e.at
+		}
+		if met[e.order] == nil {
+			met[e.order] = map[int]time.Time{}
+		}
+		last, again := met[e.order][e.partition]
+		met[e.order][e.partition] = newest[e.partition]
+		if again && !last.Before(newest[e.partition].Add(-src.DedupHorizon)) {
+			continue // a duplicate within the horizon
+		}
+		pence[f] = e.pence
+		if b, met := earliest[e.order]; !met || f.at.Before(b.at) {
+			earliest[e.order] = f
+		}
+	}
+	within := w.query(Query{Exact: true, Measures: []string{"revenue"}})
+	src.FullDedup = true
+	all := w.query(Query{Exact: true, Measures: []string{"revenue"}})
+	if int(all.Statistics.Events) != len(earliest) || within.Statistics.Events <= all.Statistics.Events {
+		t.Errorf("%d events, want one of each of %d ids; within the horizon there are %d", all.Statistics.Events, len(earliest), within.Statistics.Events)
+	}
+	// The record that is kept of an id may lie outside of the range: then none of the id is in it.
+	from := time.Date(2024, 2, 10, 10, 11, 12, 0, time.UTC)
+	want := int64(0)
+	for _, f := range earliest {
+		if !f.at.Before(from) {
+			want += pence[f]
+		}
+	}
+	r := w.query(Query{Exact: true, Measures: []string{"revenue"}, From: from.Format(time.RFC3339)})
+	if got := r.Rows[0][1].String(); got != fmt.Sprintf("%d.%02d", want/100, want%100) {
+		t.Errorf("revenue %s, want %d pence", got, want)
+	}
+}
