@@ -47,7 +47,10 @@ func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[int][]
 	defer release()
 	topic := current.manifest.Topic
 	m := &merged{snap: &snapshot{manifest: &lake.Manifest{Topic: topic, Cuts: map[int]lake.Cut{}, Missing: map[int][][2]int64{}}, sequence: -1}, scan: &Scan{}}
-	m.partitions, m.reason = s.partitions(ctx, vs, current)
+	reason := ""
+	if m.partitions, reason = s.partitions(ctx, vs, current); reason != "" {
+		return nil, nil, unavailable(reason, "try again; see /v1/status")
+	}
 	chunks := map[int][]lake.Chunk{}
 	for i := range m.partitions {
 		p := &m.partitions[i]

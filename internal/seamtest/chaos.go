@@ -21,11 +21,13 @@ import (
 // Tally is what a metamorphic run did.
 type Tally struct {
 	Events, Queries, Refused, Partial int
+	Scans, Past                       int // of Queries: of the lake itself, and as of a snapshot
 	Faults                            map[string]int
 }
 
 func (t *Tally) add(o Tally) {
 	t.Events, t.Queries, t.Refused, t.Partial = t.Events+o.Events, t.Queries+o.Queries, t.Refused+o.Refused, t.Partial+o.Partial
+	t.Scans, t.Past = t.Scans+o.Scans, t.Past+o.Past
 	for k, n := range o.Faults {
 		t.Faults[k] += n
 	}
@@ -37,7 +39,7 @@ func (t Tally) String() string {
 	for _, k := range slices.Sorted(maps.Keys(t.Faults)) {
 		faults = append(faults, fmt.Sprintf("%s %d", k, t.Faults[k]))
 	}
-	return fmt.Sprintf("events %d, faults %s, queries compared %d (%d partial, %d refused), lost 0, double 0", t.Events, strings.Join(faults, ", "), t.Queries, t.Partial, t.Refused)
+	return fmt.Sprintf("events %d, faults %s, queries compared %d (%d partial, %d scans of the lake, %d as of a snapshot, %d refused), lost 0, double 0", t.Events, strings.Join(faults, ", "), t.Queries, t.Partial, t.Scans, t.Past, t.Refused)
 }
 
 // chaos is one metamorphic run: a world, a stream of orders and a random plan, all from a seed.
@@ -167,13 +169,24 @@ func (c *chaos) queryBy(random *rand.Rand) {
 	if random.IntN(4) == 0 {
 		q = serving.Query{View: "people", Grain: []string{"1d", ""}[random.IntN(2)]}
 	}
+	switch random.IntN(20) {
+	case 0:
+		c.scanned(&q, random)
+	case 1:
+		c.past(&q, random)
+	}
 	r, err := c.ask(q, random.IntN(2) == 0)
 	c.guard.Lock()
 	switch {
 	case err == nil:
 		c.tally.Queries++
-		if r.Provenance.Partial {
+		switch {
+		case r.Provenance.Partial:
 			c.tally.Partial++
+		case q.Exact:
+			c.tally.Scans++
+		case q.AsOf != "":
+			c.tally.Past++
 		}
 	case !errors.Is(err, errWrong):
 		c.tally.Refused++

@@ -49,7 +49,11 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 
 // compareAnswer compares an answer with the naive fold of the records below the offsets.
 func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[int]*naive, below map[int]int64, seen *estimates) error {
-	keep := func(c verdict) bool { return v.Name != "people" || c.cents > 0 }
+	asked, err := asked(q, r)
+	if err != nil {
+		return err
+	}
+	keep := func(c verdict) bool { return (v.Name != "people" || c.cents > 0) && asked(c) }
 	i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == q.Grain })
 	bucket := func(at time.Time) time.Time { return time.UnixMicro(v.Grains[i].Floor(at.UnixMicro(), v.Location)) }
 	switch q.Grain {

@@ -302,7 +302,7 @@ func (p *Player) snapshots(c call) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// query is "query [VIEW] [grain=1h] [by=country]". Whatever is printed has been compared with the naive fold.
+// query is "query [VIEW] [grain=1h] [by=country] [exact=yes] [from=] [to=] [as-of=]", with a condition as its input. Whatever is printed has been compared with the naive fold.
 func (p *Player) query(c call) (string, error) {
 	q := serving.Query{View: c.name(0, "sales"), Grain: "1h"}
 	if g := c.settings["grain"]; g != "" {
@@ -319,7 +319,12 @@ func (p *Player) query(c call) (string, error) {
 	} else if q.View == "sales" {
 		q.Measures = []string{"lines", "revenue"}
 	}
+	q.From, q.To, q.AsOf, q.Where = c.settings["from"], c.settings["to"], c.settings["as-of"], strings.Join(c.input, " ")
+	q.Exact = c.settings["exact"] != ""
 	r, err := p.ask(q, true)
+	if problem := (*serving.Problem)(nil); errors.As(err, &problem) {
+		return fmt.Sprintf("%d %s", problem.Status, brief(err)), nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -344,6 +349,9 @@ func answerText(r *serving.Result) string {
 			}
 		}
 		lines = append(lines, line+" ("+r.Provenance.Rows[i].Source+")")
+	}
+	if s := r.Provenance.Scan; s != nil {
+		return strings.Join(append(lines, scanText(r)), "\n")
 	}
 	below, served, partial := map[int]int64{}, map[int]int64{}, ""
 	for _, c := range r.Provenance.Partitions {
