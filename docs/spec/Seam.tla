@@ -17,9 +17,13 @@
 (*  repair  an owner, idle or not, polls meta and CURRENT, and starts afresh  *)
 (*          at V of CURRENT where that is no start of a held epoch            *)
 (*  mono    publish: CURRENT unchanged since the run began, and V not below   *)
+(*  closed  the epoch that is being written is never merged                   *)
+(*  named   nor is a boundary taken away that a snapshot or an open run names *)
+(*  swap    a merge takes place only if the epochs are those that it read     *)
 (* Env says what may happen: crash, lost (the reply of a flush), failover,    *)
 (* wipe, evict (a cell from memory), rollback, drop (of epochs), pin (readers *)
-(* keep old snapshots), torn (readers need two calls), lag (of the archive).  *)
+(* keep old snapshots), torn (readers need two calls), lag (of the archive),  *)
+(* merge (of adjacent epochs, in two steps: read and swap).                   *)
 (* Left out, so that safety does not rest on them: the owner's token, and the *)
 (* random id `inst` of a life of the state.  Assumed: what a record adds to a *)
 (* state is a function of the log alone.  `go:` names what does the step.     *)
@@ -33,8 +37,9 @@ VARIABLES red, rep,           \* red[g]: Redis; rep: what a failover brings back
           snaps, cur, ver,    \* per view: published snapshots, CURRENT, its ETag
           lake,               \* `next` of the archive: committed chunks hold [0, lake)
           rd,                 \* a reader between two calls
+          mg,                 \* a merge of epochs between reading and swapping
           faults
-vars == <<red, rep, wk, run, snaps, cur, ver, lake, rd, faults>>
+vars == <<red, rep, wk, run, snaps, cur, ver, lake, rd, mg, faults>>
 
 F(x) == x \in Fix
 Off  == 0..(N-1)
@@ -60,6 +65,7 @@ Idle == [pc |-> "off", v |-> All(0), todo |-> {},
          ep |-> All(0), off |-> All(0), ld |-> All({}), base |-> All(Zero)]
 NoRun == [pc |-> "idle", tag |-> 0, before |-> 0, V |-> 0, E |-> 0]
 NoRd  == [on |-> FALSE, bad |-> FALSE]
+NoMg  == [on |-> FALSE]
 V(g) == snaps[g][cur[g]].V
 
 Init == /\ red = All(Missing) /\ rep = red
@@ -68,7 +74,7 @@ Init == /\ red = All(Missing) /\ rep = red
         /\ snaps = All(<<[V |-> 0, E |-> 0, has |-> 0]>>)    \* go: internal/lake/snapshot.go:EnsureFirst
         /\ cur = All(1) /\ ver = All(0)
         /\ lake = (IF "lag" \in Env THEN 0 ELSE N)
-        /\ rd = NoRd /\ faults = 0
+        /\ rd = NoRd /\ mg = NoMg /\ faults = 0
 
 Fault(x) == x \in Env /\ faults < MaxFaults /\ faults' = faults + 1
 -----------------------------------------------------------------------------
@@ -188,6 +194,24 @@ Drop(g) ==                                 \* go: batch/publish.go:drop, interna
      /\ red' = [red EXCEPT ![g].eps = @ \ gone,
                   ![g].cells = [i \in Ids |-> IF i \in gone THEN Zero ELSE @[i]]]
      /\ UNCHANGED <<rep, wk, run, snaps, cur, ver, lake, rd, faults>>
+\* A run is open from its cut on until it publishes or is given up.
+Kept(g) == {snaps[g][i].V : i \in 1..Len(snaps[g])} \cup {run[g][b].V : b \in {c \in B : run[g][c].pc = "wait"}}
+MergeRead(g, b) ==                         \* go: internal/live/merge.go:startMerge, internal/live/merge.go:stage, batch/merge_epochs.go:namedBoundaries
+  LET r == red[g]
+      below == {e \in r.eps : e < b}
+      a == CHOOSE e \in below : \A d \in below : d <= e
+  IN /\ "merge" \in Env /\ ~mg.on /\ b \in r.eps /\ below # {}
+     /\ F("closed") => b # r.ep
+     /\ F("named") => b \notin Kept(g)
+     /\ mg' = [on |-> TRUE, g |-> g, a |-> a, b |-> b, eps |-> r.eps, x |-> r.cells[a] ++ r.cells[b]]
+     /\ UNCHANGED <<red, rep, wk, run, snaps, cur, ver, lake, rd, faults>>
+MergeSwap ==                               \* go: internal/live/merge.go:swapScript
+  LET g == mg.g IN
+  /\ mg.on /\ mg' = NoMg
+  /\ IF (IF F("swap") THEN red[g].eps = mg.eps ELSE {mg.a, mg.b} \subseteq red[g].eps)
+     THEN red' = [red EXCEPT ![g].eps = @ \ {mg.b}, ![g].cells = [@ EXCEPT ![mg.a] = mg.x, ![mg.b] = Zero]]
+     ELSE UNCHANGED red
+  /\ UNCHANGED <<rep, wk, run, snaps, cur, ver, lake, rd, faults>>
 Rollback(g) ==                             \* go: batch/rollback.go:Rollback, internal/lake/snapshot.go:Rollback
   /\ cur[g] > 1 /\ Fault("rollback")
   /\ \E i \in 1..(cur[g]-1) : cur' = [cur EXCEPT ![g] = i]
@@ -211,7 +235,7 @@ Read2 ==                                   \* go: serving/speed.go:read
      IN rd' = [NoRd EXCEPT !.bad = ~again /\ r.up /\ ~Right(x, rd.s)]
   /\ UNCHANGED <<red, rep, wk, run, snaps, cur, ver, lake, faults>>
 -----------------------------------------------------------------------------
-Next == \/ \E w \in W : Look(w) \/ CrashW(w)
+Step == \/ \E w \in W : Look(w) \/ CrashW(w)
         \/ \E w \in W, g \in G : \/ Take(w, g) \/ Poll(w, g)
                                  \/ \E c \in Cell : Load(w, g, c) \/ Evict(w, g, c)
                                  \/ \E k \in 1..N, l \in BOOLEAN : Flush(w, g, k, l)
@@ -219,6 +243,9 @@ Next == \/ \E w \in W : Look(w) \/ CrashW(w)
         \/ \E g \in G : \/ Drop(g) \/ Rollback(g)
                         \/ \E b \in B : Begin(g, b) \/ CrashB(g, b) \/ Cut(g, b) \/ Publish(g, b)
                         \/ \E s \in Pinned(g) : Read1(g, s)
+Next == \/ Step /\ UNCHANGED mg
+        \/ MergeSwap
+        \/ \E g \in G, b \in Ids : MergeRead(g, b)
 Spec == Init /\ [][Next]_vars
 Fair == \A w \in W, g \in G :              \* an owner polls CURRENT, begins again, flushes
           /\ WF_vars(Look(w)) /\ WF_vars(Take(w, g)) /\ WF_vars(Poll(w, g))
@@ -235,6 +262,8 @@ Named == F("start") => \A g \in G : \A e \in red[g].eps :
            red[g].cells[e] = Rng(e, CHOOSE h \in {red[g].off} \cup red[g].eps :
               /\ (h > e \/ h = red[g].off)
               /\ \A d \in red[g].eps : d > e => h <= d)
+\* A merge takes away no boundary from which somebody may want to go on.
+Instant == [][mg.on /\ ~mg'.on => \A g \in G : Kept(g) \cap red[g].eps \subseteq red'[g].eps]_vars
 Monotone == [][\A g \in G : cur'[g] < cur[g] \/ snaps'[g][cur'[g]].V >= V(g)]_vars
 \* With finitely many faults every view ends up served, whole.
 Heals == <>[](\A g \in G : ~Partial(red[g], snaps[g][cur[g]]) /\ red[g].off = N)
