@@ -160,6 +160,19 @@ func compareValue(measure string, have algebra.Value, origin serving.RowOrigin, 
 			return nil
 		}
 		estimated = false
+	case "opener":
+		want = c.first.user
+	case "closing":
+		want = money(c.last.cents)
+	case "spread":
+		want = variance(c.amounts)
+	case "sizes":
+		want = sizes(c.amounts)
+	case "loyal":
+		if estimated {
+			return compareFrequent(have.String(), c.users, bound)
+		}
+		want = mostFrequent(c.users)
 	case "p90":
 		return comparePercentile(have.Float64(), 0.9, c.amounts, bound)
 	default:

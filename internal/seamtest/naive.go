@@ -79,7 +79,8 @@ func cents(text string) int64 {
 type cell struct {
 	events, late, cents int64
 	amounts             []int64 // sorted by settle
-	users               map[string]bool
+	users               map[string]int64
+	first, last         standing
 }
 
 func (c *cell) settle() { slices.Sort(c.amounts) }
@@ -94,7 +95,7 @@ type cellKey struct {
 func fold(logs map[int]*naive, below map[int]int64, keep func(verdict) bool, bucket func(time.Time) time.Time, byCountry bool) map[cellKey]*cell {
 	cells := map[cellKey]*cell{}
 	for p, log := range logs {
-		for _, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
+		for offset, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
 			if v.dead || v.duplicate || !keep(v) {
 				continue
 			}
@@ -104,13 +105,14 @@ func fold(logs map[int]*naive, below map[int]int64, keep func(verdict) bool, buc
 			}
 			c := cells[k]
 			if c == nil {
-				c = &cell{users: map[string]bool{}}
+				c = &cell{users: map[string]int64{}}
 				cells[k] = c
 			}
 			c.events++
 			c.cents += v.cents
 			c.amounts = append(c.amounts, v.cents)
-			c.users[v.user] = true
+			c.users[v.user]++
+			c.stand(standing{v, p, offset})
 			if v.late {
 				c.late++
 			}

@@ -42,6 +42,11 @@ measures:
   - {name: top, agg: max, expr: amount}
   - {name: users, agg: count_distinct, expr: user}
   - {name: p90, agg: percentile, expr: amount, p: 0.9}
+  - {name: opener, agg: first, expr: user}
+  - {name: closing, agg: last, expr: amount}
+  - {name: spread, agg: var_pop, expr: amount}
+  - {name: loyal, agg: top_k, expr: user, k: 3}
+  - {name: sizes, agg: histogram, expr: amount, bounds: [0, 10, 100]}
 `
 
 // peopleYAML is a second view of the same source, so that groups of a partition stand at different offsets.
