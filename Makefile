@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 1
 
-.PHONY: help build demo test check spec bench bench-json services soak infra
+.PHONY: help build demo test check spec bench bench-json services soak infra accuracy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,11 @@ bench: ## the speed and archive paths beside this machine's own limit for that w
 
 bench-json: ## the same as JSON
 	go run ./benchmarks -json
+
+SEEDS ?= 1000
+accuracy: ## the sketches over SEEDS= seeds: promised bound, measured error
+	@set -o pipefail; CAUDAL_ACCURACY_SEEDS=$(SEEDS) go test -count=1 -timeout 20m -run '^TestSketchesKeepTheirPromises$$' -v ./internal/algebra \
+		| grep -vE '^ *(=== |--- PASS|PASS|ok )'
 
 infra: ## the descriptions in infra/, each checked by what is made for it
 	cd infra && go vet ./... && go test -count=1 ./...

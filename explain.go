@@ -65,7 +65,7 @@ func (a *app) printExplanation(e *serving.Explanation) error {
 	if a.output == "table" {
 		fmt.Fprintf(a.stdout, "%s, the %s from %s%s\n", e.View, e.Grain, e.Time, describe(e.Dimensions))
 		for _, measure := range slices.Sorted(maps.Keys(e.Answer)) {
-			fmt.Fprintf(a.stdout, "  %s = %s\n", measure, plain(e.Answer[measure]))
+			fmt.Fprintf(a.stdout, "  %s = %s\n", measure, brief(e.Answer[measure]))
 		}
 		fmt.Fprintln(a.stdout, e.Note)
 		fmt.Fprintf(a.stdout, "batch: %d events, snapshot %s\n", e.Batch.Events, e.Batch.Snapshot)

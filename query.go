@@ -79,10 +79,14 @@ func (a *app) query(ctx context.Context, q serving.Query) error {
 	for _, c := range r.Meta.Columns {
 		header = append(header, c.Name)
 	}
+	write := plain
+	if a.output == "table" {
+		write = brief
+	}
 	rows := make([][]string, len(r.Data))
 	for i, row := range r.Data {
 		for _, name := range header {
-			rows[i] = append(rows[i], plain(row[name]))
+			rows[i] = append(rows[i], write(row[name]))
 		}
 		rows[i] = append(rows[i], r.Provenance.Rows[i].Source, map[bool]string{true: "exact", false: "approximate"}[r.Provenance.Rows[i].Exact])
 	}

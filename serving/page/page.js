@@ -19,6 +19,9 @@ async function read(path, signal) {
   return body;
 }
 
+// charted measures are numbers: a chart has no place for texts, times and lists.
+const charted = m => /^(int64|int128|double|decimal)/.test(m.type);
+
 const view = () => state.views.find(v => v.name === $('view').value);
 
 function options(select, values, wanted) {
@@ -29,7 +32,7 @@ function options(select, values, wanted) {
 function fillControls(wanted) {
   const v = view();
   if (!v) return;
-  options($('measure'), v.measures.map(m => [m.name, m.unit ? `${m.name} (${m.unit})` : m.name]), wanted.measure);
+  options($('measure'), v.measures.filter(charted).map(m => [m.name, m.unit ? `${m.name} (${m.unit})` : m.name]), wanted.measure);
   options($('dimension'), [['', 'nothing'], ...v.dimensions.map(d => [d.name, d.name])], wanted.dimension);
   options($('grain'), [...v.grains.map(g => [g, g]), ['', 'whole range']], wanted.grain ?? defaultGrain(v));
 }
