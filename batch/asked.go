@@ -35,6 +35,8 @@ func (r *Runner) answer(ctx context.Context, asked []lake.BatchAsk, jobs []*job)
 	if len(answered) == 0 {
 		return
 	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	if err := r.cfg.Lake.AnswerBatch(ctx, answered); err != nil {
 		r.cfg.Logger.Warn("a wish for a batch stands though it was answered", "error", err)
 	}

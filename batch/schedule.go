@@ -86,7 +86,8 @@ func (s *Schedule) due(ctx context.Context) (cause string, views []string, err e
 		if err != nil {
 			return "", nil, err
 		}
-		if time.Since(m.Created) >= s.cfg.Every {
+		// A date of the future is of a clock that was wrong: to wait for it would be to stand still for as long.
+		if age := r.cfg.Clock().Sub(m.Created); age >= s.cfg.Every || age < -s.cfg.Gap {
 			return "schedule", nil, nil
 		}
 	}

@@ -43,6 +43,32 @@ func TestAScheduleRunsWhatIsDueAndWhatIsAskedFor(t *testing.T) {
 	due("")
 }
 
+// TestAScheduleDoesNotWaitForADateOfTheFuture: a clock that was hours ahead dated the snapshot, and has been set right since.
+func TestAScheduleDoesNotWaitForADateOfTheFuture(t *testing.T) {
+	w := newWorld(t).withRuns()
+	w.produce(100, 62, 1)
+	w.archiveAll(nil)
+	w.current()
+	ahead := 5 * time.Hour
+	r := w.runner(func(c *Config) { c.Clock = func() time.Time { return time.Now().Add(ahead) } })
+	s, err := NewSchedule(ScheduleConfig{Runner: r, Every: time.Hour, Gap: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(t.Context(), RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		ahead time.Duration
+		cause string
+	}{{5 * time.Hour, ""}, {5*time.Hour - 30*time.Second, ""}, {0, "schedule"}, {7 * time.Hour, "schedule"}} {
+		ahead = c.ahead
+		if cause, _, err := s.due(t.Context()); err != nil || cause != c.cause {
+			t.Errorf("with a clock %v ahead, due is %q (%v), not %q", c.ahead, cause, err, c.cause)
+		}
+	}
+}
+
 func TestAScheduleDoesNotFollowUponItself(t *testing.T) {
 	w := newWorld(t).withRuns()
 	w.produce(100, 61, 1)
