@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/caudal/caudal/batch"
 )
@@ -147,6 +151,10 @@ func (s *site) nextRun() string {
 func TestFaultTerminatedDuringAnyPhase(t *testing.T) {
 	long(t)
 	s := recorded(t)
+	s.on("start", s.terminatedWhileStarting)
+	if t.Failed() {
+		return
+	}
 	s.on("speed", func() {
 		archive := s.start("archive", none)
 		s.ask()
@@ -188,6 +196,25 @@ func TestFaultTerminatedDuringAnyPhase(t *testing.T) {
 		return
 	}
 	s.on("batch", s.terminatedBatch)
+}
+
+// terminatedWhileStarting: whenever SIGTERM comes, a role ends well, or of the signal itself before it listens for it.
+func (s *site) terminatedWhileStarting() {
+	for _, role := range []string{"speed", "archive"} {
+		for after := time.Duration(0); after < 400*time.Millisecond; after += 50 * time.Millisecond {
+			l := s.start(role, none)
+			time.Sleep(after) // any moment will do
+			l.signal(syscall.SIGTERM)
+			<-l.ended
+			var exit *exec.ExitError
+			if errors.As(l.err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGTERM {
+				continue
+			}
+			if l.err != nil {
+				s.t.Errorf("%s, told to end %v after its start: %v: %s", role, after, l.err, lastLine(s.said(role)))
+			}
+		}
+	}
 }
 
 // terminated starts a role that is told to end at a step, and waits until it has.

@@ -47,6 +47,12 @@ func runCommand(a *app) *cobra.Command {
 }
 
 func (a *app) run(c *cobra.Command, r roles) (err error) {
+	begun := false
+	defer func() {
+		if !begun && c.Context().Err() != nil {
+			err = nil // told to end before there was anything to finish: what failed, failed for that
+		}
+	}()
 	dir, err := findProject(a.projectDir)
 	if err != nil {
 		return err
@@ -74,5 +80,6 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if p.http != nil {
 		fmt.Fprintf(a.stderr, "listening on %s\n", p.url())
 	}
+	begun = true
 	return p.run(c.Context())
 }
