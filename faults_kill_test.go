@@ -30,14 +30,16 @@ func (s *site) steps(role string) (names []string, counts map[string]int) {
 }
 
 // atEveryStep are faults at the first time that a role comes to each of its steps, and at a later one, at most the n-th. The steps are
-// those that the role has come to so far, so that a new one is in the list by itself.
+// those that the role has come to so far, so that a new one is in the list by itself. Of a step for each file the later times are not all
+// there: the next file is one.
 func (s *site) atEveryStep(role, do string, n int) []stepFault {
 	s.t.Helper()
 	var cases []stepFault
 	names, counts := s.steps(role)
 	for _, name := range names {
 		cases = append(cases, stepFault{name, 1, do})
-		if later := min(n, counts[name]); later > 1 {
+		number := strings.TrimPrefix(name, "after-file-")
+		if later := min(n, counts[name]); later > 1 && (number == name || number == "1") {
 			cases = append(cases, stepFault{name, later, do})
 		}
 	}
