@@ -86,7 +86,12 @@ func (j *job) covered() error {
 // fits checks a chunk's counts against its files and its range.
 func fits(c *lake.Chunk) error {
 	rows, dead := int64(0), int64(0)
+	listed := map[string]bool{}
 	for _, f := range c.Files {
+		if listed[f.Key] {
+			return fmt.Errorf("file %s is listed twice", f.Key)
+		}
+		listed[f.Key] = true
 		if f.Dead {
 			dead += f.Rows
 		} else {

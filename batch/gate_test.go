@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -75,6 +76,8 @@ func TestTheGateRefusesOffsetsThatAreNotCovered(t *testing.T) {
 	crowded := committed(10, 20, 11)
 	uncounted := committed(10, 20, 10)
 	uncounted.Events = 9
+	twice := committed(10, 20, 3) // where the log has gaps there is room for more rows
+	twice.Files, twice.Events = append(twice.Files, twice.Files[0]), 6
 	lost := committed(10, 20, 10)
 	lost.Missing = [][2]int64{{10, 12}}
 	for name, c := range map[string]struct {
@@ -88,6 +91,7 @@ func TestTheGateRefusesOffsetsThatAreNotCovered(t *testing.T) {
 		"a hole at the front":           {[]lake.Chunk{committed(10, 20, 10)}, reasonHole},
 		"an open chunk":                 {[]lake.Chunk{committed(0, 10, 10), open}, reasonHole},
 		"more rows than offsets":        {[]lake.Chunk{committed(0, 10, 10), crowded}, reasonCounts},
+		"a file listed twice":           {[]lake.Chunk{committed(0, 10, 10), twice}, reasonCounts},
 		"files unlike the commit":       {[]lake.Chunk{committed(0, 10, 10), uncounted}, reasonCounts},
 		"rows where records are missed": {[]lake.Chunk{committed(0, 10, 10), lost}, reasonCounts},
 		"all as it should be":           {[]lake.Chunk{committed(0, 10, 10), committed(10, 20, 7)}, ""},
@@ -98,6 +102,69 @@ func TestTheGateRefusesOffsetsThatAreNotCovered(t *testing.T) {
 		if c.reason == "" && err != nil || c.reason != "" && (!errors.As(err, &gate) || gate.Reason != c.reason || !errors.Is(err, ErrGate)) {
 			t.Errorf("%s: got %v, want %q", name, err, c.reason)
 		}
+	}
+}
+
+// The same for what the lake says of its files: no damage of a commit leads to a snapshot.
+func TestCommitsThatWereDamagedAreRefusedAndTheOldSnapshotStays(t *testing.T) {
+	type commit = map[string]any
+	for name, c := range map[string]struct {
+		damage func(c commit)
+		why    string
+	}{
+		"a segment listed twice": {func(c commit) {
+			files := c["files"].([]any)
+			c["files"], c["events"] = append(files, files[0]), c["events"].(float64)+files[0].(commit)["rows"].(float64)
+		}, "twice"},
+		"an overlap":   {func(c commit) { c["next"], c["last"] = c["next"].(float64)+5, c["last"].(float64)+5 }, "begins at"},
+		"a hole":       {func(c commit) { c["next"], c["last"] = c["next"].(float64)-5, c["last"].(float64)-5 }, "begins at"},
+		"none at all":  {nil, "begins at"},
+		"fewer events": {func(c commit) { c["events"] = c["events"].(float64) - 1 }, "its commit says"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).withRuns()
+			w.produce(300, 40, 3)
+			w.archiveAll(func(c *ArchiveConfig) { c.ChunkRecords = 50 })
+			before := w.current()
+			paths, err := filepath.Glob(filepath.Join(strings.TrimPrefix(w.store.URL(), "file://"), "lake/*/*/_chunks/p=000/*.json"))
+			if err != nil || len(paths) < 3 {
+				t.Fatalf("%d commits: %v", len(paths), err)
+			}
+			path := paths[1]
+			intact, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content := commit{}
+			if err := json.Unmarshal(intact, &content); err != nil {
+				t.Fatal(err)
+			}
+			if c.damage == nil {
+				err = os.Remove(path)
+			} else {
+				c.damage(content)
+				damaged, _ := json.Marshal(content)
+				err = errors.Join(os.Chmod(path, 0o644), os.WriteFile(path, damaged, 0o644))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			anew := func(c *Config) { c.Lake = lake.New(w.store) } // commits are remembered
+			_, err = w.runner(anew).Run(t.Context(), RunOptions{})
+			if !errors.Is(err, ErrGate) && !errors.Is(err, lake.ErrCorrupt) || !strings.Contains(err.Error(), c.why) {
+				t.Fatalf("got %v", err)
+			}
+			if m := w.current(); m.ID != before.ID {
+				t.Fatalf("published %s", m.ID)
+			}
+			if err := os.WriteFile(path, intact, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.runner(anew).Run(t.Context(), RunOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			w.sameAsNaive(w.current())
+		})
 	}
 }
 
