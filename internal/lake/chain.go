@@ -69,7 +69,8 @@ func (l *Lake) lastCommitted(t Topic, partition int) *Chunk {
 	return &last
 }
 
-// Chunks returns the chunks of a partition that hold offsets from `from` on, ascending; only the last may be open. ErrCorrupt if they leave a gap.
+// Chunks returns the chunks of a partition that hold offsets from `from` on, ascending, each as its last revision has it; only the last may be
+// open. ErrCorrupt if they leave a gap.
 func (l *Lake) Chunks(ctx context.Context, t Topic, partition int, from int64) ([]Chunk, error) {
 	committed, open, err := l.refresh(ctx, t, partition)
 	if err != nil {
@@ -77,6 +78,9 @@ func (l *Lake) Chunks(ctx context.Context, t Topic, partition int, from int64) (
 	}
 	i := sort.Search(len(committed), func(i int) bool { return committed[i].Next > from })
 	chunks := slices.Clone(committed[i:])
+	if err := l.revise(ctx, t, partition, chunks); err != nil {
+		return nil, fmt.Errorf("chunks of %s p%d: %w", t, partition, err)
+	}
 	if open != nil && open.Next > from {
 		chunks = append(chunks, *open)
 	}

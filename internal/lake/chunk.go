@@ -34,17 +34,21 @@ type ChunkFile struct {
 	Last   int64  `json:"last"`           // highest offset in the file
 }
 
-// Chunk is a run of consecutive offsets [First, Next) of one partition: an intent until it is committed, immutable from then on.
+// Chunk is a run of consecutive offsets [First, Next) of one partition: an intent until it is committed, immutable from then on but for the
+// revisions of erasures, which stand beside it.
 type Chunk struct {
 	Intent
 	Committed  bool        `json:"committed"`
 	Files      []ChunkFile `json:"files,omitempty"`
-	Events     int64       `json:"events"`            // rows in the segments, duplicates among them
-	Duplicates int64       `json:"duplicates"`        // of Events
-	Late       int64       `json:"late"`              // of Events
-	Dead       int64       `json:"dead"`              // dead letters
-	Progress   Progress    `json:"progress"`          // of the fold at Next
-	Missing    [][2]int64  `json:"missing,omitempty"` // offsets [a, b) that retention took before the archive could read them
+	Events     int64       `json:"events"`                // rows in the segments, duplicates among them
+	Duplicates int64       `json:"duplicates"`            // of Events
+	Late       int64       `json:"late"`                  // of Events
+	Dead       int64       `json:"dead"`                  // dead letters
+	Progress   Progress    `json:"progress"`              // of the fold at Next
+	Missing    [][2]int64  `json:"missing,omitempty"`     // offsets [a, b) that retention took before the archive could read them
+	Revision   int         `json:"revision,omitempty"`    // number of the last erasure that took records out of it; 0: none did
+	Erased     int64       `json:"erased,omitempty"`      // events that erasures took out of it, duplicates among them
+	ErasedDead int64       `json:"erased_dead,omitempty"` // dead letters that erasures took out of it
 
 	tag string // of the open intent, for Commit
 }

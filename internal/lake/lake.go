@@ -23,6 +23,8 @@ type Lake struct {
 	chains    map[chainKey]*chain  // committed chunks, which never change
 	manifests map[string]*Manifest // by key; they never change
 	bodies    map[string][]byte    // definitions by hash; they never change
+	erasures  map[string]*Erasure  // by key; those that are done, which never change
+	revisions map[string]Revision  // by key; they never change
 }
 
 // New returns the lake in a store.
@@ -33,6 +35,8 @@ func New(store Store) *Lake {
 		chains:         map[chainKey]*chain{},
 		manifests:      map[string]*Manifest{},
 		bodies:         map[string][]byte{},
+		erasures:       map[string]*Erasure{},
+		revisions:      map[string]Revision{},
 	}
 }
 

@@ -45,7 +45,10 @@ type Manifest struct {
 	Duplicates int64              `json:"duplicates"`
 	Late       int64              `json:"late"`
 	Dead       int64              `json:"dead"`
-	Missing    map[int][][2]int64 `json:"missing,omitempty"` // offsets [a, b) below the cuts that retention took
+	Missing    map[int][][2]int64 `json:"missing,omitempty"`     // offsets [a, b) below the cuts that retention took
+	Erasures   int                `json:"erasures,omitempty"`    // how many erasures of the topic its files leave out: those of number 1 to this
+	Erased     int64              `json:"erased,omitempty"`      // events that these took, of the chunks below the cuts
+	ErasedDead int64              `json:"erased_dead,omitempty"` // dead letters that they took
 }
 
 // Current is the content of CURRENT, the only object of a view that changes. Its sequence number makes its bytes never come back, so
@@ -125,11 +128,26 @@ func (l *Lake) EnsureFirst(ctx context.Context, view, definition string, t Topic
 	if !errors.Is(err, ErrNotFound) {
 		return m, tag, err
 	}
+	// Records that were erased may still stand in the log: a view that is new must not read them there, and waits for its first batch instead.
+	all, err := l.Erasures(ctx, t.Name)
+	if err != nil {
+		return nil, Tag{}, err
+	}
 	cuts := make(map[int]Cut, len(starts))
 	for p, offset := range starts {
 		cuts[p] = Cut{Offset: offset, Progress: intake.Start()}
+		for i := range all {
+			if all[i].Topic != t || all[i].Below[p] <= cuts[p].Offset {
+				continue
+			}
+			next, at, _, err := l.Next(ctx, t, p) // beyond the bound: an erasure waits for the archive
+			if err != nil {
+				return nil, Tag{}, err
+			}
+			cuts[p] = Cut{Offset: next, Progress: at}
+		}
 	}
-	first := Manifest{ID: snapshotID(0, "first"), View: view, Definition: definition, Run: "first", Created: now.UTC(), Topic: t, Cuts: cuts}
+	first := Manifest{Erasures: len(all), ID: snapshotID(0, "first"), View: view, Definition: definition, Run: "first", Created: now.UTC(), Topic: t, Cuts: cuts}
 	return l.createFirst(ctx, first)
 }
 
@@ -186,9 +204,13 @@ func (l *Lake) Publish(ctx context.Context, m Manifest, tag Tag) (*Manifest, Tag
 }
 
 // Rollback makes an earlier snapshot the one that answers rest on, as a new publication: ErrChanged if the CURRENT that tag names no
-// longer stands, ErrNotFound if there is no such snapshot.
+// longer stands, ErrNotFound if there is no such snapshot, ErrErased if it holds records that were erased since.
 func (l *Lake) Rollback(ctx context.Context, view, definition, id string, tag Tag) (*Manifest, Tag, error) {
-	if _, err := l.Snapshot(ctx, view, definition, id); err != nil {
+	m, err := l.Snapshot(ctx, view, definition, id)
+	if err == nil {
+		err = l.erased(ctx, m)
+	}
+	if err != nil {
 		return nil, Tag{}, fmt.Errorf("roll back: %w", err)
 	}
 	return l.swing(ctx, view, definition, id, tag)
