@@ -53,6 +53,8 @@ type computation struct {
 	db     *engine.DB
 	conn   *engine.Conn
 	work   *workDir
+	// erasing says that open erasures may take out rows of the segments, and that erasedTable tells which.
+	erasing bool
 }
 
 func (r *Runner) newComputation(jobs []*job) (*computation, error) {
@@ -99,6 +101,9 @@ func (c *computation) close() error {
 
 // run computes load by load. An error of one view is the view's; one that is returned is everybody's.
 func (c *computation) run(ctx context.Context, o *RunOptions) error {
+	if err := c.findErased(ctx); err != nil {
+		return err
+	}
 	for _, j := range c.jobs {
 		j.do(func() error { return c.account(ctx, j) })
 	}

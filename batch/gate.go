@@ -48,6 +48,8 @@ type records struct {
 	duplicates int64
 	late       int64
 	dead       int64
+	erased     int64 // events that erasures took of the chunks that lie below the cut, or end beyond it
+	erasedDead int64 // and dead letters
 }
 
 // covered checks that committed chunks hold every offset up to the cut, each once, and that each chunk's counts fit together.
@@ -110,9 +112,9 @@ func fits(c *lake.Chunk) error {
 		return fmt.Errorf("its files hold %d events and %d dead letters, its commit says %d and %d", rows, dead, c.Events, c.Dead)
 	case c.Duplicates < 0 || c.Late < 0 || c.Duplicates > c.Events || c.Late > c.Events:
 		return fmt.Errorf("of %d events, %d are duplicates and %d late", c.Events, c.Duplicates, c.Late)
-	case c.Events+c.Dead > room:
+	case c.Events+c.Dead+c.Erased+c.ErasedDead > room:
 		// Fewer is no contradiction: control markers and rolled back records have offsets too.
-		return fmt.Errorf("%d events and %d dead letters have only %d offsets", c.Events, c.Dead, room)
+		return fmt.Errorf("%d events, %d dead letters and %d erased records have only %d offsets", c.Events, c.Dead, c.Erased+c.ErasedDead, room)
 	}
 	return nil
 }
@@ -135,6 +137,8 @@ func (c *computation) account(ctx context.Context, j *job) error {
 			j.counts.duplicates += got.duplicates
 			j.counts.late += got.late
 			j.counts.dead += got.dead
+			j.counts.erased += chunk.Erased
+			j.counts.erasedDead += chunk.ErasedDead
 			for _, gap := range chunk.Missing {
 				if gap[0] < cut {
 					j.missing[p] = append(j.missing[p], [2]int64{gap[0], min(gap[1], cut)})
@@ -142,9 +146,12 @@ func (c *computation) account(ctx context.Context, j *job) error {
 			}
 		}
 	}
-	if before := j.current; j.counts.events < before.Events || j.counts.dead < before.Dead {
-		return refuse(reasonBack, "%d events and %d dead letters lie below the cut, snapshot %s had %d and %d", j.counts.events, j.counts.dead,
-			before.ID, before.Events, before.Dead)
+	if err := c.takeErased(ctx, j); err != nil {
+		return err
+	}
+	if before, now := j.current, j.counts; now.events+now.erased < before.Events+before.Erased || now.dead+now.erasedDead < before.Dead+before.ErasedDead {
+		return refuse(reasonBack, "%d events and %d dead letters lie below the cut, with those that were erased; snapshot %s had %d and %d", now.events+now.erased,
+			now.dead+now.erasedDead, before.ID, before.Events+before.Erased, before.Dead+before.ErasedDead)
 	}
 	return nil
 }

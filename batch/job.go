@@ -24,17 +24,18 @@ type job struct {
 	err     error // the first failure; set once
 	done    bool  // the run had published this view before
 
-	plan    *algebra.Plan
-	topic   lake.Topic
-	starts  map[int]int64  // of the log, by partition; the partitions are those of Kafka's metadata
-	current *lake.Manifest //
-	tag     lake.Tag       //
-	cuts    map[int]lake.Cut
+	plan     *algebra.Plan
+	topic    lake.Topic
+	starts   map[int]int64  // of the log, by partition; the partitions are those of Kafka's metadata
+	current  *lake.Manifest //
+	tag      lake.Tag       //
+	erasures []lake.Erasure // of the topic, all; what follows leaves their records out
+	cuts     map[int]lake.Cut
 
 	chunks  map[int][]lake.Chunk // committed ones, by partition
 	periods []period             // to compute
 	counts  records              // below the cuts
-	repeats *repeats             // nil unless the source says batch_dedup: full
+	repeats *repeats             // nil unless the source says batch_dedup: full, or an erasure is open
 	missing map[int][][2]int64   // offsets below the cuts that retention took before they were archived
 	files   []lake.ViewFile      // computed by this run
 	ledger  []lake.ViewFile
@@ -69,6 +70,9 @@ func (j *job) begin(ctx context.Context) error {
 		return err
 	}
 	if j.topic, j.starts, err = r.topic(ctx, j.view.Source.Topic); err != nil {
+		return err
+	}
+	if j.erasures, err = r.cfg.Lake.Erasures(ctx, j.topic.Name); err != nil {
 		return err
 	}
 	if err := r.cfg.Lake.PutDefinition(ctx, j.view.Hash, j.view.Canonical); err != nil {

@@ -64,13 +64,17 @@ type step struct {
 func (b *book) add(at place, m *view.Measure, steps []step) {
 	first, last := steps[0].value, steps[len(steps)-1].value
 	b.Changed++
-	worst := steps[1].class
+	worst, erased := steps[1].class, false
 	for _, s := range steps[1:] {
 		b.Classes[s.class]++
+		erased = erased || s.class == ledger.Erasure
 		if s.class == ledger.Unexplained {
 			b.Unexplained++
 			worst = s.class
 		}
+	}
+	if erased && len(at.dims) > 0 {
+		return // the values of its dimensions may be what was erased
 	}
 	slot := listing{worst, at.total}
 	if b.listed[slot]++; b.listed[slot] > entriesLimit {

@@ -26,6 +26,7 @@ func (j *job) publish(ctx context.Context) error {
 		View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Created: j.options.Now, Topic: j.topic, Cuts: j.cuts,
 		Files: j.allFiles(), Ledger: j.ledger, Parent: j.current.ID, Full: j.options.Full,
 		Events: j.counts.events, Duplicates: j.counts.duplicates, Late: j.counts.late, Dead: j.counts.dead, Missing: j.missing,
+		Erasures: len(j.erasures), Erased: j.counts.erased, ErasedDead: j.counts.erasedDead,
 	}
 	j.options.Progress(Step{Phase: "publish", View: j.view.Name})
 	published, tag, err := r.cfg.Lake.Publish(ctx, m, j.tag)

@@ -49,6 +49,12 @@ type outcome struct {
 	state *algebra.State  // nil where nobody needs it
 }
 
+// prior is what the records make of a cell before a cause for which other events are left out now.
+type prior struct {
+	outcome
+	then ledger.Class // the cause
+}
+
 // Bounds of the cells in memory: periods that are compared at once, of days and of longer units.
 const (
 	daysAtOnce  = 32
@@ -236,7 +242,7 @@ func (c *comparison) compare(ctx context.Context, periods []period) error {
 	if err != nil {
 		return err
 	}
-	priors, err := c.priors(ctx, periods)
+	p, err := c.priors(ctx, periods)
 	if err != nil {
 		return err
 	}
@@ -257,7 +263,7 @@ func (c *comparison) compare(ctx context.Context, periods []period) error {
 			}
 			c.plan.Merge(sums[r.bucket], after.state)
 		}
-		c.judge(before, c.prior(priors, before, r.name), after)
+		c.judge(before, c.prior(p, before, r.name), after)
 		return nil
 	})
 	if err != nil {
@@ -270,18 +276,18 @@ func (c *comparison) compare(ctx context.Context, periods []period) error {
 			before = c.empty(bucket, true, nil)
 		}
 		delete(cells, name)
-		c.judge(before, c.prior(priors, before, name), c.final(state))
+		c.judge(before, c.prior(p, before, name), c.final(state))
 	}
 	// Answers that the new snapshot has not at all.
 	for _, name := range slices.Sorted(maps.Keys(cells)) {
-		c.judge(cells[name], c.prior(priors, cells[name], name), c.nothing())
+		c.judge(cells[name], c.prior(p, cells[name], name), c.nothing())
 	}
 	return nil
 }
 
-// judge notes the measures of a cell whose answers changed. prior is what the records make of it with the repeats that the snapshot
-// before left out, nil where these are the same.
-func (c *comparison) judge(before *cell, prior *outcome, after outcome) {
+// judge notes the measures of a cell whose answers changed. priors are what the records make of it before each cause for which other events
+// are left out now, in order; none where these are the same.
+func (c *comparison) judge(before *cell, priors []prior, after outcome) {
 	c.book.Cells++
 	for i := range c.job.view.Measures {
 		m := &c.job.view.Measures[i]
@@ -293,15 +299,23 @@ func (c *comparison) judge(before *cell, prior *outcome, after outcome) {
 			continue
 		}
 		counted := after // by whom batch and speed agree about which records count
-		if prior != nil {
-			counted = *prior
+		if len(priors) > 0 {
+			counted = priors[0].outcome
 		}
 		steps := []step{{value: was.Value}}
 		if !same(was, counted.exact[i]) {
 			steps = append(steps, step{c.cause(before, was, counted, i), counted.exact[i]})
 		}
-		if prior != nil && (len(steps) == 1 || algebra.Compare(counted.exact[i], after.exact[i]) != 0) {
-			steps = append(steps, step{ledger.BatchDedup, after.exact[i]})
+		at := counted.exact[i]
+		for k, p := range priors {
+			to := after.exact[i]
+			if k+1 < len(priors) {
+				to = priors[k+1].exact[i]
+			}
+			if algebra.Compare(at, to) != 0 || k+1 == len(priors) && len(steps) == 1 {
+				steps = append(steps, step{p.then, to})
+			}
+			at = to
 		}
 		c.book.add(before.place, m, steps)
 	}

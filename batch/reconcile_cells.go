@@ -9,6 +9,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/live"
 )
 
@@ -119,19 +120,33 @@ func (c *comparison) speed(ctx context.Context, partition int, periods []period,
 	return nil
 }
 
-// priors reads what the buckets with other repeats than before would answer with those of before, by the cell's name; nil if there are none.
-func (c *comparison) priors(ctx context.Context, periods []period) (map[string]outcome, error) {
+// moved are the outcomes of the cells of which other events are left out than before, by the cell's name; nil where there are none.
+type moved struct{ priors, middles map[string]outcome }
+
+// priors reads what the buckets of which other events are left out than before would answer with what was left out before.
+func (c *comparison) priors(ctx context.Context, periods []period) (*moved, error) {
 	if c.job.repeats == nil || len(c.job.repeats.affected[c.grain.Name]) == 0 {
 		return nil, nil
 	}
-	priors := map[string]outcome{}
+	m := &moved{}
+	var err error
+	if m.priors, err = c.outcomes(ctx, c.job.repeats.priors, periods); err != nil {
+		return nil, err
+	}
+	m.middles, err = c.outcomes(ctx, c.job.repeats.middles, periods)
+	return m, err
+}
+
+// outcomes reads a table that has the columns of a view file.
+func (c *comparison) outcomes(ctx context.Context, table string, periods []period) (map[string]outcome, error) {
+	read := map[string]outcome{}
 	sums := map[int64]*algebra.State{}
 	from, to := periods[0].from, periods[len(periods)-1].to
-	sql := fmt.Sprintf("SELECT * FROM %s WHERE _grain = %s AND _bucket >= %d AND _bucket < %d AND _set IN (%d, 0)", c.job.repeats.priors, quoteText(c.grain.Name), from, to, c.full)
+	sql := fmt.Sprintf("SELECT * FROM %s WHERE _grain = %s AND _bucket >= %d AND _bucket < %d AND _set IN (%d, 0)", table, quoteText(c.grain.Name), from, to, c.full)
 	err := c.query(ctx, sql, func(r *storedRow) error {
 		o := outcome{exact: c.plan.ReadExacts(r.row, r.events), state: c.plan.New()}
 		c.plan.MergeRow(o.state, r.row, r.events)
-		priors[r.name] = o
+		read[r.name] = o
 		if c.totals && !c.stored {
 			if sums[r.bucket] == nil {
 				sums[r.bucket] = c.plan.New()
@@ -141,21 +156,31 @@ func (c *comparison) priors(ctx context.Context, periods []period) (map[string]o
 		return nil
 	})
 	for bucket, sum := range sums {
-		priors[totalName(bucket)] = c.final(sum)
+		read[totalName(bucket)] = c.final(sum)
 	}
-	return priors, err
+	return read, err
 }
 
-// prior is the one of a cell; nil where the repeats of its bucket are what they were.
-func (c *comparison) prior(priors map[string]outcome, of *cell, name string) *outcome {
-	if priors == nil || !c.job.repeats.affected[c.grain.Name][of.bucket] {
+// prior is what a cell was before each cause that moved its bucket, in the order in which they act; none where the same events are left out.
+func (c *comparison) prior(m *moved, of *cell, name string) []prior {
+	if m == nil {
 		return nil
 	}
-	if o, ok := priors[name]; ok {
-		return &o
+	read := func(from map[string]outcome) outcome {
+		if o, ok := from[name]; ok {
+			return o
+		}
+		return c.nothing()
 	}
-	none := c.nothing()
-	return &none
+	switch c.job.repeats.affected[c.grain.Name][of.bucket] {
+	case byErasure:
+		return []prior{{read(m.priors), ledger.Erasure}}
+	case byRepeats:
+		return []prior{{read(m.priors), ledger.BatchDedup}}
+	case byErasure | byRepeats:
+		return []prior{{read(m.priors), ledger.Erasure}, {read(m.middles), ledger.BatchDedup}}
+	}
+	return nil
 }
 
 // final is an outcome that only its state tells.

@@ -13,15 +13,18 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// repeats is what `batch_dedup: full` leaves out of a job: of all events of one id that are no duplicates within the horizon, every one
-// but the first by (record timestamp, partition, offset). Which one is the first is a function of the records below the cut, so that a
-// later cut may keep another: `now` says what is left out below this job's cuts, `before` what the snapshot before left out.
+// repeats is what is left out of a job. `batch_dedup: full` leaves out, of all events of one id that are no duplicates within the horizon,
+// every one but the first by (record timestamp, partition, offset). Which one is the first is a function of the records below the cut, so that
+// a later cut may keep another: `now` says what is left out below this job's cuts, `before` what the snapshot before left out. Open erasures
+// leave out what they name, and of what they name no event is the first of its id.
 type repeats struct {
-	table    string // _partition, _offset, event_us, now, before
-	priors   string // answers of the buckets that moved, as they are with the repeats of before; columns of a view file
-	now      int64  // rows
-	moved    bool   // some row is left out now and was not before, or the other way round
-	affected map[string]map[int64]bool
+	table    string                     // _partition, _offset, event_us, now, before, erased
+	priors   string                     // answers of the buckets that moved, as they are with what was left out before; columns of a view file
+	middles  string                     // of those that both causes moved, as they are with the repeats of before and the erasures of now
+	now      int64                      // repeats
+	any      bool                       // something is left out, or was before
+	moved    bool                       // some row is left out now and was not before, or the other way round
+	affected map[string]map[int64]cause // buckets by grain
 }
 
 // idsTable holds the events whose id occurs more than once below the highest cuts of any job.
@@ -30,6 +33,11 @@ const idsTable = "repeated_ids"
 // findRepeats scans the id column of the whole lake, and adds the periods of old events that are left out, or no longer, to the plans.
 func (c *computation) findRepeats(ctx context.Context) error {
 	if !c.jobs[0].view.Source.FullDedup {
+		if c.erasing {
+			for i, j := range c.jobs {
+				j.do(func() error { return c.jobRepeats(ctx, j, i) })
+			}
+		}
 		return nil
 	}
 	began := time.Now()
@@ -37,8 +45,12 @@ func (c *computation) findRepeats(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for repeats in the whole lake: %w", err)
 	}
-	sql := fmt.Sprintf("CREATE OR REPLACE TEMP VIEW all_ids AS %s; CREATE OR REPLACE TEMP TABLE %s AS SELECT * FROM all_ids WHERE id IN (SELECT id FROM all_ids GROUP BY id HAVING count(*) > 1)",
-		scan, idsTable)
+	erased := "NULL::INTEGER AS erasure FROM all_ids AS i"
+	if c.erasing {
+		erased = "x.erasure FROM all_ids AS i LEFT JOIN " + erasedTable + " AS x ON i.p = x._partition AND i.o = x._offset"
+	}
+	sql := fmt.Sprintf("CREATE OR REPLACE TEMP VIEW all_ids AS %s; CREATE OR REPLACE TEMP TABLE %s AS SELECT i.*, %s WHERE id IN (SELECT id FROM all_ids GROUP BY id HAVING count(*) > 1)",
+		scan, idsTable, erased)
 	if err := c.conn.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("look for repeats in the whole lake: %w", err)
 	}
@@ -82,7 +94,8 @@ func (c *computation) scanIDs(ctx context.Context) (string, error) {
 
 // jobRepeats fills in what a job leaves out.
 func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error {
-	r := &repeats{table: fmt.Sprintf("repeats_%d", number), priors: fmt.Sprintf("priors_%d", number), affected: map[string]map[int64]bool{}}
+	r := &repeats{table: fmt.Sprintf("repeats_%d", number), priors: fmt.Sprintf("priors_%d", number), middles: fmt.Sprintf("middles_%d", number),
+		affected: map[string]map[int64]cause{}}
 	now, before := map[int]int64{}, map[int]int64{}
 	for p, cut := range j.cuts {
 		now[p] = cut.Offset
@@ -94,17 +107,24 @@ func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error 
 	for _, col := range j.plan.ViewColumns() {
 		columns = append(columns, col.Name+" "+col.SQL)
 	}
-	a, b := lake.Below(now, "p", "o"), lake.Below(before, "p", "o")
-	sql := fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE %s AS SELECT * FROM (SELECT p AS _partition, o AS _offset, event_us,
-		%[2]s AND row_number() OVER (PARTITION BY id, %[2]s ORDER BY ts, p, o) > 1 AS now,
-		%[3]s AND row_number() OVER (PARTITION BY id, %[3]s ORDER BY ts, p, o) > 1 AS before FROM %s) WHERE now OR before;
-		CREATE OR REPLACE TEMP TABLE %s (%s)`, r.table, a, b, idsTable, r.priors, strings.Join(columns, ", "))
+	sql := fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (_partition INTEGER, _offset BIGINT, event_us BIGINT, now BOOLEAN, before BOOLEAN, erased BOOLEAN); INSERT INTO %s %s",
+		r.table, r.table, j.erasedRows(c.erasing, lake.Below(now, "_partition", "_offset"), lake.Below(before, "_partition", "_offset")))
+	if j.view.Source.FullDedup {
+		a, b := j.keptIDs(c.erasing, lake.Below(now, "p", "o"), lake.Below(before, "p", "o"))
+		sql += fmt.Sprintf(`; INSERT INTO %s SELECT * FROM (SELECT p AS _partition, o AS _offset, event_us,
+			%[2]s AND row_number() OVER (PARTITION BY id, %[2]s ORDER BY ts, p, o) > 1 AS now,
+			%[3]s AND row_number() OVER (PARTITION BY id, %[3]s ORDER BY ts, p, o) > 1 AS before, FALSE AS erased FROM %s) WHERE now OR before`, r.table, a, b, idsTable)
+	}
+	for _, table := range []string{r.priors, r.middles} {
+		sql += fmt.Sprintf("; CREATE OR REPLACE TEMP TABLE %s (%s)", table, strings.Join(columns, ", "))
+	}
 	if err := c.conn.Exec(ctx, sql); err != nil {
-		return fmt.Errorf("find the repeats of %s: %w", j.view.Name, err)
+		return fmt.Errorf("find what %s leaves out: %w", j.view.Name, err)
 	}
 	j.repeats = r
-	err := c.conn.Query(ctx, "SELECT count(*) FILTER (WHERE now), count(*) FILTER (WHERE now <> before) FROM "+r.table, func(rows *engine.Chunk) error {
-		r.now, r.moved = rows.Row(0).Int64(0), rows.Row(0).Int64(1) > 0
+	err := c.conn.Query(ctx, "SELECT count(*) FILTER (WHERE now AND NOT erased), count(*), count(*) FILTER (WHERE now <> before) FROM "+r.table, func(rows *engine.Chunk) error {
+		row := rows.Row(0)
+		r.now, r.any, r.moved = row.Int64(0), row.Int64(1) > 0, row.Int64(2) > 0
 		return nil
 	})
 	if err != nil || !r.moved {
@@ -113,25 +133,28 @@ func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error 
 	return c.spread(ctx, j)
 }
 
-// spread notes the buckets that have other repeats than before, and plans their periods.
+// spread notes the buckets of which other events are left out than before, and plans their periods.
 func (c *computation) spread(ctx context.Context, j *job) error {
 	r := j.repeats
 	dates := map[string]bool{}
 	compared := comparedGrains(j.view)
 	slot := 15 * time.Minute // midnights of all zones are multiples of it
 	for _, g := range compared {
-		r.affected[g.grain.Name] = map[int64]bool{}
+		r.affected[g.grain.Name] = map[int64]cause{}
 		if g.grain.Unit == view.Fixed {
 			slot = min(slot, g.grain.Size)
 		}
 	}
-	sql := fmt.Sprintf("SELECT DISTINCT CAST(floor(event_us / %d) AS BIGINT) * %d FROM %s WHERE now <> before", slot.Microseconds(), slot.Microseconds(), r.table)
+	sql := fmt.Sprintf("SELECT DISTINCT CAST(floor(event_us / %d) AS BIGINT) * %d, erased FROM %s WHERE now <> before", slot.Microseconds(), slot.Microseconds(), r.table)
 	err := c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		for i := range rows.Len() {
-			at := rows.Row(i).Int64(0)
+			at, why := rows.Row(i).Int64(0), byRepeats
+			if rows.Row(i).Int64(1) != 0 {
+				why = byErasure
+			}
 			dates[time.UnixMicro(at).UTC().Format(time.DateOnly)] = true
 			for _, g := range compared {
-				r.affected[g.grain.Name][g.grain.Floor(at, j.view.Location)] = true
+				r.affected[g.grain.Name][g.grain.Floor(at, j.view.Location)] |= why
 			}
 		}
 		return nil
@@ -154,30 +177,39 @@ func (c *computation) spread(ctx context.Context, j *job) error {
 
 // without is the part of a query that leaves rows out: of table r, those that are marked by a column.
 func (r *repeats) without(mark string) string {
-	if r == nil || r.now == 0 && !r.moved {
+	if r == nil || !r.any {
 		return ""
 	}
 	return fmt.Sprintf(" ANTI JOIN (SELECT _partition, _offset FROM %s WHERE %s) AS x ON r._partition = x._partition AND r._offset = x._offset", r.table, mark)
 }
 
-// priors computes what the buckets of a grain that have other repeats than before would answer with those of before, so that the
-// ledger can tell what the repeats alone changed. The bounds of a calendar grain have to be there.
+// priors computes what the buckets of a grain of which other events are left out than before would answer with what was left out before, so
+// that the ledger can tell what each cause alone changed. The bounds of a calendar grain have to be there.
 func (c *computation) priors(ctx context.Context, j *job, grain view.Grain, periods []period) error {
 	if j.repeats == nil {
 		return nil
 	}
-	var spans [][2]int64
+	var moved, twice [][2]int64
 	for _, bucket := range slices.Sorted(maps.Keys(j.repeats.affected[grain.Name])) {
 		if slices.ContainsFunc(periods, func(p period) bool { return bucket >= p.from && bucket < p.to }) {
-			spans = append(spans, [2]int64{bucket, grain.Next(bucket, j.view.Location)})
+			span := [2]int64{bucket, grain.Next(bucket, j.view.Location)}
+			moved = append(moved, span)
+			if j.repeats.affected[grain.Name][bucket] == byRepeats|byErasure {
+				twice = append(twice, span)
+			}
 		}
 	}
-	if len(spans) == 0 {
-		return nil
-	}
-	sql := j.plan.BatchSQL(batchOptions(c.rowsOf(j, spans, "before"), grain))
-	if err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", j.repeats.priors, quoteText(grain.Name), sql)); err != nil {
-		return fmt.Errorf("grain %s with the repeats of before: %w", grain.Name, err)
+	for _, w := range []struct {
+		table, mark string
+		spans       [][2]int64
+	}{{j.repeats.priors, "before", moved}, {j.repeats.middles, "CASE WHEN erased THEN now ELSE before END", twice}} {
+		if len(w.spans) == 0 {
+			continue
+		}
+		sql := j.plan.BatchSQL(batchOptions(c.rowsOf(j, w.spans, w.mark), grain))
+		if err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, quoteText(grain.Name), sql)); err != nil {
+			return fmt.Errorf("grain %s with what was left out before: %w", grain.Name, err)
+		}
 	}
 	return nil
 }

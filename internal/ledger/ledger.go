@@ -18,6 +18,7 @@ const (
 	SketchError      Class = "sketch_error"      // it was an estimate, from the same sketches as the exact answer's
 	Coverage         Class = "coverage"          // the speed layer did not hold every record between the two cuts: the answer was partial
 	DefinitionChange Class = "definition_change" // the answer was computed by another definition of the view
+	Erasure          Class = "erasure"           // events that it counted were erased; listed in totals only, as the cells could name whom
 	Unexplained      Class = "unexplained"
 )
 

@@ -1,0 +1,52 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/view"
+)
+
+// ReadErased is a query over the rows of local segments of a life of the topic, written with the definition of, that an open erasure takes
+// out. source is the one whose definition the erasure names. Its columns are _partition, _offset, _event_time_us, _duplicate and _late.
+func (e *Erasure) ReadErased(t Topic, source, of *view.Source, paths []string) string {
+	where := "FALSE"
+	if e.Where != "" {
+		where = algebra.Matches(source, e.Where)
+	}
+	bound := "TRUE"
+	if t == e.Topic {
+		bound = Below(e.Below, ColumnPartition, ColumnOffset)
+	}
+	return fmt.Sprintf("SELECT %s, %s, _event_time_us, %s, %s FROM (%s) WHERE %s",
+		ColumnPartition, ColumnOffset, ColumnDuplicate, ColumnLate, ReadSegments(source, of, paths, bound), where)
+}
+
+// ReadKept is ReadSegments without the records that erasures took out: what everybody reads segments by who answers from them. Erasures that
+// are done have left none there, so that mostly it is ReadSegments itself.
+func (l *Lake) ReadKept(ctx context.Context, t Topic, src, of *view.Source, paths []string, condition string) (string, error) {
+	all, err := l.Erasures(ctx, t.Name)
+	if err != nil {
+		return "", err
+	}
+	rows := ReadSegments(src, of, paths, condition)
+	var erased []string
+	for i := range all {
+		e := &all[i]
+		if !e.Open() || e.Where == "" {
+			continue
+		}
+		source, err := l.Source(ctx, e.Definition)
+		if err != nil {
+			return "", err
+		}
+		erased = append(erased, e.ReadErased(t, source, of, paths))
+	}
+	if len(erased) == 0 {
+		return rows, nil
+	}
+	return fmt.Sprintf("SELECT r.* FROM (%s) AS r ANTI JOIN (%s) AS x ON r.%[3]s = x.%[3]s AND r.%[4]s = x.%[4]s", rows, strings.Join(erased, " UNION ALL "),
+		ColumnPartition, ColumnOffset), nil
+}
