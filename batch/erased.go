@@ -124,11 +124,6 @@ const (
 	byErasure
 )
 
-// openErasures says whether the view's answers have to be computed without records that the current snapshot still counts.
-func (j *job) openErasures() bool {
-	return slices.ContainsFunc(j.erasures, func(e lake.Erasure) bool { return !j.current.WithoutErased(&e) })
-}
-
 // sourceOf returns the source of a project by its name, or nil.
 func sourceOf(p *view.Project, name string) *view.Source {
 	for _, src := range p.Sources {

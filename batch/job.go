@@ -120,8 +120,11 @@ func (r *Runner) topic(ctx context.Context, name string) (lake.Topic, map[int]in
 
 // group is the unit of the seam that a partition of the job is.
 func (j *job) group(partition int) live.Group {
-	return live.Group{Project: j.runner.cfg.Project.Name, Topic: j.topic.Name, Incarnation: j.topic.Incarnation, Partition: partition,
-		View: j.view.Name, Hash: j.view.Hash}
+	return j.runner.groupOf(j.topic, partition, j.view.Name, j.view.Hash)
+}
+
+func (r *Runner) groupOf(t lake.Topic, partition int, view, hash string) live.Group {
+	return live.Group{Project: r.cfg.Project.Name, Topic: t.Name, Incarnation: t.Incarnation, Partition: partition, View: view, Hash: hash}
 }
 
 // cut ends the speed layer's epochs and fixes V, once per run: a run that is begun again uses the V of the first time.

@@ -3,7 +3,6 @@ package speed
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -161,27 +160,10 @@ func (r *replay) row(ctx context.Context, row *engine.Row, from int64) error {
 	}
 	rows.Late[i] = row.Int64(4)
 	for c := range rows.Columns {
-		setCell(rows, c, i, row, 5+c)
+		row.CopyTo(rows, c, i, 5+c)
 	}
 	r.out.marks = append(r.out.marks, m)
 	return r.full(ctx)
-}
-
-// setCell copies a column of a result row.
-func setCell(rows *intake.Rows, c, i int, row *engine.Row, col int) {
-	if row.Null(col) {
-		return
-	}
-	switch t := rows.Columns[c].Type; {
-	case t.Kind == view.String:
-		rows.SetBytes(c, i, row.Bytes(col))
-	case t.Wide():
-		rows.SetWide(c, i, row.Int128(col))
-	case t.Kind == view.Double:
-		rows.SetWord(c, i, int64(math.Float64bits(row.Float64(col))))
-	default:
-		rows.SetWord(c, i, row.Int64(col))
-	}
 }
 
 // deadBefore takes in the dead letters below an offset.

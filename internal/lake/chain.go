@@ -162,6 +162,28 @@ func (l *Lake) refresh(ctx context.Context, t Topic, partition int) (committed [
 	return c.chunks[:len(c.chunks):len(c.chunks)], open, nil
 }
 
+// Partitions returns the partitions of which the lake holds chunks, ascending.
+func (l *Lake) Partitions(ctx context.Context, t Topic) ([]int, error) {
+	var all []int
+	folder := "lake/" + t.folder() + "/_chunks/"
+	for after := folder; ; {
+		next := -1
+		for object, err := range l.store.ListFrom(ctx, folder, after) {
+			if err != nil {
+				return nil, fmt.Errorf("partitions of %s: %w", t, err)
+			}
+			if _, err := fmt.Sscanf(object.Key[len(folder):], "p=%d/", &next); err != nil {
+				return nil, fmt.Errorf("partitions of %s: %w: %s is in no partition", t, ErrCorrupt, object.Key)
+			}
+			break
+		}
+		if next < 0 {
+			return all, nil
+		}
+		all, after = append(all, next), chunkFolder(t, next)+"~" // beyond the partition's chunks
+	}
+}
+
 // readAll reads objects side by side, in the order of the keys.
 func readAll[T any](ctx context.Context, keys []string, read func(ctx context.Context, key string) (T, error)) ([]T, error) {
 	values := make([]T, len(keys))

@@ -20,10 +20,11 @@ type Erasure struct {
 	Topic      Topic         `json:"topic"`      // the life of the topic when the erasure was asked for
 	Below      map[int]int64 `json:"below"`      // records at or above the offset of their partition came later and stay
 	Where      string        `json:"where,omitempty"`
-	Contains   string        `json:"contains,omitempty"` // dead letters whose key, value or detail contains it go too; "" = none by their bytes
-	AllDead    bool          `json:"all_dead,omitempty"` // all dead letters go
-	Sum        string        `json:"sum"`                // SHA-256 of what was asked for, to recognise it by once Where and Contains are gone
-	By         string        `json:"by"`                 // process
+	Contains   string        `json:"contains,omitempty"`  // dead letters whose key, value or detail contains it go too; "" = none by their bytes
+	AllDead    bool          `json:"all_dead,omitempty"`  // all dead letters go
+	DeadOnly   bool          `json:"dead_only,omitempty"` // no events go, so that no answer changes
+	Sum        string        `json:"sum"`                 // SHA-256 of what was asked for, to recognise it by once Where and Contains are gone
+	By         string        `json:"by"`                  // process
 	Asked      time.Time     `json:"asked"`
 	Done       time.Time     `json:"done,omitzero"` // since when nothing of it is left; zero: not yet
 
@@ -110,7 +111,7 @@ func (l *Lake) PutErasure(ctx context.Context, e Erasure) (*Erasure, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Number, e.Sum, e.Asked, e.Done = len(all)+1, e.sum(), e.Asked.UTC(), time.Time{}
+	e.Number, e.Sum, e.Asked, e.Done, e.DeadOnly = len(all)+1, e.sum(), e.Asked.UTC(), time.Time{}, e.Where == ""
 	if e.tag, err = l.store.Create(ctx, erasureKey(e.Topic.Name, e.Number), encode(&e)); err != nil {
 		return nil, fmt.Errorf("put erasure %d of topic %s: %w", e.Number, e.Topic.Name, err)
 	}
@@ -162,7 +163,10 @@ var ErrErased = errors.New("it holds records that were erased by erasure")
 // WithoutErased says whether answers that rest on the snapshot are free of an erasure's records: batch left them out, and the speed layer
 // begins above them.
 func (m *Manifest) WithoutErased(e *Erasure) bool {
-	if m.Erasures < e.Number || m.Topic.Incarnation < e.Topic.Incarnation {
+	if e.DeadOnly {
+		return true
+	}
+	if m.Erasures < e.Number {
 		return false
 	}
 	for p, below := range e.Below {

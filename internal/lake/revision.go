@@ -14,6 +14,8 @@ type Revision struct {
 	Erasure  int         `json:"erasure"`            // its number
 	Chunks   []Chunk     `json:"chunks"`             // as the commits, with the files that are left; ascending
 	Replaced []ChunkFile `json:"replaced,omitempty"` // the files that held the records: emptied once the revision stands
+	Events   int64       `json:"events"`             // that it took, duplicates among them
+	Dead     int64       `json:"dead"`               // dead letters that it took
 }
 
 func revisionFolder(t Topic, partition int) string {

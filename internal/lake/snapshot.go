@@ -137,7 +137,7 @@ func (l *Lake) EnsureFirst(ctx context.Context, view, definition string, t Topic
 	for p, offset := range starts {
 		cuts[p] = Cut{Offset: offset, Progress: intake.Start()}
 		for i := range all {
-			if all[i].Topic != t || all[i].Below[p] <= cuts[p].Offset {
+			if all[i].Topic != t || all[i].DeadOnly || all[i].Below[p] <= cuts[p].Offset {
 				continue
 			}
 			next, at, _, err := l.Next(ctx, t, p) // beyond the bound: an erasure waits for the archive
