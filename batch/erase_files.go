@@ -332,17 +332,8 @@ func (f *eraseFiles) without(ctx context.Context, c *lake.Chunk, file *lake.Chun
 
 // rows reads a segment without some offsets, in the order of the log.
 func (f *eraseFiles) rows(ctx context.Context, of *view.Source, path string, without map[int64]bool) (*intake.Rows, error) {
-	cols := []string{lake.ColumnPartition, lake.ColumnOffset, "epoch_us(" + lake.ColumnTimestamp + ")", "epoch_us(" + lake.ColumnEventTime + ")", lake.ColumnDuplicate, lake.ColumnLate}
-	for _, field := range of.Fields {
-		name := quoteName(field.Name)
-		if field.Type.Kind == view.Timestamp {
-			name = "make_timestamp(epoch_us(" + name + "))" // segments say UTC
-		}
-		cols = append(cols, name)
-	}
 	rows := intake.NewRows(of)
-	sql := fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) ORDER BY %s", strings.Join(cols, ", "), quoteText(path), lake.ColumnOffset)
-	err := f.conn.Query(ctx, sql, func(chunk *engine.Chunk) error {
+	err := f.conn.Query(ctx, lake.ReadWhole(of, path), func(chunk *engine.Chunk) error {
 		for n := range chunk.Len() {
 			row := chunk.Row(n)
 			if without[row.Int64(1)] {

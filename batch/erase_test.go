@@ -41,7 +41,7 @@ func (w *world) trace(text string) string {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			data = []byte(strings.Join(queryRows(w.t, "SELECT CAST(q AS VARCHAR) FROM (SELECT * FROM read_parquet("+quoteText(path)+", hive_partitioning = false)) AS q"), "\n"))
+			data = []byte(strings.Join(queryRows(w.t, "SELECT CAST(q AS VARCHAR) FROM (SELECT * FROM read_parquet("+lake.PathList([]string{path})+", hive_partitioning = false)) AS q"), "\n"))
 		}
 		if strings.Contains(string(data), text) {
 			return object.Key
@@ -180,11 +180,10 @@ func TestAnErasureThatIsStoppedAnywhereIsFinishedByTheSameCommand(t *testing.T) 
 		if i%2 == 1 {
 			w.produce(20, uint64(300+i), 2)
 			w.archiveAll(nil)
-			w.run(RunOptions{Full: i%4 == 1}) // the night comes before anybody calls again
-			naive := w.content(w.current())
-			if slices.ContainsFunc(naive, func(row string) bool { return strings.Contains(row, o.Contains) }) {
-				t.Fatalf("crash at %s: the next run counts the customer", crash)
+			for p := range 2 {
+				w.speedAt(p, w.sent[p])
 			}
+			w.run(RunOptions{Full: i%4 == 1}) // the night comes before anybody calls again
 		}
 		report := w.erase(o)
 		if key := w.trace(o.Contains); key != "" || report.Left != 0 {

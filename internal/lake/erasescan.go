@@ -50,3 +50,17 @@ func (l *Lake) ReadKept(ctx context.Context, t Topic, src, of *view.Source, path
 	return fmt.Sprintf("SELECT r.* FROM (%s) AS r ANTI JOIN (%s) AS x ON r.%[3]s = x.%[3]s AND r.%[4]s = x.%[4]s", rows, strings.Join(erased, " UNION ALL "),
 		ColumnPartition, ColumnOffset), nil
 }
+
+// ReadWhole is a query over one local segment for whoever writes it again: in the order of the log, _partition, _offset, the record's timestamp
+// and the event's time in µs, _duplicate, _late, and then the fields of the source that it was written with.
+func ReadWhole(of *view.Source, path string) string {
+	cols := []string{ColumnPartition, ColumnOffset, "epoch_us(" + ColumnTimestamp + ")", "epoch_us(" + ColumnEventTime + ")", ColumnDuplicate, ColumnLate}
+	for _, field := range of.Fields {
+		name := quoteName(field.Name)
+		if field.Type.Kind == view.Timestamp {
+			name = "make_timestamp(epoch_us(" + name + "))" // segments say UTC
+		}
+		cols = append(cols, name)
+	}
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) ORDER BY %s", strings.Join(cols, ", "), PathList([]string{path}), ColumnOffset)
+}
