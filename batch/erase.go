@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -293,7 +292,11 @@ func (x *erasing) recompute(ctx context.Context) error {
 		if err := x.awaitSpeed(ctx, due); err != nil {
 			return err
 		}
-		o := &RunOptions{RunID: fmt.Sprintf("erase-%s-%s", x.options.Now.UTC().Format("20060102T150405Z"), strings.ToLower(rand.Text()[:6])), Now: x.options.Now, Progress: x.options.Progress}
+		id, err := x.runID(ctx, due)
+		if err != nil {
+			return err
+		}
+		o := &RunOptions{RunID: id, Now: x.options.Now, Progress: x.options.Progress}
 		jobs := make([]*job, len(due))
 		for i, v := range due {
 			jobs[i] = &job{runner: r, options: o, view: v, report: ViewReport{View: v.Name}}
@@ -309,6 +312,24 @@ func (x *erasing) recompute(ctx context.Context) error {
 		}
 		if failed != nil {
 			return failed
+		}
+	}
+}
+
+// runID names the next run of the erasure: the first that has made no cut. One that was stopped is not carried on, as its boundary may lie below
+// the records.
+func (x *erasing) runID(ctx context.Context, views []*view.View) (string, error) {
+	for n := 1; ; n++ {
+		id, free := fmt.Sprintf("erase-%d-%d", len(x.erasures), n), true
+		for _, v := range views {
+			_, err := x.runner.cfg.Lake.RunCut(ctx, v.Name, v.Hash, id)
+			if err != nil && !errors.Is(err, lake.ErrNotFound) {
+				return "", err
+			}
+			free = free && err != nil
+		}
+		if free {
+			return id, nil
 		}
 	}
 }

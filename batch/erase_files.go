@@ -122,16 +122,17 @@ func (f *eraseFiles) find(ctx context.Context, e *lake.Erasure, g *group) error 
 	if e.Where == "" {
 		return nil
 	}
-	source, err := f.lake().Source(ctx, e.Definition)
+	of, err := f.lake().Source(ctx, e.Definition)
 	if err != nil {
 		return err
 	}
+	open := lake.OpenErasureOf(e, of)
 	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
 		of, err := f.lake().Source(ctx, definition)
 		if err != nil {
 			return err
 		}
-		err = f.conn.Query(ctx, e.ReadErased(g.topic, source, of, byDefinition[definition]), func(rows *engine.Chunk) error {
+		err = f.conn.Query(ctx, open.Read(g.topic, of, byDefinition[definition]), func(rows *engine.Chunk) error {
 			for i := range rows.Len() {
 				row := rows.Row(i)
 				in, ok := g.holder(row.Int64(1), row.Int64(2))

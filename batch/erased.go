@@ -18,39 +18,30 @@ const erasedTable = "erased_rows"
 
 // findErased looks for the rows that open erasures take out. Each segment below their bounds is read for it, until they are done.
 func (c *computation) findErased(ctx context.Context) error {
-	began := time.Now()
-	rows := 0
+	began, read := time.Now(), 0
 	create := fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (_partition INTEGER, _offset BIGINT, event_us BIGINT, _duplicate BOOLEAN, _late BOOLEAN, erasure INTEGER)", erasedTable)
-	for i := range c.jobs[0].erasures {
-		e := &c.jobs[0].erasures[i]
-		if !e.Open() || e.Where == "" {
-			continue
-		}
-		if !c.erasing {
-			c.erasing = true
-			if err := c.conn.Exec(ctx, create); err != nil {
-				return err
-			}
-		}
+	open, err := c.runner.cfg.Lake.OpenErasures(ctx, c.jobs[0].topic.Name)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	if err := c.conn.Exec(ctx, create); err != nil {
+		return err
+	}
+	c.erasing = true
+	for _, e := range open {
 		n, err := c.scanErased(ctx, e)
 		if err != nil {
 			return fmt.Errorf("look for the records of erasure %d: %w", e.Number, err)
 		}
-		rows += n
+		read += n
 	}
-	if c.erasing {
-		c.runner.cfg.Logger.Debug("erased records found", "source", c.jobs[0].view.Source.Name, "segments", rows, "seconds", time.Since(began).Seconds())
-	}
+	c.runner.cfg.Logger.Debug("erased records found", "source", c.jobs[0].view.Source.Name, "segments", read, "seconds", time.Since(began).Seconds())
 	return nil
 }
 
 // scanErased adds the rows of one erasure, those apart that one before it takes out already, and says how many segments it read.
-func (c *computation) scanErased(ctx context.Context, e *lake.Erasure) (int, error) {
+func (c *computation) scanErased(ctx context.Context, e lake.OpenErasure) (int, error) {
 	t, l := c.jobs[0].topic, c.runner.cfg.Lake
-	source, err := l.Source(ctx, e.Definition)
-	if err != nil {
-		return 0, err
-	}
 	byDefinition := map[string][]*lake.ChunkFile{}
 	for p, chunks := range c.chunks {
 		for i := range chunks {
@@ -72,7 +63,7 @@ func (c *computation) scanErased(ctx context.Context, e *lake.Erasure) (int, err
 			return read, err
 		}
 		sql := fmt.Sprintf("INSERT INTO %[1]s SELECT _partition, _offset, _event_time_us, _duplicate, _late, %[2]d FROM (%[3]s) AS e ANTI JOIN %[1]s AS x ON e._partition = x._partition AND e._offset = x._offset",
-			erasedTable, e.Number, e.ReadErased(t, source, of, paths))
+			erasedTable, e.Number, e.Read(t, of, paths))
 		if err := c.conn.Exec(ctx, sql); err != nil {
 			return read, err
 		}

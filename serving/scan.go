@@ -23,7 +23,10 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result,
 	if err != nil {
 		return nil, err
 	}
-	l := &lakeScan{server: s, q: q, source: q.view.Source, incarnation: m.snap.manifest.Topic.Incarnation, below: m.snap.manifest.Offsets()}
+	l := &lakeScan{server: s, q: q, source: q.view.Source, topic: m.snap.manifest.Topic, below: m.snap.manifest.Offsets()}
+	if l.erasures, err = s.cfg.Lake.OpenErasures(ctx, l.topic.Name); err != nil {
+		return nil, unavailable(err.Error(), "try again; see /v1/status")
+	}
 	if err := l.plan(chunks); err != nil {
 		return nil, err
 	}
@@ -97,15 +100,16 @@ func (s *Server) newer(ctx context.Context, vs *viewState, snap *snapshot, parti
 
 // lakeScan is one scan of the lake.
 type lakeScan struct {
-	server      *Server
-	q           *question
-	source      *view.Source
-	incarnation int           // of the topic
-	below       map[int]int64 // the records of each partition below these offsets
-	files       []segment     // that have to be read for the range
-	ids         []segment     // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
-	dates       []string      // of files, ascending, each once
-	rows        int64         // of files and ids
+	server   *Server
+	q        *question
+	source   *view.Source
+	topic    lake.Topic
+	below    map[int]int64      // the records of each partition below these offsets
+	erasures []lake.OpenErasure // whose records segments may still hold
+	files    []segment          // that have to be read for the range
+	ids      []segment          // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
+	dates    []string           // of files, ascending, each once
+	rows     int64              // of files and ids
 }
 
 // segment is a file of the lake that is read.

@@ -124,9 +124,10 @@ func (l *lakeScan) rowsSQL(plan *algebra.Plan, sources map[string]*view.Source) 
 	var parts []string
 	byDefinition := pathsByDefinition(l.files)
 	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		parts = append(parts, lake.ReadSegments(l.source, sources[definition], byDefinition[definition], strings.Join(condition, " AND ")))
+		of, paths := sources[definition], byDefinition[definition]
+		parts = append(parts, lake.Kept(lake.ReadSegments(l.source, of, paths, strings.Join(condition, " AND ")), l.erasures, l.topic, of, paths, lake.ColumnPartition, lake.ColumnOffset))
 	}
-	rows := fmt.Sprintf("SELECT r.*, CAST(%d AS BIGINT) AS _incarnation FROM (", l.incarnation) + strings.Join(parts, " UNION ALL ") + ") AS r"
+	rows := fmt.Sprintf("SELECT r.*, CAST(%d AS BIGINT) AS _incarnation FROM (", l.topic.Incarnation) + strings.Join(parts, " UNION ALL ") + ") AS r"
 	if len(l.ids) > 0 {
 		rows += " ANTI JOIN " + repeatsTable + " AS x ON r._partition = x.p AND r._offset = x.o"
 	}
@@ -142,7 +143,8 @@ func (l *lakeScan) repeatsSQL(sources map[string]*view.Source) string {
 	var parts []string
 	byDefinition := pathsByDefinition(l.ids)
 	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		parts = append(parts, lake.ReadIDs(l.source, sources[definition], byDefinition[definition], l.below))
+		of, paths := sources[definition], byDefinition[definition]
+		parts = append(parts, lake.Kept(lake.ReadIDs(l.source, of, paths, l.below), l.erasures, l.topic, of, paths, "p", "o"))
 	}
 	return fmt.Sprintf(`CREATE TEMP VIEW all_ids AS %s;
 		CREATE TEMP TABLE %s AS SELECT p, o FROM (SELECT p, o, row_number() OVER (PARTITION BY id ORDER BY ts, p, o) AS n FROM all_ids

@@ -314,7 +314,7 @@ func (s *store) again(plan *algebra.Plan, m *lake.Manifest, now time.Time) *snap
 	return t.retired[i]
 }
 
-// graceTime is how long the files of a retired snapshot stay, as a rollback may want them back.
+// graceTime is how long the files of a retired snapshot stay, as a rollback may want them back; not if they hold what was erased since.
 const graceTime = 10 * time.Minute
 
 // clean drops the rows of files that neither the current snapshot names nor a retired one that is still read or was until lately. No
@@ -326,7 +326,9 @@ func (s *store) clean(ctx context.Context, current *snapshot, now time.Time) err
 	if t == nil || len(t.retired) == 0 {
 		return nil
 	}
-	t.retired = slices.DeleteFunc(t.retired, func(r *snapshot) bool { return r.users.Load() == 0 && now.Sub(r.retired) > graceTime })
+	t.retired = slices.DeleteFunc(t.retired, func(r *snapshot) bool {
+		return r.users.Load() == 0 && (now.Sub(r.retired) > graceTime || r.manifest.Erasures < current.manifest.Erasures)
+	})
 	wanted := map[string]bool{}
 	for _, snap := range append([]*snapshot{current}, t.retired...) {
 		for _, f := range snap.manifest.Files {

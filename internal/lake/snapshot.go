@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,8 +208,11 @@ func (l *Lake) Publish(ctx context.Context, m Manifest, tag Tag) (*Manifest, Tag
 // longer stands, ErrNotFound if there is no such snapshot, ErrErased if it holds records that were erased since.
 func (l *Lake) Rollback(ctx context.Context, view, definition, id string, tag Tag) (*Manifest, Tag, error) {
 	m, err := l.Snapshot(ctx, view, definition, id)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = l.erased(ctx, m)
+	case errors.Is(err, ErrNotFound) && slices.ContainsFunc(tag.current.History, func(p Publication) bool { return p.Snapshot == id }):
+		err = fmt.Errorf("it was published once and is not kept any more: it was pruned, or expired as it held records that were erased since: %w", ErrNotFound)
 	}
 	if err != nil {
 		return nil, Tag{}, fmt.Errorf("roll back: %w", err)

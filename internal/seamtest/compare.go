@@ -44,6 +44,9 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 	if err != nil {
 		return err
 	}
+	if logs, err = w.answered(v, r, logs); err != nil {
+		return err
+	}
 	return compareAnswer(v, q, r, logs, below, &w.estimates)
 }
 
@@ -228,7 +231,7 @@ func (w *World) compareLake() error {
 	if err != nil {
 		return err
 	}
-	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.folds)
+	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.forgotten)
 	return err
 }
 
@@ -252,8 +255,8 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 			have.events += c.Events - c.Duplicates
 			have.duplicates += c.Duplicates
 			have.dead += c.Dead
-			if c.Events+c.Dead != c.Next-c.First {
-				return nil, fmt.Errorf("%w: chunk [%d, %d) of partition %d holds %d records", errWrong, c.First, c.Next, p, c.Events+c.Dead)
+			if n := c.Events + c.Dead + c.Erased + c.ErasedDead; n != c.Next-c.First {
+				return nil, fmt.Errorf("%w: chunk [%d, %d) of partition %d holds, or held, %d records", errWrong, c.First, c.Next, p, n)
 			}
 		}
 	}

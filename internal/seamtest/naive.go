@@ -23,6 +23,8 @@ const (
 // verdict is what the naive fold says of one record.
 type verdict struct {
 	dead, duplicate, late bool
+	erased                bool   // set by erased, in a copy
+	text                  string // key and value of a dead letter
 	at                    time.Time
 	user, country         string
 	cents                 int64
@@ -53,7 +55,7 @@ func (n *naive) add(r stream.Record) {
 		Amount  *json.Number `json:"amount"`
 	}
 	if json.Unmarshal(r.Value, &e) != nil || e.ID == nil || e.At == nil || e.User == nil || e.Amount == nil || !amountText.MatchString(e.Amount.String()) {
-		n.verdicts = append(n.verdicts, verdict{dead: true})
+		n.verdicts = append(n.verdicts, verdict{dead: true, text: string(r.Key) + " " + string(r.Value)})
 		return
 	}
 	us := *e.At * 1000
@@ -96,7 +98,7 @@ func fold(logs map[int]*naive, below map[int]int64, keep func(verdict) bool, buc
 	cells := map[cellKey]*cell{}
 	for p, log := range logs {
 		for offset, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
-			if v.dead || v.duplicate || !keep(v) {
+			if v.dead || v.duplicate || v.erased || !keep(v) {
 				continue
 			}
 			k := cellKey{bucket: bucket(v.at).UnixMicro()}
@@ -131,6 +133,7 @@ func count(logs map[int]*naive, below map[int]int64) (t tally) {
 	for p, log := range logs {
 		for _, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
 			switch {
+			case v.erased:
 			case v.dead:
 				t.dead++
 			case v.duplicate:

@@ -25,6 +25,7 @@ func (p *Player) words() map[string]func(call) (string, error) {
 		"produce": p.produce, "worker": p.worker, "zombie": p.zombie, "flush": p.flush, "archive": p.archive, "chunks": p.chunks,
 		"batch": p.runBatch, "rollback": p.rollBack, "snapshots": p.snapshots, "query": p.query, "state": p.state, "redis": p.redisWord,
 		"lake": p.lakeWord, "log": p.logWord, "dead-letters": p.deadLetters, "retention": p.retention, "ledger": p.ledger, "heal": p.heal,
+		"erase": p.erase, "find": p.find,
 	}
 }
 

@@ -192,9 +192,10 @@ func (p *Player) ledger(c call) (string, error) {
 			Cells       int
 			Unexplained int
 			Entries     []struct {
-				Time    time.Time
-				Measure string
-				Class   string
+				Time          time.Time
+				Measure       string
+				Before, After json.RawMessage
+				Parts         []struct{ Class string }
 			}
 		}
 		if err := json.Unmarshal(body, &l); err != nil {
@@ -206,7 +207,11 @@ func (p *Player) ledger(c call) (string, error) {
 		}
 		lines = append(lines, fmt.Sprintf("%d cells compared from %s to %s, %d unexplained", l.Cells, offsetsText(l.From), offsetsText(l.To), l.Unexplained))
 		for _, e := range l.Entries {
-			lines = append(lines, fmt.Sprintf("%s %s: %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, e.Class))
+			var causes []string
+			for _, part := range e.Parts {
+				causes = append(causes, part.Class)
+			}
+			lines = append(lines, fmt.Sprintf("%s %s: %s, then %s by %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, e.Before, e.After, strings.Join(causes, " and ")))
 		}
 	}
 	return strings.Join(lines, "\n"), nil

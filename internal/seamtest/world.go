@@ -52,6 +52,8 @@ type World struct {
 
 	estimates estimates
 
+	erasures []string // the customer of each erasure, in order
+
 	mu   sync.Mutex
 	logs map[int]*naive
 	tail map[int]*stream.Reader
