@@ -37,8 +37,10 @@ func furtherMeasures(src *view.Source) []naive {
 			return of(e, e[field]), false
 		}})
 	}
-	for _, f := range []string{"i_n", "d4", "d9_n", "d18_n", "d38_n", "s_n", "f_n", "b_n", "ts_n", "day_n", "s"} {
-		for _, agg := range []view.Agg{view.First, view.Last} {
+	for agg, fields := range map[view.Agg][]string{
+		view.First: {"i_n", "d4", "d38_n", "s_n", "f_n", "ts_n"}, view.Last: {"d9_n", "d18_n", "d38_n", "s", "b_n", "day_n"},
+	} {
+		for _, f := range fields {
 			add(view.Measure{Agg: agg}, f, 5, func(e event, v algebra.Value) []any {
 				return append(plain(agg, v), e[eventTime].Int64(), int64(1), e[eventPartition].Int64(), e[eventOffset].Int64())
 			})
@@ -55,7 +57,7 @@ func furtherMeasures(src *view.Source) []naive {
 	add(view.Measure{Agg: view.StddevSamp, Type: typ(view.Double)}, "f_n", 3, func(_ event, v algebra.Value) []any {
 		return []any{int64(1), v.Float64(), 0.0}
 	})
-	for _, f := range []string{"s", "s_n", "i_n", "d9_n", "d38_n", "b_n", "ts_n", "day_n"} {
+	for _, f := range []string{"s", "i_n", "d38_n", "b_n", "ts_n"} {
 		add(view.Measure{Agg: view.TopK, K: 3, Type: typ(view.Array)}, f, 4, func(_ event, v algebra.Value) []any {
 			return []any{[]string{canonical(v)}, []uint64{1}, int64(0), int64(1)}
 		})

@@ -58,6 +58,12 @@ var (
 	orders   = view.Measure{Name: "orders", Agg: view.CountDistinct, Expr: "invoice_no", Type: typ(view.Int64), Input: typ(view.String)}
 	clients  = view.Measure{Name: "customers", Agg: view.CountDistinct, Expr: "customer_id", Type: typ(view.Int64), Input: typ(view.String)}
 	quantile = view.Measure{Name: "p95", Agg: view.Percentile, Expr: "quantity * unit_price", P: 0.95, Type: typ(view.Double), Input: dec(31, 3)}
+
+	opening   = view.Measure{Name: "opening", Agg: view.First, Expr: "unit_price", Type: dec(12, 3), Input: dec(12, 3)}
+	closing   = view.Measure{Name: "closing", Agg: view.Last, Expr: "unit_price", Type: dec(12, 3), Input: dec(12, 3)}
+	deviation = view.Measure{Name: "deviation", Agg: view.StddevSamp, Expr: "unit_price", Type: typ(view.Double), Input: dec(12, 3)}
+	products  = view.Measure{Name: "products", Agg: view.TopK, K: 10, Expr: "stock_code", Type: typ(view.Array), Input: typ(view.String)}
+	sizes     = view.Measure{Name: "sizes", Agg: view.Histogram, Bounds: []string{"1", "5", "10", "20"}, Expr: "quantity", Type: typ(view.Array), Input: typ(view.Int64)}
 )
 
 // BenchmarkPartial is the query of one micro-batch of 50,000 events, and the merge of its rows into states, per event.
@@ -69,6 +75,10 @@ func BenchmarkPartial(b *testing.B) {
 		"distinct":          retailView("country", orders),
 		"two-distinct":      retailView("country", orders, clients),
 		"percentile":        retailView("country", quantile),
+		"first+last":        retailView("country", opening, closing),
+		"stddev":            retailView("country", deviation),
+		"top_k":             retailView("country", products),
+		"histogram":         retailView("country", sizes),
 		"the-whole-example": retailView("country", lines, revenue, orders, clients, quantile),
 	} {
 		b.Run(name, func(b *testing.B) { benchmarkPartial(b, v) })
