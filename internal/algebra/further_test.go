@@ -343,6 +343,27 @@ func exactTop(truth map[string]uint64, part topPart, k int) string {
 	return a.Value.String()
 }
 
+// An answer is exact where no value that was left out, or may have been counted short, can belong among the first.
+func TestATopSaysThatItIsExactOnlyWhereItCanTell(t *testing.T) {
+	part := topPart{in: view.Type{Kind: view.String}}
+	for name, c := range map[string]struct {
+		top   top
+		exact bool
+	}{
+		"nothing was left out":                {top{counters: []counter{{"a", 3, 0}, {"b", 2, 0}}, total: 5}, true},
+		"what was left out occurs less often": {top{counters: []counter{{"a", 3, 0}, {"b", 2, 0}, {"c", 1, 0}}, floor: 1, total: 9}, true},
+		"what was left out occurs as often":   {top{counters: []counter{{"a", 3, 0}, {"b", 2, 0}}, floor: 2, total: 9}, false},
+		"fewer are listed than asked for":     {top{counters: []counter{{"a", 3, 0}}, floor: 1, total: 9}, false},
+		"one of the first was counted short":  {top{counters: []counter{{"a", 3, 1}, {"b", 2, 0}}, floor: 1, total: 9}, false},
+		"the next may have occurred as often": {top{counters: []counter{{"a", 3, 0}, {"b", 2, 0}, {"c", 1, 1}}, floor: 1, total: 9}, false},
+	} {
+		a := part.answer(&State{ext: &extra{tops: []top{c.top}}}, &view.Measure{K: 2})
+		if a.Exact != c.exact || a.Exact != (a.Bound == 0) {
+			t.Errorf("%s: exact %t within %g", name, a.Exact, a.Bound)
+		}
+	}
+}
+
 func TestTopValuesOfEqualCountsStandInTheirOrder(t *testing.T) {
 	part := topPart{in: view.Type{Kind: view.Int64}}
 	texts := []string{"-10", "-9", "0", "9", "10", "123456789012345678901234567890"}
