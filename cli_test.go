@@ -162,6 +162,12 @@ func TestAUserProducesQueriesBatchesAndRollsBack(t *testing.T) {
 	d.must("batch", "rollback", "sales", lists[0].Snapshots[0].ID)
 	d.awaitQuery("time,country,revenue,lines,source,exactness\n2026-01-01T00:00:00Z,France,12.50,2,speed,exact\n2026-01-01T00:00:00Z,Spain,7.25,1,speed,exact\n", ask...)
 
+	// What batch answered with the other snapshot, and the lake itself, by a field that is no dimension and from a time off the grain.
+	d.awaitQuery("time,country,revenue,lines,source,exactness\n2026-01-01T00:00:00Z,France,12.50,2,batch,exact\n2026-01-01T00:00:00Z,Spain,7.25,1,batch,exact\n",
+		append(ask, "--as-of", lists[0].Snapshots[1].ID)...)
+	d.awaitQuery("time,country,revenue,lines,source,exactness\n2026-01-01T00:00:00Z,France,12.50,2,lake,exact\n",
+		append(ask, "--exact", "--from", "2025-12-31T00:00:01Z", "--where", "country like 'F%' and id != 'x'")...)
+
 	if out := d.must("status", "-o", "json"); !strings.Contains(out, `"speed": 0`) {
 		t.Errorf("status: %s", out)
 	}
@@ -217,6 +223,8 @@ func TestMistakesInACallAreExitStatusTwoWithAMend(t *testing.T) {
 		{[]string{"query", "sales", "--dimensions", "cuntry"}, "country"},
 		{[]string{"query", "sails"}, "sales"},
 		{[]string{"query", "sales", "--grain", "1d", "--from", "2026-01-01T05:00:00Z"}, "2026-01-01T00:00:00Z"},
+		{[]string{"query", "sales", "--as-of", "nothing"}, "batch list"},
+		{[]string{"query", "sales", "--exact", "--where", "amont > 5"}, "amount"},
 		{[]string{"produce", "order"}, "orders"},
 		{[]string{"query"}, "accepts 1 arg"},
 		{[]string{"status", "-o", "xml"}, "json"},

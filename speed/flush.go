@@ -242,7 +242,13 @@ func (s *shift) acknowledge(c *call) {
 	c.g.off, c.g.progress, c.g.counts = f.To, f.Progress, f.Counts
 	n := 0
 	for i := range f.Chunks {
-		n += len(f.Chunks[i].Fields)
+		chunk := &f.Chunks[i]
+		n += len(chunk.Fields)
+		size := 0
+		for k := range chunk.Fields {
+			size += len(chunk.Fields[k]) + len(chunk.Values[k])
+		}
+		s.m.bytes.WithLabelValues(s.lane.src.Name, c.g.id.View, chunk.ID.Grain).Add(float64(size))
 	}
 	s.m.written.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(n))
 }

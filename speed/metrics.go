@@ -16,6 +16,7 @@ type metrics struct {
 	cells      *prometheus.GaugeVec   // source
 	memory     *prometheus.GaugeVec   // source
 	written    *prometheus.CounterVec // source, view
+	bytes      *prometheus.CounterVec // source, view, grain
 	evicted    prometheus.Counter
 	readBack   *prometheus.CounterVec // source, view
 	taken      *prometheus.CounterVec // source, how
@@ -50,6 +51,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		cells:      gauge("cells", "Cells in memory.", "source"),
 		memory:     gauge("cell_bytes", "Memory that cells take.", "source"),
 		written:    counter("cells_written_total", "Cells written to Redis.", "source", "view"),
+		bytes:      counter("cell_bytes_written_total", "Bytes of the cells written to Redis, names and states, by grain.", "source", "view", "grain"),
 		evicted:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: "caudal", Subsystem: "speed", Name: "cells_evicted_total", Help: "Cells dropped from memory to keep the limit."}),
 		readBack:   counter("cells_read_back_total", "Cells asked of Redis because memory did not hold them.", "source", "view"),
 		taken:      counter("taken_total", "Groups taken, by what was found.", "source", "how"),
@@ -66,7 +68,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.evicted,
+	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.bytes, m.evicted,
 		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.watermark, m.flush, m.batch, m.errors, m.redis, m.asked} {
 		if err := r.Register(c); err != nil {
 			return nil, err

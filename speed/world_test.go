@@ -110,6 +110,15 @@ grains: [1m]
 measures:
   - {name: spent, agg: sum, expr: amount, type: "decimal(18,2)"}
 `,
+	"sketches": `
+view: sketches
+source: orders
+dimensions: [product]
+grains: [1m, 1h, 1d]
+measures:
+  - {name: people, agg: count_distinct, expr: user}
+  - {name: p95, agg: percentile, expr: amount, p: 0.95}
+`,
 	"per_day": `
 view: per_day
 source: orders
