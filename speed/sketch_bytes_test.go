@@ -102,10 +102,10 @@ func BenchmarkSketchBytes(b *testing.B) {
 	for _, c := range []struct {
 		products int
 		wait     time.Duration
-	}{{40, 50 * time.Millisecond}, {40, 250 * time.Millisecond}, {2_000, 50 * time.Millisecond}, {2_000, 250 * time.Millisecond}} {
+	}{{40, 50 * time.Millisecond}, {40, 250 * time.Millisecond}, {400, 50 * time.Millisecond}, {400, 250 * time.Millisecond}} {
 		b.Run(fmt.Sprintf("%d cells each %v", c.products, c.wait), func(b *testing.B) {
 			w := newWorld(b, "sketches")
-			warm, n := 1_200*c.products, 200_000
+			warm, n := 3_000*c.products, 200_000
 			w.sketchBacklog(0, warm, c.products, 1_000_000, perSecond)
 			w.drain(50_000, warm)
 			w.sketchBacklog(30*time.Minute, n, c.products, 1_000_000, perSecond)
