@@ -21,6 +21,7 @@ type chunk struct {
 	dead              []lake.DeadLetter
 	duplicates, late  int64
 	missing           [][2]int64
+	stands            []lake.Standing // files of an earlier attempt that are part of it; see mend
 	progress          intake.Progress // of the fold at next
 	bytes             int64           // of keys and values
 	since             time.Time       // when its first offset was read; zero: none yet

@@ -23,6 +23,9 @@ func (p *partition) putFiles(ctx context.Context, open *lake.Chunk, c *chunk) er
 	schema := lake.SegmentSchema{Fields: f.source.Fields, Definition: open.Definition}
 	put := newFilePuts(ctx, p, c)
 	for _, date := range byDate(c.rows.EventTime) {
+		if c.standsOn(date.name, false) {
+			continue
+		}
 		var buf bytes.Buffer
 		p.archive.encoders <- struct{}{}
 		err := lake.WriteSegment(&buf, c.rows, date.rows, schema, open.IngestedAt)
@@ -41,6 +44,9 @@ func (p *partition) putFiles(ctx context.Context, open *lake.Chunk, c *chunk) er
 		stamps[i] = c.dead[i].Timestamp
 	}
 	for _, date := range byDate(stamps) {
+		if c.standsOn(date.name, true) {
+			continue
+		}
 		letters := make([]lake.DeadLetter, len(date.rows))
 		for i, row := range date.rows {
 			letters[i] = c.dead[row]
@@ -60,6 +66,9 @@ func (p *partition) putFiles(ctx context.Context, open *lake.Chunk, c *chunk) er
 	open.Files = open.Files[:0]
 	for _, file := range put.files {
 		open.Files = append(open.Files, *file)
+	}
+	for i := range c.stands {
+		open.Files = append(open.Files, c.stands[i].ChunkFile)
 	}
 	return nil
 }
@@ -113,7 +122,7 @@ func (f *filePuts) file(file lake.ChunkFile, data []byte) {
 }
 
 // errStanding: an earlier attempt wrote other records, of a log that has lost some of the range since, or had lost more of it then, so that
-// the file is not what this attempt would commit.
+// the file is not what this attempt would commit. The next attempt reads the range again, finds the loss, and takes what stands (mend).
 var errStanding = errors.New("a file of an earlier attempt stands with other records, as the log has lost some of its range")
 
 func (f *filePuts) put(file *lake.ChunkFile, data []byte) error {

@@ -133,6 +133,11 @@ func (p *partition) finish(ctx context.Context, open lake.Chunk, at intake.Progr
 		return err
 	}
 	c.next = open.Next
+	if len(c.missing) > 0 {
+		if err := p.mend(ctx, f, c); err != nil {
+			return err
+		}
+	}
 	return p.fulfil(ctx, open, c)
 }
 
@@ -171,8 +176,7 @@ func (p *partition) fulfil(ctx context.Context, open lake.Chunk, c *chunk) error
 	if err := p.putFiles(ctx, &open, c); err != nil {
 		return err
 	}
-	open.Events, open.Duplicates, open.Late, open.Dead = int64(c.rows.Len()), c.duplicates, c.late, int64(len(c.dead))
-	open.Progress, open.Missing = c.progress, c.missing
+	c.account(&open)
 	if err := p.step("before-commit"); err != nil {
 		return err
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"slices"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -100,25 +98,7 @@ func (l *Lake) recallChunk(ctx context.Context, c *Chunk, src *view.Source, from
 }
 
 // readIDs appends to rows the offsets, record timestamps and, if it is known, the id column of a segment. It goes into column id.
-func readIDs(path, name string, id int, known bool, rows *intake.Rows) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("read %s: malformed: %v", path, r)
-		}
-	}()
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("read ids: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("read ids: %w", err)
-	}
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
+func readIDs(path, name string, id int, known bool, rows *intake.Rows) error {
 	columns := map[string]func(i int, v parquet.Value){
 		ColumnOffset:    func(i int, v parquet.Value) { rows.Offset[i] = v.Int64() },
 		ColumnTimestamp: func(i int, v parquet.Value) { rows.Timestamp[i] = v.Int64() },
@@ -126,55 +106,7 @@ func readIDs(path, name string, id int, known bool, rows *intake.Rows) (err erro
 	if known {
 		columns[name] = func(i int, v parquet.Value) { setID(rows, id, i, v) }
 	}
-	for _, group := range file.RowGroups() {
-		first := rows.Len()
-		for range group.NumRows() {
-			rows.Extend()
-		}
-		for name, set := range columns {
-			leaf, ok := file.Schema().Lookup(name)
-			if !ok {
-				return fmt.Errorf("read %s: no column %q", path, name)
-			}
-			at := first
-			if err := readColumn(group.ColumnChunks()[leaf.ColumnIndex], func(v parquet.Value) { set(at, v); at++ }); err != nil {
-				return fmt.Errorf("read column %s of %s: %w", name, path, err)
-			}
-			if at != rows.Len() {
-				return fmt.Errorf("read column %s of %s: %d values for %d rows", name, path, at-first, rows.Len()-first)
-			}
-		}
-	}
-	return nil
-}
-
-// readColumn calls each for the values of a column of a row group. They are valid during the call only.
-func readColumn(chunk parquet.ColumnChunk, each func(parquet.Value)) error {
-	pages := chunk.Pages()
-	defer pages.Close()
-	var values [batchRows]parquet.Value
-	for {
-		page, err := pages.ReadPage()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for reader := page.Values(); ; {
-			n, err := reader.ReadValues(values[:])
-			for _, v := range values[:n] {
-				each(v)
-			}
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return err
-			}
-		}
-		parquet.Release(page)
-	}
+	return readColumns(path, func() int { return rows.Extend() }, columns)
 }
 
 // setID copies a value as fieldColumn stores it.

@@ -1,0 +1,82 @@
+package lake
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// readColumns reads some columns of a file: extend is called for each of its rows and returns the position that the row's values are
+// given to set with. Values are valid during the call only. parquet-go panics on malformed files; those become errors.
+func readColumns(path string, extend func() int, set map[string]func(i int, v parquet.Value)) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read %s: malformed: %v", path, r)
+		}
+	}()
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read parquet: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read parquet: %w", err)
+	}
+	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	for _, group := range file.RowGroups() {
+		at := make([]int, group.NumRows())
+		for i := range at {
+			at[i] = extend()
+		}
+		for name, value := range set {
+			leaf, ok := file.Schema().Lookup(name)
+			if !ok {
+				return fmt.Errorf("read %s: no column %q", path, name)
+			}
+			n := 0
+			err := readColumn(group.ColumnChunks()[leaf.ColumnIndex], func(v parquet.Value) { value(at[n], v); n++ })
+			if err == nil && n != len(at) {
+				err = fmt.Errorf("%d values for %d rows", n, len(at))
+			}
+			if err != nil {
+				return fmt.Errorf("read column %s of %s: %w", name, path, err)
+			}
+		}
+	}
+	return nil
+}
+
+// readColumn calls each for the values of a column of a row group. They are valid during the call only.
+func readColumn(chunk parquet.ColumnChunk, each func(parquet.Value)) error {
+	pages := chunk.Pages()
+	defer pages.Close()
+	var values [batchRows]parquet.Value
+	for {
+		page, err := pages.ReadPage()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for reader := page.Values(); ; {
+			n, err := reader.ReadValues(values[:])
+			for _, v := range values[:n] {
+				each(v)
+			}
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+		parquet.Release(page)
+	}
+}
