@@ -29,13 +29,20 @@ func (s *site) steps(role string) (names []string, counts map[string]int) {
 	return names, counts
 }
 
+// recording is what a role does when nothing goes wrong: its steps, in the order of the first time, and how often it came to each; a
+// batch, in one run.
+type recording struct {
+	names  []string
+	counts map[string]int
+}
+
 // atEveryStep are faults at the first time that a role comes to each of its steps, and at a later one, at most the n-th. The steps are
-// those that the role has come to so far, so that a new one is in the list by itself. Of a step for each file the later times are not all
-// there: the next file is one.
+// those of the recording, so that a new one is in the list by itself. Of a step for each file the later times are not all there: the next
+// file is one.
 func (s *site) atEveryStep(role, do string, n int) []stepFault {
 	s.t.Helper()
 	var cases []stepFault
-	names, counts := s.steps(role)
+	names, counts := s.recorded[role].names, s.recorded[role].counts
 	for _, name := range names {
 		cases = append(cases, stepFault{name, 1, do})
 		number := strings.TrimPrefix(name, "after-file-")
@@ -64,9 +71,11 @@ func recorded(t *testing.T) *site {
 	speed.terminate()
 	archive.terminate()
 	for role, least := range map[string]int{"speed": 6, "archive": 5, "batch": 11} {
-		if names, _ := s.steps(role); len(names) < least {
+		names, counts := s.steps(role)
+		if len(names) < least {
 			t.Fatalf("%s has come to the steps %v only", role, names)
 		}
+		s.recorded[role] = recording{names, counts}
 	}
 	return s
 }
@@ -259,6 +268,9 @@ func (s *site) terminatedBatch() {
 		l := s.launch("batch", c, nil, "batch", "run", "--run", run)
 		<-l.ended
 		_, counts := s.steps("batch")
+		if counts[c.step] < c.n {
+			s.t.Errorf("the run never came to its fault: %v", counts)
+		}
 		if counts["before-publish"] != counts["after-drop"] {
 			s.t.Errorf("%d publishes were begun and %d finished", counts["before-publish"], counts["after-drop"])
 		}

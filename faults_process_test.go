@@ -68,7 +68,7 @@ func TestFaultArchiveFrozenPastItsSession(t *testing.T) {
 	s := recorded(t)
 	speed := s.start("speed", none)
 	s.ask()
-	names, _ := s.steps("archive")
+	names := s.recorded["archive"].names
 	var cases []stepFault
 	for _, name := range names {
 		if !strings.HasPrefix(name, "after-file-") || name == "after-file-2" {
@@ -102,7 +102,7 @@ func TestFaultBatchFrozenPastItsLock(t *testing.T) {
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.ask()
 	var cases []stepFault
-	names, _ := s.steps("batch")
+	names := s.recorded["batch"].names
 	for _, name := range names {
 		cases = append(cases, stepFault{name, 1, "stop"})
 	}

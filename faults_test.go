@@ -61,9 +61,11 @@ type site struct {
 	shop    *seamtest.Shop
 	parts   *services
 	runs    int
-	asking  context.CancelFunc
-	asked   chan error
 	running []*life
+
+	recorded map[string]recording // by role
+	asking   context.CancelFunc
+	asked    chan error
 }
 
 // where says which services a site uses; "" and nil: those that all tests of the binary share.
@@ -76,7 +78,7 @@ type where struct {
 // siteOf makes a site of two partitions, of which no role runs yet.
 func siteOf(t *testing.T, at where) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), name: "faults_" + strings.ToLower(rand.Text()[:8])}
+	s := &site{t: t, dir: t.TempDir(), recorded: map[string]recording{}, name: "faults_" + strings.ToLower(rand.Text()[:8])}
 	if at.brokers == nil {
 		at.brokers = testservices.Kafka(t)
 	}
