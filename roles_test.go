@@ -56,6 +56,10 @@ lake: {url: "s3://`+s3.Bucket+"/"+name+`", endpoint: "`+s3.Endpoint+`", region: 
 	d.awaitQuery(strings.ReplaceAll(answer, "%", "speed"), ask...)
 	d.must("batch", "run")
 	d.awaitQuery(strings.ReplaceAll(answer, "%", "batch"), ask...)
+	if out := d.must("erase", "--source", "orders", "--where", "invoice = 'B'"); !strings.Contains(out, "2 events") || !strings.Contains(out, "found 0 of the records") {
+		t.Errorf("erase: %s", out)
+	}
+	d.awaitQuery(strings.ReplaceAll(answer[:strings.Index(answer, "2026-01-01T00:00:00Z,Spain")], "%", "batch"), ask...)
 	if out := d.must("status"); strings.Contains(out, s3.SecretKey) {
 		t.Error("status prints the secret key")
 	}

@@ -195,7 +195,7 @@ func (g *group) holder(offset, eventTime int64) (fileOf, bool) {
 // and whoever lists the folder finds a file of no rows.
 func (x *erasing) revise(ctx context.Context) error {
 	return x.open(func(e *lake.Erasure) error {
-		if x.report.Resumed {
+		if e.Number != x.report.Erasure || x.report.Resumed {
 			// A revision may stand whose old files were not all emptied.
 			if err := x.files.eachRevision(ctx, e, func(r *lake.Revision) error { return x.files.empty(ctx, r) }); err != nil {
 				return err
@@ -203,6 +203,9 @@ func (x *erasing) revise(ctx context.Context) error {
 		}
 		if err := x.files.each(ctx, e, func(g *group) error { return x.files.rewrite(ctx, e, g) }); err != nil {
 			return err
+		}
+		if e.Number != x.report.Erasure {
+			return nil
 		}
 		return x.files.eachRevision(ctx, e, func(r *lake.Revision) error { x.report.revised(r); return nil })
 	})

@@ -216,6 +216,35 @@ func TestAnErasureThatIsStoppedAnywhereIsFinishedByTheSameCommand(t *testing.T) 
 	}
 }
 
+func TestAnErasureFinishesOneThatWasStoppedBefore(t *testing.T) {
+	w := newWorld(t).withRuns()
+	w.produce(40, 96, 1)
+	w.visit("Dora", day)
+	w.visit("Emil", day)
+	w.archiveAll(nil)
+	broken := w.runner(func(c *Config) {
+		c.Steps = func(step string) error {
+			if step == "after-revision" {
+				return errors.New("crash")
+			}
+			return nil
+		}
+	})
+	if _, err := broken.Erase(t.Context(), of("Dora")); !errors.Is(err, errCrash) {
+		t.Fatal(err)
+	}
+	w.unlock()
+	if report := w.erase(of("Emil")); report.Erasure != 2 || report.Resumed || report.Events != 4 || report.Left != 0 {
+		t.Errorf("%+v", report)
+	}
+	for _, customer := range []string{"Dora", "Emil"} {
+		if key := w.trace(customer); key != "" {
+			t.Errorf("%s stands in %s", customer, key)
+		}
+	}
+	w.sameAsNaive(w.current())
+}
+
 func TestAnErasureReachesFormerDefinitionsAndTheirSpeedState(t *testing.T) {
 	w := newWorld(t).withRuns()
 	w.visit("Berta", day)

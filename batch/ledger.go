@@ -60,21 +60,21 @@ type step struct {
 	value algebra.Value
 }
 
-// add notes the answer of a measure that changed in steps, each of which moved it.
-func (b *book) add(at place, m *view.Measure, steps []step) {
+// add notes the answer of a measure that changed in steps, each of which moved it. Where an erasure took events out of the bucket, the values of
+// dimensions, and of measures that are those of one event, may be what was to be forgotten: such answers are counted and not listed.
+func (b *book) add(at place, m *view.Measure, steps []step, erasing bool) {
 	first, last := steps[0].value, steps[len(steps)-1].value
 	b.Changed++
-	worst, erased := steps[1].class, false
+	worst := steps[1].class
 	for _, s := range steps[1:] {
 		b.Classes[s.class]++
-		erased = erased || s.class == ledger.Erasure
 		if s.class == ledger.Unexplained {
 			b.Unexplained++
 			worst = s.class
 		}
 	}
-	if erased && len(at.dims) > 0 {
-		return // the values of its dimensions may be what was erased
+	if erasing && (len(at.dims) > 0 || !mixes(m)) {
+		return
 	}
 	slot := listing{worst, at.total}
 	if b.listed[slot]++; b.listed[slot] > entriesLimit {
@@ -91,6 +91,15 @@ func (b *book) add(at place, m *view.Measure, steps []step) {
 		e.Parts = append(e.Parts, ledger.Part{Class: s.class, Amount: raw(difference(m, steps[i].value, s.value))})
 	}
 	b.Entries = append(b.Entries, e)
+}
+
+// mixes says whether a measure's answer is made of all of its events, and is not the value of one of them.
+func mixes(m *view.Measure) bool {
+	switch m.Agg {
+	case view.Count, view.Sum, view.Average, view.CountDistinct, view.VarSamp, view.VarPop, view.StddevSamp, view.StddevPop, view.Histogram:
+		return true
+	}
+	return false
 }
 
 func raw(v algebra.Value) json.RawMessage { return v.AppendJSON(nil) }

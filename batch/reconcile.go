@@ -289,6 +289,7 @@ func (c *comparison) compare(ctx context.Context, periods []period) error {
 // are left out now, in order; none where these are the same.
 func (c *comparison) judge(before *cell, priors []prior, after outcome) {
 	c.book.Cells++
+	erasing := slices.ContainsFunc(priors, func(p prior) bool { return p.then == ledger.Erasure })
 	for i := range c.job.view.Measures {
 		m := &c.job.view.Measures[i]
 		if m.Agg == view.Derived {
@@ -317,7 +318,7 @@ func (c *comparison) judge(before *cell, priors []prior, after outcome) {
 			}
 			at = to
 		}
-		c.book.add(before.place, m, steps)
+		c.book.add(before.place, m, steps, erasing)
 	}
 }
 

@@ -331,6 +331,6 @@ func (d *definitions) judge(row algebra.Row, measures []commonMeasure, dims int,
 		if same(algebra.Answer{Value: was, Exact: measure.Type.Kind != view.Double}, now) {
 			continue
 		}
-		d.book.add(at, measure, []step{{value: was}, {ledger.DefinitionChange, now}})
+		d.book.add(at, measure, []step{{value: was}, {ledger.DefinitionChange, now}}, false)
 	}
 }

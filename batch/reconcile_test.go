@@ -210,10 +210,10 @@ func TestALedgerIsBoundedAndItsCountsGoOn(t *testing.T) {
 	b := newBook(&job{view: w.project.Views[0], options: &RunOptions{}, current: w.current()})
 	m := &w.project.Views[0].Measures[1]
 	for i := range entriesLimit + 10 {
-		b.add(place{grain: "1d", bucket: int64(i)}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}})
+		b.add(place{grain: "1d", bucket: int64(i)}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}}, false)
 	}
-	b.add(place{grain: "1d"}, m, []step{{value: algebra.Int64Value(1)}, {ledger.Unexplained, algebra.Int64Value(3)}, {ledger.BatchDedup, algebra.Int64Value(2)}})
-	b.add(place{grain: "1d", total: true}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}})
+	b.add(place{grain: "1d"}, m, []step{{value: algebra.Int64Value(1)}, {ledger.Unexplained, algebra.Int64Value(3)}, {ledger.BatchDedup, algebra.Int64Value(2)}}, false)
+	b.add(place{grain: "1d", total: true}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}}, false)
 	if len(b.Entries) != entriesLimit+2 || b.Changed != entriesLimit+12 || b.Classes[ledger.SketchError] != entriesLimit+11 || b.Unexplained != 1 {
 		t.Fatalf("%d entries of %d changes, %v", len(b.Entries), b.Changed, b.Classes)
 	}

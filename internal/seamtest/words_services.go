@@ -1,6 +1,7 @@
 package seamtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -211,10 +212,19 @@ func (p *Player) ledger(c call) (string, error) {
 			for _, part := range e.Parts {
 				causes = append(causes, part.Class)
 			}
-			lines = append(lines, fmt.Sprintf("%s %s: %s, then %s by %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, e.Before, e.After, strings.Join(causes, " and ")))
+			lines = append(lines, fmt.Sprintf("%s %s: %s, then %s by %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, compact(e.Before), compact(e.After), strings.Join(causes, " and ")))
 		}
 	}
 	return strings.Join(lines, "\n"), nil
+}
+
+// compact is JSON in one line.
+func compact(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return err.Error()
+	}
+	return b.String()
 }
 
 // heal waits until every partition of every view is served whole again, up to the log's end.
