@@ -32,7 +32,7 @@ func (p *Player) erase(c call) (string, error) {
 	lines := []string{fmt.Sprintf("erasure %d below %s %s: %d events and %d dead letters of %d files, %d left", report.Erasure, offsetsText(report.Below), done,
 		report.Events, report.DeadLetters, report.Files, report.Left)}
 	for _, v := range report.Views {
-		lines = append(lines, fmt.Sprintf("%s: snapshot %s, %d answers changed, expired %v", v.View, v.Snapshot, v.Changed, v.Expired))
+		lines = append(lines, fmt.Sprintf("%s: snapshot %s, expired %v", v.View, v.Snapshot, v.Expired))
 	}
 	return strings.Join(lines, "\n"), nil
 }
