@@ -228,6 +228,7 @@ func TestMistakesInACallAreExitStatusTwoWithAMend(t *testing.T) {
 		{[]string{"produce", "order"}, "orders"},
 		{[]string{"query"}, "accepts 1 arg"},
 		{[]string{"status", "-o", "xml"}, "json"},
+		{[]string{"run", "batch"}, "batch.every"},
 		{[]string{"frobnicate"}, "unknown command"},
 	} {
 		if out, status := d.caudal(call.args...); status != exitUsage || !strings.Contains(out, call.want) {
