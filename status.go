@@ -41,6 +41,12 @@ func (a *app) printStatus(s serving.Status) error {
 			if !p.Healthy {
 				state = p.Reason
 			}
+			if p.Other > 0 {
+				state += fmt.Sprintf(", %d events under __other__", p.Other)
+			}
+			if p.Deferred > 0 {
+				state += fmt.Sprintf(", %d left to the batch", p.Deferred)
+			}
 			rows = append(rows, []string{
 				v.View, fmt.Sprint(p.Partition), number(p.LogEnd), fmt.Sprint(p.Batch), number(p.Speed), number(p.Archive),
 				number(p.Lag.Speed), number(p.Lag.Archive), p.Watermark, v.Snapshot, state,

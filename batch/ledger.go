@@ -87,6 +87,9 @@ func (b *book) add(at place, m *view.Measure, steps []step, erasing bool) {
 	for k, d := range at.dims {
 		e.Dimensions[b.job.view.Dimensions[k].Name] = raw(d)
 	}
+	for _, k := range foldedDims(at.dims) {
+		e.Folded = append(e.Folded, b.job.view.Dimensions[k].Name)
+	}
 	for i, s := range steps[1:] {
 		e.Parts = append(e.Parts, ledger.Part{Class: s.class, Amount: raw(difference(m, steps[i].value, s.value))})
 	}

@@ -29,6 +29,7 @@ type comparison struct {
 	totals    bool           // the view has dimensions, so a total is another cell
 	stored    bool           // the totals are in the view files
 	estimates bool           // some answers of a merge are estimates
+	limits    limited        // what the limits of the speed layer did to the periods in hand
 	unread    map[int]string // partitions of which the speed layer did not hold every record between the cuts, and why
 	book      *book
 	scratch   *algebra.State
@@ -45,8 +46,9 @@ type cell struct {
 
 // outcome is what the records make of a cell.
 type outcome struct {
-	exact []algebra.Value // by measure
-	state *algebra.State  // nil where nobody needs it
+	exact  []algebra.Value // by measure
+	events int64
+	state  *algebra.State // nil where nobody needs it
 }
 
 // prior is what the records make of a cell before a cause for which other events are left out now.
@@ -337,6 +339,9 @@ func (c *comparison) answer(before *cell, measure int) algebra.Answer {
 func (c *comparison) cause(before *cell, was algebra.Answer, counted outcome, measure int) ledger.Class {
 	if !was.Exact && counted.state != nil && before.merged.Events() == counted.state.Events() && c.plan.Agree(before.merged, counted.state, measure) {
 		return ledger.SketchError
+	}
+	if class := c.limitedBy(before, counted); class != "" {
+		return class
 	}
 	if len(c.unread) > 0 {
 		return ledger.Coverage

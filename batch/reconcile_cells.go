@@ -16,6 +16,7 @@ import (
 // before collects what the layers held before the publish, by the cell's name.
 func (c *comparison) before(ctx context.Context, periods []period) (map[string]*cell, error) {
 	cells := map[string]*cell{}
+	c.limits = limited{}
 	err := c.rows(ctx, c.job.current.Files, periods, func(r *storedRow) error {
 		cell := c.empty(r.bucket, r.total, r.dims())
 		cell.exact = c.plan.ReadExacts(r.row, r.events)
@@ -83,6 +84,11 @@ func (c *comparison) speed(ctx context.Context, partition int, periods []period,
 	if reason := untiledBy(reply.Meta, v, c.job.cuts[partition].Offset); reason != "" {
 		return &speedError{partition, reason} // Redis was lost since untiled looked, and is being rebuilt
 	}
+	if reply.Meta.Counts.Deferred > 0 {
+		if err := c.readLacking(ctx, partition, reply.Meta); err != nil {
+			return err
+		}
+	}
 	state := c.plan.New()
 	for _, chunk := range reply.Chunks {
 		if chunk.ID.Start >= c.job.cuts[partition].Offset {
@@ -107,6 +113,7 @@ func (c *comparison) speed(ctx context.Context, partition int, periods []period,
 				}
 				cells[name] = c.empty(bucket, false, values)
 			}
+			c.limits.add(bucket, cells[name].dims, state.Events())
 			into := []*cell{cells[name]}
 			if c.totals {
 				into = append(into, c.find(cells, totalName(bucket), bucket, true, nil))
@@ -144,7 +151,7 @@ func (c *comparison) outcomes(ctx context.Context, table string, periods []perio
 	from, to := periods[0].from, periods[len(periods)-1].to
 	sql := fmt.Sprintf("SELECT * FROM %s WHERE _grain = %s AND _bucket >= %d AND _bucket < %d AND _set IN (%d, 0)", table, quoteText(c.grain.Name), from, to, c.full)
 	err := c.query(ctx, sql, func(r *storedRow) error {
-		o := outcome{exact: c.plan.ReadExacts(r.row, r.events), state: c.plan.New()}
+		o := outcome{exact: c.plan.ReadExacts(r.row, r.events), events: r.row.Int64(r.events), state: c.plan.New()}
 		c.plan.MergeRow(o.state, r.row, r.events)
 		read[r.name] = o
 		if c.totals && !c.stored {
@@ -185,7 +192,7 @@ func (c *comparison) prior(m *moved, of *cell, name string) []prior {
 
 // final is an outcome that only its state tells.
 func (c *comparison) final(state *algebra.State) outcome {
-	o := outcome{exact: make([]algebra.Value, len(c.job.view.Measures)), state: state}
+	o := outcome{exact: make([]algebra.Value, len(c.job.view.Measures)), events: state.Events(), state: state}
 	for i := range o.exact {
 		o.exact[i] = c.plan.Final(state, i).Value
 	}
@@ -199,7 +206,7 @@ func (c *comparison) nothing() outcome {
 
 // outcome reads a row of the new files. It holds until the next one.
 func (c *comparison) outcome(r *storedRow) (outcome, error) {
-	o := outcome{exact: c.plan.ReadExacts(r.row, r.events)}
+	o := outcome{exact: c.plan.ReadExacts(r.row, r.events), events: r.row.Int64(r.events)}
 	if c.estimates || c.totals && !c.stored {
 		o.state = c.scratch
 		if err := c.plan.ReadState(r.row, r.events, o.state); err != nil {

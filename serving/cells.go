@@ -101,7 +101,8 @@ type cells struct {
 	dims   []algebra.Value
 	first  int64 // smallest and largest bucket seen, before merging into the range
 	last   int64
-	looked int64 // stored rows and cells that were looked at
+	looked int64           // stored rows and cells that were looked at
+	others map[int64]int64 // by bucket: events of the speed layer that may belong to other rows than they are in, or to none
 }
 
 type cellKey struct {
@@ -110,7 +111,7 @@ type cellKey struct {
 }
 
 func newCells(plan *algebra.Plan, q *question, budget int64) *cells {
-	return &cells{plan: plan, q: q, byKey: map[cellKey]*cell{}, budget: budget, first: forever, last: beginning}
+	return &cells{plan: plan, q: q, byKey: map[cellKey]*cell{}, others: map[int64]int64{}, budget: budget, first: forever, last: beginning}
 }
 
 // cellBytes is roughly what an entry of byKey takes beside its values and states.

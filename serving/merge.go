@@ -20,7 +20,7 @@ type partition struct {
 	served int64 // the answer holds the records below it
 	end    int64 // of the log, -1 where Kafka did not say
 	read   reading
-	reason string // why nothing beyond batch was served; "" = all that the speed layer has
+	reason string // why nothing beyond batch was served, or not all of it; "" = all that the log had
 }
 
 // merged is what both layers hold for a question.
@@ -139,6 +139,9 @@ func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapsho
 		p.reason = fmt.Sprintf("the speed layer could not be read: %v", err)
 	case r.served == live.ServedWhole:
 		p.read, p.served = r, r.meta.Off
+		if lacking := clip(r.lacking, q.from, q.to); len(lacking) > 0 {
+			p.reason = deferredReason(q, lacking)
+		}
 		return
 	case r.served == live.ServedNothing:
 		p.reason = "the speed layer has no state of this partition yet"

@@ -24,8 +24,10 @@ func provenance(q *question, m *merged, rows []row) Provenance {
 	p.coverage(m)
 	exactUntil := int64(forever)
 	worst := make([]uncertainty, len(q.measures))
+	lacking := m.incomplete(q)
 	for i := range rows {
 		p.Rows[i] = origin(q, &rows[i], worst)
+		p.Rows[i].limits(q, m, lacking, &rows[i])
 		if !p.Rows[i].Exact {
 			exactUntil = min(exactUntil, rows[i].time)
 		}
@@ -35,6 +37,7 @@ func provenance(q *question, m *merged, rows []row) Provenance {
 			}
 		}
 	}
+	exactUntil = p.limits(q, m, lacking, exactUntil)
 	p.Exact = exactUntil == forever && !p.Partial
 	if q.grain != nil && exactUntil != forever && slices.ContainsFunc(rows, func(r row) bool { return r.time < exactUntil }) {
 		p.ExactUntil = formatTime(exactUntil, q.view.Location)
@@ -152,8 +155,11 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 	default:
 		text = append(text, fmt.Sprintf("Batch snapshot %s holds %s events; up to %s later ones are live.", p.Snapshot, thousands(covered), thousands(live)))
 	}
-	if len(rows) > 0 {
-		text = append(text, p.certainty(q, worst))
+	if certainty := p.certainty(q, worst); len(rows) > 0 && certainty != "" {
+		text = append(text, certainty)
+	}
+	if p.Other > 0 {
+		text = append(text, p.otherNote(q))
 	}
 	if q.asOf != "" {
 		return strings.Join(text, " ")
@@ -168,7 +174,7 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 	return strings.Join(text, " ")
 }
 
-// certainty says what is exact and what within which bound.
+// certainty says what is exact and what within which bound; "" where nothing but limits of the speed layer makes numbers uncertain.
 func (p *Provenance) certainty(q *question, worst []uncertainty) string {
 	var parts []string
 	for k, w := range worst {
@@ -182,6 +188,9 @@ func (p *Provenance) certainty(q *question, worst []uncertainty) string {
 		default:
 			parts = append(parts, name+" without a known bound")
 		}
+	}
+	if len(parts) == 0 && (p.Other > 0 || len(p.Incomplete) > 0) {
+		return ""
 	}
 	if len(parts) == 0 {
 		return "Every number is exact."

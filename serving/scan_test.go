@@ -197,8 +197,8 @@ func TestScansEqualOneFold(t *testing.T) {
 			}
 			slices.Sort(s.pence)
 			middle := float64(s.pence[(len(s.pence)+1)/2-1]) / 100
-			have := fmt.Sprint(row[1], row[2], row[3], row[4], r.Provenance.Rows[i])
-			wanted := fmt.Sprintf("%d.%02d %d %v %d {lake true map[]}", total/100, total%100, len(s.orders), middle, len(s.pence))
+			have := fmt.Sprintf("%v %v %v %v %s %v", row[1], row[2], row[3], row[4], r.Provenance.Rows[i].Source, r.Provenance.Rows[i].Exact)
+			wanted := fmt.Sprintf("%d.%02d %d %v %d lake true", total/100, total%100, len(s.orders), middle, len(s.pence))
 			if have != wanted {
 				t.Errorf("%+v at %s: %s, want %s", c, row[0], have, wanted)
 			}

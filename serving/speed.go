@@ -111,11 +111,14 @@ type reading struct {
 	lost   string
 	spans  []span        // what was read
 	chunks []*speedChunk // each once
+	// lacking are the ranges of event time whose events were left to the next batch, in part or all.
+	lacking []live.Deferred
 }
 
 // groupReader reads a group in one step. A *live.Redis is one.
 type groupReader interface {
 	Read(ctx context.Context, g live.Group, q live.ReadRequest) (live.ReadReply, error)
+	Limits(ctx context.Context, g live.Group, v int64, values bool) (live.LimitsReply, error)
 }
 
 // speedReader reads groups through the cache.
@@ -129,7 +132,7 @@ const consistentReads = 4
 
 // read reads the cells of a group for all spans as of one offset. Each span is one script in Redis; when a flush or a merge of epochs
 // came between two of them they are read again, which is cheap as the chunks that did not change are not sent. Under a flush that is always faster the
-// finest grain alone is read, which takes one script.
+// finest grain alone is read, which takes one script; what its limits did may then be as of a later offset, by which only more is missing.
 func (s *speedReader) read(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (reading, error) {
 	for range consistentReads {
 		r, whole, err := s.readOnce(ctx, plan, g, v, spans)
@@ -186,6 +189,10 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 			}
 		}
 	}
+	if r.meta.Counts.Deferred > 0 {
+		whole, err = s.limitsOf(ctx, g, v, &r)
+		return r, whole, err
+	}
 	return r, true, nil
 }
 
@@ -222,7 +229,14 @@ func (cs *cells) addReading(cache *speedCache, r reading) error {
 		for i := range rolled {
 			c := &rolled[i]
 			cs.looked++
-			if !inSpans(r.spans, chunk.key.id.Grain, c.bucket) || !cs.q.filter.passes(c.dims) {
+			if !inSpans(r.spans, chunk.key.id.Grain, c.bucket) {
+				continue
+			}
+			passes := cs.q.filter.passes(c.dims)
+			if r.meta.Counts.Other > 0 {
+				cs.noteOther(c, passes)
+			}
+			if !passes {
 				continue
 			}
 			if err := cs.addSpeed(c.bucket, c.dims, c.state); err != nil {

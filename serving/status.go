@@ -61,7 +61,9 @@ type PartitionStatus struct {
 	Late          int64    `json:"late"`       //
 	DeadLetters   int64    `json:"dead_letters"`
 	Errors        int64    `json:"errors"`
-	Healthy       bool     `json:"healthy"` // the speed layer's state continues the snapshot
+	Other         int64    `json:"other"`    // events under `__other__`, beyond the view's max_values
+	Deferred      int64    `json:"deferred"` // events left to the next batch, beyond the project's speed.live_cells
+	Healthy       bool     `json:"healthy"`  // the speed layer's state continues the snapshot
 	Reason        string   `json:"reason,omitempty"`
 }
 
@@ -159,6 +161,7 @@ func (p *PartitionStatus) speed(h live.Head, lateness time.Duration, now time.Ti
 	}
 	p.Speed = &h.Off
 	p.Events, p.Duplicates, p.Late, p.DeadLetters, p.Errors = h.Counts.Events, h.Counts.Duplicates, h.Counts.Late, h.Counts.Dead, h.Counts.Errors
+	p.Other, p.Deferred = h.Counts.Other, h.Counts.Deferred
 	if h.Progress.MaxEventTime != beginning {
 		p.Watermark = formatTime(h.Progress.MaxEventTime-lateness.Microseconds(), time.UTC)
 	}

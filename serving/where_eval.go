@@ -6,7 +6,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 )
 
-// truth is SQL's: comparing with null is neither true nor false.
+// truth is SQL's: comparing with null is neither true nor false. Nor is comparing with a value that stands for many.
 type truth uint8
 
 const (
@@ -14,6 +14,8 @@ const (
 	isUnknown
 	isTrue
 )
+
+func isUnclear(v algebra.Value) bool { return v.IsNull() || v.IsOther() }
 
 func truthOf(b bool) truth {
 	if b {
@@ -76,7 +78,7 @@ type comparison struct {
 }
 
 func (c comparison) eval(dims []algebra.Value) truth {
-	if dims[c.dim].IsNull() {
+	if isUnclear(dims[c.dim]) {
 		return isUnknown
 	}
 	order := algebra.Compare(dims[c.dim], c.value)
@@ -107,7 +109,7 @@ func (o oneOf) sorted() oneOf {
 }
 
 func (o oneOf) eval(dims []algebra.Value) truth {
-	if dims[o.dim].IsNull() {
+	if isUnclear(dims[o.dim]) {
 		return isUnknown
 	}
 	_, found := slices.BinarySearchFunc(o.values, dims[o.dim], algebra.Compare)
@@ -130,7 +132,7 @@ type pattern struct {
 }
 
 func (p pattern) eval(dims []algebra.Value) truth {
-	if dims[p.dim].IsNull() {
+	if isUnclear(dims[p.dim]) {
 		return isUnknown
 	}
 	return truthOf(matches(p.text, []rune(dims[p.dim].Text())))

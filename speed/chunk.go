@@ -21,13 +21,20 @@ type chunk struct {
 	ends   []uint32        // of each name in names
 	words  []uint64        // Plan.Width per cell, where the plan is scalar
 	states []algebra.State // one per cell otherwise
-	marks  []uint32        // the flush that listed the cell last
+	marks  []uint32        // the flush that listed the cell last, or inRedis, or notInRedis
 
 	dirty   []uint32 // cells that the flush being built has changed
 	missing []uint32 // cells made for a micro-batch whose state is to be read back
 }
 
 const firstSlots = 16
+
+// Marks of cells that no flush has listed yet; flushes are numbered from firstFlush on.
+const (
+	notInRedis uint32 = iota // it is new, and no flush has it yet
+	inRedis                  // it was read back, or is about to be listed
+	firstFlush
+)
 
 func newChunk(id live.ChunkID, plan *algebra.Plan) *chunk {
 	return &chunk{id: id, plan: plan, slots: make([]uint64, firstSlots)}
@@ -44,28 +51,40 @@ func (c *chunk) name(i uint32) []byte {
 	return c.names[from:c.ends[i]:c.ends[i]]
 }
 
+// slot is where a name stands in slots, or the free place for it.
+func (c *chunk) slot(name []byte, h uint64) (i uint64, found bool) {
+	const high = 0xffffffff00000000
+	mask := uint64(len(c.slots) - 1)
+	for i = h & mask; c.slots[i] != 0; i = (i + 1) & mask {
+		if s := c.slots[i]; s&high == h&high && string(c.name(uint32(s)-1)) == string(name) {
+			return i, true
+		}
+	}
+	return i, false
+}
+
+// look returns the cell of that name, if there is one.
+func (c *chunk) look(name []byte) (cell uint32, held bool) {
+	i, held := c.slot(name, xxh3.Hash(name))
+	return uint32(c.slots[i]) - 1, held
+}
+
 // find returns the cell of that name, made if there was none.
 func (c *chunk) find(name []byte) (cell uint32, made bool) {
 	h := xxh3.Hash(name)
-	const high = 0xffffffff00000000
-	mask := uint64(len(c.slots) - 1)
-	i := h & mask
-	for ; c.slots[i] != 0; i = (i + 1) & mask {
-		if s := c.slots[i]; s&high == h&high && string(c.name(uint32(s)-1)) == string(name) {
-			return uint32(s) - 1, false
-		}
+	i, found := c.slot(name, h)
+	if found {
+		return uint32(c.slots[i]) - 1, false
 	}
 	if (len(c.ends)+1)*4 > len(c.slots)*3 {
 		c.grow()
-		mask = uint64(len(c.slots) - 1)
-		for i = h & mask; c.slots[i] != 0; i = (i + 1) & mask {
-		}
+		i, _ = c.slot(name, h)
 	}
 	cell = uint32(len(c.ends))
-	c.slots[i] = h&high | uint64(cell+1)
+	c.slots[i] = h&^0xffffffff | uint64(cell+1)
 	c.names = append(c.names, name...)
 	c.ends = append(c.ends, uint32(len(c.names)))
-	c.marks = append(c.marks, 0)
+	c.marks = append(c.marks, notInRedis)
 	if c.plan.Scalar() {
 		for range c.plan.Width() {
 			c.words = append(c.words, 0)
@@ -119,6 +138,7 @@ func (c *chunk) bytes() int64 {
 
 // decode replaces the state of a cell by what Redis has of it.
 func (c *chunk) decode(cell uint32, value []byte, tmp *algebra.State) error {
+	c.marks[cell] = inRedis
 	s := c.state(cell, tmp)
 	if c.plan.Scalar() {
 		return c.plan.Decode(value, s)

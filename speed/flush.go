@@ -40,7 +40,8 @@ func (s *shift) prepare(ctx context.Context, q *query, b *microBatch, view, part
 		rows := q.out.rows(part, sub)
 		n := len(rows) * len(g.grains)
 		var writes []live.ChunkWrite
-		writes, s.arena = g.merge(&q.out, rows, refs[:n], s.arena)
+		writes, s.arena = g.merge(&q.out, rows, refs[:n], &counts, s.arena)
+		writes = g.values.writes(g.start, s.learnt(g, sub-from), s.learnt(g, sub-from+1), writes)
 		refs = refs[n:]
 		last := share.marks[spans[sub].hi-1]
 		counts.Add(share.counts(spans[sub]))
@@ -62,19 +63,31 @@ func (s *shift) resolve(ctx context.Context, q *query, g *group, part, from int)
 	for {
 		s.refs = s.refs[:0]
 		g.endBatch()
+		s.lessons = g.values.marks(s.lessons[:0])
 		for sub := from; sub < len(q.spans[part]); sub++ {
 			s.refs = g.resolve(&q.out, q.out.rows(part, sub), s.tick, s.refs)
+			s.lessons = g.values.marks(s.lessons)
 		}
-		if len(g.incomplete) == 0 {
+		cut := false
+		if len(g.incomplete) > 0 {
+			var err error
+			if cut, err = s.readBack(ctx, g); err != nil {
+				return err
+			}
+		}
+		if !cut {
+			g.keepBelowLimit(s.refs)
 			return nil
-		}
-		cut, err := s.readBack(ctx, g)
-		if err != nil || !cut {
-			return err
 		}
 		g.cut(g.off)
 		s.m.cuts.WithLabelValues(s.lane.src.Name, g.id.View).Inc()
 	}
+}
+
+// learnt is how much was learnt of each text dimension before the n-th of the parts that resolve went through.
+func (s *shift) learnt(g *group, n int) []int {
+	dims := len(g.values.dims)
+	return s.lessons[n*dims : (n+1)*dims]
 }
 
 // readBackCells bounds one read-back, for the same reason as a flush is bounded; reading is cheaper.
@@ -239,6 +252,8 @@ func (s *shift) followCut(ctx context.Context, b *microBatch, c *call) ([]call, 
 
 func (s *shift) acknowledge(c *call) {
 	f := &c.flush
+	s.m.other.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(f.Counts.Other - c.g.counts.Other))
+	s.m.deferred.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(f.Counts.Deferred - c.g.counts.Deferred))
 	c.g.off, c.g.progress, c.g.counts = f.To, f.Progress, f.Counts
 	n := 0
 	for i := range f.Chunks {

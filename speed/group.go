@@ -22,6 +22,11 @@ type group struct {
 	progress    intake.Progress
 	counts      live.Counts
 
+	values   values
+	limit    int64 // cells that the newest epoch may have in Redis; 0: any number
+	cells    int64 // that it has, those on their way there among them
+	deferred deferred
+
 	chunks map[chunkKey]*chunk
 	held   map[chunkKey]struct{} // chunks of the newest epoch that Redis has and memory has not
 
@@ -32,6 +37,7 @@ type group struct {
 	sequence   uint32 // of the flush being built
 	touched    []*chunk
 	incomplete []*chunk // chunks with missing cells
+	others     []int32  // rows of the micro-batch in hand that go to cells of Other, in the order of the refs
 }
 
 // chunkKey names a chunk of the newest epoch.
@@ -58,19 +64,25 @@ type ref struct {
 	cell  uint32
 }
 
-func newGroup(id live.Group, plan *algebra.Plan) *group {
+func newGroup(id live.Group, plan *algebra.Plan, liveCells int) *group {
 	loc := plan.View.Location
 	if loc == nil {
 		loc = time.UTC
 	}
-	return &group{id: id, plan: plan, grains: plan.View.Grains, loc: loc, chunks: map[chunkKey]*chunk{}, held: map[chunkKey]struct{}{},
+	return &group{id: id, plan: plan, grains: plan.View.Grains, loc: loc, sequence: firstFlush - 1,
+		values: newValues(plan.View), limit: int64(liveCells), chunks: map[chunkKey]*chunk{}, held: map[chunkKey]struct{}{},
 		buckets: map[int64][]place{}}
 }
 
-// adopt makes the group what a take returned. Memory is empty.
-func (g *group) adopt(m live.Meta) {
+// adopt makes the group what a take returned, with what the limits of the newest epoch did; nil: nothing. Memory is empty.
+func (g *group) adopt(m live.Meta, limited *live.Limited) {
 	g.inst, g.token, g.start, g.off, g.progress, g.counts = m.Inst, m.Token, m.Newest(), m.Off, m.Progress, m.Counts
 	g.forget()
+	g.cells = m.Cells
+	if limited != nil {
+		g.values.adopt(limited)
+		g.deferred.adopt(limited)
+	}
 	for id := range m.Chunks {
 		if id.Start == g.start {
 			for i := range g.grains {
@@ -91,6 +103,9 @@ func (g *group) cut(start int64) {
 func (g *group) forget() {
 	clear(g.chunks)
 	clear(g.held)
+	g.cells = 0
+	g.values.forget()
+	g.deferred = deferred{}
 	g.endBatch()
 }
 
@@ -98,7 +113,8 @@ func (g *group) forget() {
 func (g *group) endBatch() {
 	clear(g.buckets)
 	g.recent.places = nil
-	g.touched, g.incomplete = g.touched[:0], g.incomplete[:0]
+	g.touched, g.incomplete, g.others = g.touched[:0], g.incomplete[:0], g.others[:0]
+	g.values.endBatch()
 }
 
 func (g *group) expect() live.Expect {
@@ -140,15 +156,16 @@ func (g *group) chunk(k chunkKey, tick int64) *chunk {
 // missing: their states have to be read back before anything is merged into them.
 func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref {
 	for _, i := range rows {
-		key := p.key(i)
-		for _, at := range g.places(p.bucket[i], tick) {
+		key, places := p.key(i), g.places(p.bucket[i], tick)
+		for k, at := range places {
 			g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
-			cell, made := at.chunk.find(g.scratch)
-			if made && !at.chunk.complete {
-				if len(at.chunk.missing) == 0 {
-					g.incomplete = append(g.incomplete, at.chunk)
+			cell, held := at.chunk.look(g.scratch)
+			if !held {
+				if k == 0 && len(g.values.dims) > 0 {
+					key = g.admit(i, key)
+					g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
 				}
-				at.chunk.missing = append(at.chunk.missing, cell)
+				cell = g.cell(at.chunk, g.scratch)
 			}
 			refs = append(refs, ref{at.chunk, cell})
 		}
@@ -156,18 +173,59 @@ func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref
 	return refs
 }
 
-// merge adds the rows to their cells and lists the cells that changed as the content of a flush. arena holds the states.
-func (g *group) merge(p *partials, rows []int32, refs []ref, arena []byte) ([]live.ChunkWrite, []byte) {
-	g.sequence++
+// cell returns the cell of that name, made if there was none. One that is made in a chunk that is not complete is noted as missing.
+func (g *group) cell(c *chunk, name []byte) uint32 {
+	cell, made := c.find(name)
+	if made && !c.complete {
+		if len(c.missing) == 0 {
+			g.incomplete = append(g.incomplete, c)
+		}
+		c.missing = append(c.missing, cell)
+	}
+	return cell
+}
+
+// admit returns the key of the cells that a row goes into, which the view's limit of cardinality may make one of Other. It is asked only
+// where memory has no cell of the row's own key: where it has one, all of its values are known.
+func (g *group) admit(row int32, key []byte) []byte {
+	key, other := g.values.admit(key)
+	if other {
+		g.others = append(g.others, row)
+	}
+	return key
+}
+
+// merge adds the rows to their cells and lists the cells that changed as the content of a flush, which adds to counts what the limits did.
+// arena holds the states.
+func (g *group) merge(p *partials, rows []int32, refs []ref, counts *live.Counts, arena []byte) ([]live.ChunkWrite, []byte) {
+	if g.sequence++; g.sequence < firstFlush {
+		g.sequence = firstFlush // after four billion of them
+	}
 	g.touched = g.touched[:0]
 	for _, i := range rows {
+		other := len(g.others) > 0 && g.others[0] == i
+		if other {
+			g.others = g.others[1:]
+		}
 		s := p.state(i)
+		if refs[0].chunk == nil {
+			refs = refs[len(g.grains):]
+			g.leave(p.bucket[i], s.Events())
+			counts.Deferred += s.Events()
+			continue
+		}
+		if other {
+			counts.Other += s.Events()
+		}
 		for range g.grains {
 			r := refs[0]
 			refs = refs[1:]
 			r.chunk.merge(r.cell, s, &g.tmp)
 			if r.chunk.marks[r.cell] == g.sequence {
 				continue
+			}
+			if r.chunk.marks[r.cell] == notInRedis {
+				g.cells++
 			}
 			r.chunk.marks[r.cell] = g.sequence
 			if len(r.chunk.dirty) == 0 {
@@ -176,8 +234,8 @@ func (g *group) merge(p *partials, rows []int32, refs []ref, arena []byte) ([]li
 			r.chunk.dirty = append(r.chunk.dirty, r.cell)
 		}
 	}
-	writes := make([]live.ChunkWrite, len(g.touched))
-	for i, c := range g.touched {
+	writes := make([]live.ChunkWrite, 0, len(g.touched)+len(g.values.dims)+1)
+	for _, c := range g.touched {
 		w := live.ChunkWrite{ID: c.id, New: !c.exists, Fields: make([][]byte, len(c.dirty)), Values: make([][]byte, len(c.dirty))}
 		c.exists = true
 		for j, cell := range c.dirty {
@@ -186,13 +244,15 @@ func (g *group) merge(p *partials, rows []int32, refs []ref, arena []byte) ([]li
 			w.Fields[j], w.Values[j] = c.name(cell), arena[from:len(arena):len(arena)]
 		}
 		c.dirty = c.dirty[:0]
-		writes[i] = w
+		writes = append(writes, w)
 	}
-	return writes, arena
+	return g.deferred.write(g.start, writes), arena
 }
 
 // evict drops a chunk from memory. All of it has been acknowledged.
 func (g *group) evict(k chunkKey) {
+	if g.chunks[k].exists {
+		g.held[k] = struct{}{}
+	}
 	delete(g.chunks, k)
-	g.held[k] = struct{}{}
 }

@@ -17,6 +17,8 @@ type metrics struct {
 	memory     *prometheus.GaugeVec   // source
 	written    *prometheus.CounterVec // source, view
 	bytes      *prometheus.CounterVec // source, view, grain
+	other      *prometheus.CounterVec // source, view
+	deferred   *prometheus.CounterVec // source, view
 	evicted    prometheus.Counter
 	readBack   *prometheus.CounterVec // source, view
 	taken      *prometheus.CounterVec // source, how
@@ -52,6 +54,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		memory:     gauge("cell_bytes", "Memory that cells take.", "source"),
 		written:    counter("cells_written_total", "Cells written to Redis.", "source", "view"),
 		bytes:      counter("cell_bytes_written_total", "Bytes of the cells written to Redis, names and states, by grain.", "source", "view", "grain"),
+		other:      counter("other_events_total", "Events counted under __other__, beyond the view's max_values.", "source", "view"),
+		deferred:   counter("deferred_events_total", "Events left to the next batch, beyond the project's speed.live_cells.", "source", "view"),
 		evicted:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: "caudal", Subsystem: "speed", Name: "cells_evicted_total", Help: "Cells dropped from memory to keep the limit."}),
 		readBack:   counter("cells_read_back_total", "Cells asked of Redis because memory did not hold them.", "source", "view"),
 		taken:      counter("taken_total", "Groups taken, by what was found.", "source", "how"),
@@ -68,7 +72,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.bytes, m.evicted,
+	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.other, m.deferred, m.bytes, m.evicted,
 		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.watermark, m.flush, m.batch, m.errors, m.redis, m.asked} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // partition is one partition of a source that this worker owns, or tries to: the fold of its log and a group for each view. Groups
@@ -30,13 +32,13 @@ type partition struct {
 	end      atomic.Int64 // of the log, as last seen; -1: not yet
 }
 
-func newPartition(l *lane, project string, topic string, incarnation, number int) *partition {
+func newPartition(l *lane, project *view.Project, topic lake.Topic, number int) *partition {
 	p := &partition{number: number, label: strconv.Itoa(number), lane: l}
 	p.share.p = p
 	p.end.Store(-1)
 	for _, q := range l.queries {
-		p.groups = append(p.groups, newGroup(live.Group{Project: project, Topic: topic, Incarnation: incarnation, Partition: number,
-			View: q.view.Name, Hash: q.view.Hash}, q.plan))
+		p.groups = append(p.groups, newGroup(live.Group{Project: project.Name, Topic: topic.Name, Incarnation: topic.Incarnation, Partition: number,
+			View: q.view.Name, Hash: q.view.Hash}, q.plan, project.Speed.LiveCells))
 	}
 	return p
 }
@@ -65,7 +67,11 @@ func (s *shift) take(ctx context.Context, p *partition) error {
 		if err != nil {
 			return err
 		}
-		g.adopt(m)
+		limited, err := s.limits(ctx, g.id, m)
+		if err != nil {
+			return err
+		}
+		g.adopt(m, limited)
 		s.m.taken.WithLabelValues(s.lane.src.Name, string(how)).Inc()
 		s.w.log.Debug("group taken", "group", g.id.String(), "how", string(how), "offset", m.Off, "boundary", v)
 		if err := s.step("take"); err != nil {
@@ -82,6 +88,25 @@ func (s *shift) take(ctx context.Context, p *partition) error {
 	p.feed = s.startFeed(ctx, p, low.off)
 	p.since = time.Now()
 	return nil
+}
+
+// limits reads what the limits of the newest epoch of a group did that was just taken; nil: nothing.
+func (s *shift) limits(ctx context.Context, id live.Group, m live.Meta) (*live.Limited, error) {
+	met := false
+	for chunk := range m.Chunks {
+		met = met || chunk.Start == m.Newest() && chunk.Grain == live.Limits
+	}
+	if !met {
+		return nil, nil
+	}
+	l, err := s.w.cfg.Live.Limits(ctx, id, m.Newest(), true)
+	if err != nil {
+		return nil, err
+	}
+	if l.Served != live.ServedWhole || l.Meta.Inst != m.Inst || l.Meta.Off != m.Off || l.Epochs[m.Newest()] == nil {
+		return nil, fmt.Errorf("redis changed %s between a take and the reading of its limits", id)
+	}
+	return l.Epochs[m.Newest()], nil
 }
 
 // boundary is V of CURRENT for one view and partition, with the intake's progress there. A partition that the snapshot does not
@@ -180,7 +205,9 @@ func (s *shift) poll(ctx context.Context) error {
 		}
 		if !h.Holds(v) {
 			s.drop(p, "no boundary", fmt.Errorf("no epoch of %s starts at %d, the boundary of CURRENT", g.id, v))
+			continue
 		}
+		s.askBatch(ctx, g)
 	}
 	return s.step("poll")
 }

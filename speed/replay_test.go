@@ -33,7 +33,7 @@ func TestWhatKafkaLostIsReplayedFromTheLakeAsTheIntakeSawIt(t *testing.T) {
 		if from > 0 {
 			at = want[from-1].at
 		}
-		p := newPartition(l, "shop", w.topic, 1, 0)
+		p := newPartition(l, w.project, topic, 0)
 		f := &feed{p: p, folded: make(chan struct{}, 1)}
 		to := make(chan fetched)
 		ended := make(chan error, 1)
@@ -74,7 +74,7 @@ func TestWhatKafkaLostIsReplayedFromTheLakeAsTheIntakeSawIt(t *testing.T) {
 			}
 		}
 	}
-	r := &replay{f: &feed{p: newPartition(l, "shop", w.topic, 1, 1)}, lake: w.lake, topic: topic, conn: conn, at: intake.Start()}
+	r := &replay{f: &feed{p: newPartition(l, w.project, topic, 1)}, lake: w.lake, topic: topic, conn: conn, at: intake.Start()}
 	if _, _, err := r.run(context.Background(), 0, 10); err == nil {
 		t.Error("offsets that are nowhere were passed over")
 	}

@@ -25,6 +25,7 @@ type shift struct {
 	batch   microBatch
 	tick    int64 // number of the micro-batch
 	refs    []ref
+	lessons []int // values.marks before the first and after each part that resolve went through
 	arena   []byte
 	failing []fetched // feeds that ended
 	polled  time.Time
@@ -66,7 +67,7 @@ func (w *Worker) newShift(ctx context.Context, l *lane, numbers []int, commit fu
 		}
 	}
 	for _, n := range numbers {
-		s.parts = append(s.parts, newPartition(l, w.cfg.Project.Name, s.topic.Name, s.topic.Incarnation, n))
+		s.parts = append(s.parts, newPartition(l, w.cfg.Project, s.topic, n))
 	}
 	s.batch = microBatch{rows: intake.NewRows(l.src), slots: map[int64]int{}}
 	return s, nil

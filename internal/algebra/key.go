@@ -14,7 +14,7 @@ func AppendKey(dst []byte, dims []Value) []byte {
 		v := &dims[i]
 		dst = append(dst, byte(v.kind))
 		switch v.kind {
-		case view.Invalid:
+		case view.Invalid, other:
 		case view.String:
 			dst = binary.AppendUvarint(dst, uint64(len(v.text)))
 			dst = append(dst, v.text...)
@@ -60,7 +60,7 @@ func DecodeKey(key []byte) ([]Value, error) {
 	for len(r.rest) > 0 && r.err == nil {
 		v := Value{kind: view.Kind(r.byte())}
 		switch v.kind {
-		case view.Invalid:
+		case view.Invalid, other:
 		case view.String:
 			v.text = string(r.bytes(r.uvarint()))
 		case view.Bool:

@@ -164,6 +164,8 @@ func (v Value) AppendText(dst []byte) []byte {
 	switch v.kind {
 	case view.String, view.Array:
 		return append(dst, v.text...)
+	case other:
+		return append(dst, OtherText...)
 	case view.Int64:
 		return strconv.AppendInt(dst, int64(v.lo), 10)
 	case view.Int128:

@@ -16,6 +16,7 @@ type Class string
 const (
 	BatchDedup       Class = "batch_dedup"       // repeats beyond the horizon or across partitions, which only batch sees (`batch_dedup: full`)
 	SketchError      Class = "sketch_error"      // it was an estimate, from the same sketches as the exact answer's
+	Cardinality      Class = "cardinality"       // the speed layer counted events under `__other__`, beyond the view's limit of values
 	Coverage         Class = "coverage"          // the speed layer did not hold every record between the two cuts: the answer was partial
 	DefinitionChange Class = "definition_change" // the answer was computed by another definition of the view
 	Erasure          Class = "erasure"           // events that it counted were erased; listed in totals only, as the cells could name whom
@@ -48,8 +49,9 @@ type Ledger struct {
 type Entry struct {
 	Time       time.Time                  `json:"time"` // start of the bucket
 	Grain      string                     `json:"grain"`
-	Total      bool                       `json:"total,omitempty"` // over all values of all dimensions
-	Dimensions map[string]json.RawMessage `json:"dimensions"`      // empty in a total
+	Total      bool                       `json:"total,omitempty"`  // over all values of all dimensions
+	Dimensions map[string]json.RawMessage `json:"dimensions"`       // empty in a total
+	Folded     []string                   `json:"folded,omitempty"` // dimensions whose value here stood for all beyond the limit, and is no text of the events
 	Measure    string                     `json:"measure"`
 	Before     json.RawMessage            `json:"before"`
 	After      json.RawMessage            `json:"after"`

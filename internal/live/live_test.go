@@ -69,7 +69,7 @@ func TestWorker1TakeCreatesKeepsAndStartsAfresh(t *testing.T) {
 		}
 		flushed(t, r, step(m, 9, write(minute(5, -2), true, "a", "1")))
 		m, how, err = r.Take(ctx, group, 5, at(0), "t2", "i2")
-		want = Meta{Inst: "i1", Token: "t2", Off: 9, Starts: []int64{5}, Progress: at(9), Counts: Counts{Events: 9}, Chunks: map[ChunkID]int64{minute(5, -2): 9}}
+		want = Meta{Inst: "i1", Token: "t2", Off: 9, Starts: []int64{5}, Progress: at(9), Counts: Counts{Events: 9}, Chunks: map[ChunkID]int64{minute(5, -2): 9}, Cells: 1}
 		if err != nil || how != Held || !reflect.DeepEqual(m, want) {
 			t.Fatalf("take of a held group: %+v, %v, %v", m, how, err)
 		}

@@ -151,6 +151,9 @@ func (m *merging) stageChunk(ctx context.Context, c *mergedChunk, add AddCells) 
 		return err
 	}
 	c.intoCells, c.fromCells = len(cells), len(more)
+	if c.from.Grain == Limits {
+		add = addLimits(c.from.Chunk)
+	}
 	for name, state := range more {
 		if before, both := cells[name]; both {
 			sum, err := add(nil, []byte(before), []byte(state))

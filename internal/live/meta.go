@@ -15,6 +15,8 @@ type Counts struct {
 	Late       int64 // of the events
 	Dead       int64 // dead letters
 	Errors     int64 // events of which an expression failed
+	Other      int64 // events in cells of `__other__`: beyond the view's limit of cardinality
+	Deferred   int64 // events in no cell: beyond the limit of live cells, left to the next batch
 }
 
 // Add adds o.
@@ -24,6 +26,8 @@ func (c *Counts) Add(o Counts) {
 	c.Late += o.Late
 	c.Dead += o.Dead
 	c.Errors += o.Errors
+	c.Other += o.Other
+	c.Deferred += o.Deferred
 }
 
 // Meta is a group's state as Redis holds it.
@@ -35,6 +39,7 @@ type Meta struct {
 	Progress intake.Progress // of the intake, at Off
 	Counts   Counts
 	Chunks   map[ChunkID]int64 // the chunks that exist, with their version: Off after their last write. Nil where a call says so.
+	Cells    int64             // of the newest epoch; only Take counts them
 }
 
 // Newest is the start of the epoch that is being written.
@@ -59,7 +64,7 @@ func encodeProgress(p intake.Progress) string {
 
 func encodeCounts(c Counts) string {
 	b := make([]byte, 0, 64)
-	for i, n := range [...]int64{c.Events, c.Duplicates, c.Late, c.Dead, c.Errors} {
+	for i, n := range [...]int64{c.Events, c.Duplicates, c.Late, c.Dead, c.Errors, c.Other, c.Deferred} {
 		if i > 0 {
 			b = append(b, ':')
 		}
@@ -96,10 +101,10 @@ func headOf(v []any) (Meta, error) {
 	}
 	m.Progress = intake.Progress{MaxEventTime: at[0], MaxTimestamp: at[1]}
 	c, err := parseInts(f[5], ":")
-	if err != nil || len(c) != 5 {
-		return m, fmt.Errorf("meta's counts %q are not five numbers", f[5])
+	if err != nil || len(c) != 7 {
+		return m, fmt.Errorf("meta's counts %q are not seven numbers", f[5])
 	}
-	m.Counts = Counts{Events: c[0], Duplicates: c[1], Late: c[2], Dead: c[3], Errors: c[4]}
+	m.Counts = Counts{Events: c[0], Duplicates: c[1], Late: c[2], Dead: c[3], Errors: c[4], Other: c[5], Deferred: c[6]}
 	return m, nil
 }
 

@@ -23,7 +23,7 @@ const (
 var takeScript = newScript(`
 local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n')
 local idx = redis.call('HGETALL', KEYS[2])
-local why = 'held'
+local why, sizes = 'held', {}
 if not m[1] then
   why = 'missing'
 elseif not string.find(',' .. m[2] .. ',', ',' .. ARGV[1] .. ',', 1, true) then
@@ -32,7 +32,9 @@ elseif #idx / 2 ~= tonumber(m[3]) then
   why = 'chunk lost'
 else
   for i = 1, #idx, 2 do
-    if redis.call('EXISTS', ARGV[6] .. m[1] .. ':' .. idx[i]) == 0 then why = 'chunk lost' end
+    local n = redis.call('HLEN', ARGV[6] .. m[1] .. ':' .. idx[i])
+    if n == 0 then why = 'chunk lost' end
+    sizes[#sizes + 1] = n
   end
 end
 if why ~= 'held' then
@@ -42,25 +44,56 @@ if why ~= 'held' then
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], 'inst', ARGV[3], 'start', ARGV[1], 'off', ARGV[1], 'starts', ARGV[1],
     'at', ARGV[4], 'counts', ARGV[5], 'n', '0')
-  idx = {}
+  idx, sizes = {}, {}
 end
 redis.call('HSET', KEYS[1], 'token', ARGV[2])
-return {why, redis.call('HMGET', KEYS[1], `+metaFields+`), idx}
+return {why, redis.call('HMGET', KEYS[1], `+metaFields+`), idx, sizes}
 `, false)
 
 // Take makes the caller, by its random token, the owner of a group. Where Redis holds no state that has an epoch starting at v, the
-// boundary of CURRENT, a new life named newInst begins there with the progress at v. The reply is what is held now, chunks too.
+// boundary of CURRENT, a new life named newInst begins there with the progress at v. The reply is what is held now, chunks too, and how
+// many cells the newest epoch has.
 func (r *Redis) Take(ctx context.Context, g Group, v int64, at intake.Progress, token, newInst string) (Meta, Taken, error) {
 	word, v0, err := r.run(ctx, takeScript, []string{g.meta(), g.index()},
 		strconv.FormatInt(v, 10), token, newInst, encodeProgress(at), encodeCounts(Counts{}), g.prefix())
+	if err == nil && len(v0) != 3 {
+		err = fmt.Errorf("the script answered %d values, not 3", len(v0))
+	}
 	if err != nil {
 		return Meta{}, "", fmt.Errorf("take %s: %w", g, err)
 	}
-	m, err := metaOf(v0)
+	m, err := metaOf(v0[:2])
+	if err == nil {
+		m.Cells, err = m.countCells(v0[1], v0[2])
+	}
 	if err != nil {
 		return Meta{}, "", fmt.Errorf("take %s: %w", g, err)
 	}
 	return m, Taken(word), nil
+}
+
+// countCells adds up the sizes of the chunks of the newest epoch that hold cells. The sizes are in the order of the index.
+func (m *Meta) countCells(index, sizes any) (cells int64, err error) {
+	flat, _ := index.([]any)
+	list, _ := sizes.([]any)
+	if len(list) != len(m.Chunks) {
+		return 0, fmt.Errorf("the script answered %d sizes of %d chunks", len(list), len(m.Chunks))
+	}
+	for i, x := range list {
+		name, _ := flat[2*i].(string)
+		id, err := parseChunkID(name)
+		if err != nil {
+			return 0, err
+		}
+		n, ok := x.(int64)
+		if !ok {
+			return 0, fmt.Errorf("the size of chunk %s is %T", name, x)
+		}
+		if id.Start == m.Newest() && id.Grain != Limits {
+			cells += n
+		}
+	}
+	return cells, nil
 }
 
 // metaOf reads the values of metaFields and an index.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/serving"
@@ -70,6 +71,7 @@ func Chaos(t testing.TB, seed uint64, moves int) Tally {
 	c := &chaos{World: NewWorld(t, 2, true), seed: seed, random: rand.New(rand.NewPCG(seed, 4)), busy: make(chan struct{}, 1)}
 	c.tally.Faults, c.began = map[string]int{}, time.Now()
 	c.shopper = newShopper(rand.New(rand.NewPCG(seed, 5)))
+	c.limits()
 	c.producer = c.stream.Producer(topic)
 	defer c.producer.Close()
 	c.must(c.startWorker("a", "", c.pace()))
@@ -96,6 +98,17 @@ func Chaos(t testing.TB, seed uint64, moves int) Tally {
 		}
 	}
 	return c.tally
+}
+
+// limits gives half of the worlds tiny limits, of which the rules of `__other__` and of what is left to the batch hold.
+func (c *chaos) limits() {
+	if c.seed%2 == 0 {
+		return
+	}
+	maxValues, liveCells := 1+c.random.IntN(6), []int{0, 60, 250}[c.random.IntN(3)]
+	c.limit(maxValues, liveCells)
+	c.shopper.countries[5] = algebra.OtherText // a country like any
+	c.note("", "at most %d values, and %d cells (0: any number)", maxValues, liveCells)
 }
 
 // must fails the test with the plan so far.

@@ -73,6 +73,10 @@ func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[in
 		bucket = func(time.Time) time.Time { return time.Time{} }
 	}
 	want := fold(logs, below, keep, bucket, slices.Contains(q.Dimensions, "country"))
+	if r.Provenance.Other > 0 || len(r.Provenance.Incomplete) > 0 {
+		limited := limitedAnswer{view: v, q: q, r: r, want: want, seen: seen}
+		return limited.compare()
+	}
 	return compareRows(q, r, want, seen)
 }
 

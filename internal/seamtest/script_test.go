@@ -43,6 +43,7 @@ func playFile(t *testing.T, path string) {
 	}
 	partitions, both := partitionsOf(string(body))
 	p := newPlayer(NewWorld(t, partitions, both))
+	p.limit(limitsOf(string(body)))
 	for i := range script {
 		if script[i].command == "" {
 			continue

@@ -15,10 +15,12 @@ type shopper struct {
 	now    time.Time // of the records
 	made   int
 	kept   []stream.Message // to be repeated
+
+	countries []string // six
 }
 
 func newShopper(random *rand.Rand) *shopper {
-	return &shopper{random: random, now: time.Date(2026, 3, 28, 20, 0, 0, 0, time.UTC)}
+	return &shopper{random: random, now: time.Date(2026, 3, 28, 20, 0, 0, 0, time.UTC), countries: []string{"DE", "FR", "ES", "GB", "IT", "NL"}}
 }
 
 // orders makes n records.
@@ -64,7 +66,7 @@ func (s *shopper) order() stream.Message {
 	}
 	phase := s.made / 400
 	user := fmt.Sprintf("u%03d", phase*5+r.IntN(40))
-	country := fmt.Sprintf(`"country":%q,`, []string{"DE", "FR", "ES", "GB", "IT", "NL"}[(phase+r.IntN(3))%6])
+	country := fmt.Sprintf(`"country":%q,`, s.countries[(phase+r.IntN(3))%6])
 	if r.IntN(30) == 0 {
 		country = ""
 	}

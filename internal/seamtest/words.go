@@ -24,8 +24,8 @@ func (p *Player) words() map[string]func(call) (string, error) {
 	return map[string]func(call) (string, error){
 		"produce": p.produce, "worker": p.worker, "zombie": p.zombie, "flush": p.flush, "archive": p.archive, "chunks": p.chunks,
 		"batch": p.runBatch, "rollback": p.rollBack, "snapshots": p.snapshots, "query": p.query, "state": p.state, "redis": p.redisWord,
-		"lake": p.lakeWord, "log": p.logWord, "dead-letters": p.deadLetters, "retention": p.retention, "ledger": p.ledger, "heal": p.heal,
-		"erase": p.erase, "find": p.find,
+		"lake": p.lakeWord, "log": p.logWord, "dead-letters": p.deadLetters, "retention": p.retention, "ledger": p.ledger, "asked": p.asked,
+		"heal": p.heal, "erase": p.erase, "find": p.find,
 	}
 }
 
@@ -340,7 +340,7 @@ func answerText(r *serving.Result) string {
 		for c, col := range r.Meta.Columns {
 			switch {
 			case col.Role == "dimension":
-				line += " " + row[c].String()
+				line += " " + dimensionText(row[c])
 			case col.Role == "measure":
 				sign := "="
 				if _, estimate := r.Provenance.Rows[i].Bounds[col.Name]; estimate {
@@ -349,7 +349,7 @@ func answerText(r *serving.Result) string {
 				line += fmt.Sprintf(" %s%s%s", col.Name, sign, row[c])
 			}
 		}
-		lines = append(lines, line+" ("+r.Provenance.Rows[i].Source+")")
+		lines = append(lines, line+" ("+r.Provenance.Rows[i].Source+limitsText(r.Provenance.Rows[i])+")")
 	}
 	if s := r.Provenance.Scan; s != nil {
 		return strings.Join(append(lines, scanText(r)), "\n")

@@ -2,15 +2,19 @@ package seamtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
 )
 
 // chunks prints what the lake holds of each partition.
@@ -54,7 +58,7 @@ func (p *Player) state(c call) (string, error) {
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("p%d epochs from %v up to %d: %d events, %d duplicates, %d late, %d dead letters", n, m.Starts, m.Off,
-			m.Counts.Events, m.Counts.Duplicates, m.Counts.Late, m.Counts.Dead))
+			m.Counts.Events, m.Counts.Duplicates, m.Counts.Late, m.Counts.Dead)+limitsCount(m.Counts))
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -186,20 +190,8 @@ func (p *Player) ledger(c call) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		var l struct {
-			Comparable  bool
-			Reason      string
-			From, To    map[int]int64
-			Cells       int
-			Unexplained int
-			Entries     []struct {
-				Time          time.Time
-				Measure       string
-				Before, After json.RawMessage
-				Parts         []struct{ Class string }
-			}
-		}
-		if err := json.Unmarshal(body, &l); err != nil {
+		l, err := ledger.Decode(body)
+		if err != nil {
 			return "", err
 		}
 		if !l.Comparable {
@@ -207,12 +199,22 @@ func (p *Player) ledger(c call) (string, error) {
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("%d cells compared from %s to %s, %d unexplained", l.Cells, offsetsText(l.From), offsetsText(l.To), l.Unexplained))
+		if c.settings["measures"] != "" {
+			slices.SortStableFunc(l.Entries, func(a, b ledger.Entry) int {
+				return cmp.Or(a.Time.Compare(b.Time), strings.Compare(entryCell(a), entryCell(b)))
+			})
+		}
 		for _, e := range l.Entries {
 			var causes []string
 			for _, part := range e.Parts {
-				causes = append(causes, part.Class)
+				causes = append(causes, string(part.Class))
 			}
-			lines = append(lines, fmt.Sprintf("%s %s: %s, then %s by %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, compact(e.Before), compact(e.After), strings.Join(causes, " and ")))
+			switch measures := c.settings["measures"]; {
+			case measures == "":
+				lines = append(lines, fmt.Sprintf("%s %s: %s, then %s by %s", e.Time.UTC().Format("01-02 15:04"), e.Measure, compact(e.Before), compact(e.After), strings.Join(causes, " and ")))
+			case slices.Contains(strings.Split(measures, ","), e.Measure):
+				lines = append(lines, entryText(e))
+			}
 		}
 	}
 	return strings.Join(lines, "\n"), nil
@@ -225,6 +227,44 @@ func compact(raw json.RawMessage) string {
 		return err.Error()
 	}
 	return b.String()
+}
+
+// entryText is a line of a ledger: the cell, the measure before and after, and what each cause has in the difference.
+func entryText(e ledger.Entry) string {
+	line := fmt.Sprintf("%s %s %s %s → %s:", e.Time.UTC().Format("01-02 15:04"), entryCell(e), e.Measure, e.Before, e.After)
+	for _, part := range e.Parts {
+		line += fmt.Sprintf(" %s %s", part.Class, part.Amount)
+	}
+	return line
+}
+
+// entryCell is the country of an entry. A text that looks like the value that stands for many is quoted.
+func entryCell(e ledger.Entry) string {
+	country, ok := e.Dimensions["country"]
+	if !ok {
+		return "all"
+	}
+	if text := strings.Trim(string(country), `"`); text != algebra.OtherText || len(e.Folded) > 0 {
+		return text
+	}
+	return string(country)
+}
+
+// asked waits until somebody asks for a batch, and prints the views and causes.
+func (p *Player) asked(c call) (string, error) {
+	var lines []string
+	err := p.until("that a batch is asked for", func() error {
+		asks, err := p.lake.BatchAsked(p.ctx)
+		if err == nil && len(asks) == 0 {
+			err = errors.New("nobody asks for a batch")
+		}
+		lines = lines[:0]
+		for _, a := range asks {
+			lines = append(lines, fmt.Sprintf("a batch of %s is asked for: %s", a.View, a.Cause))
+		}
+		return err
+	})
+	return strings.Join(lines, "\n"), err
 }
 
 // heal waits until every partition of every view is served whole again, up to the log's end.

@@ -118,7 +118,8 @@ func ParseSource(canonical []byte) (*Source, error) {
 }
 
 // seal fills in what follows from the definition: canonical bytes, hash, base. Descriptions, units, derived measures and services are not in
-// them: changing those leaves every cell what it is. batch_dedup is in them although the speed layer is the same with and without it: it
+// them: changing those leaves every cell what it is. Nor is max_values: batch has no such limit, and a cell of the speed layer says itself
+// what it stands for, so that cells that were made with another limit merge with these. batch_dedup is in them although the speed layer is the same with and without it: it
 // decides what a cell of batch holds, and under one hash an incremental run has to find the periods of the snapshot before counted its way.
 func (v *View) seal() {
 	c := canonicalView{

@@ -70,11 +70,13 @@ func TestHashChangesWithWhatCellsHoldAndWithNothingElse(t *testing.T) {
 	}{
 		{false, "description: Net revenue", "description: Something else", true},
 		{false, "unit: GBP", "unit: EUR", true},
+		{false, "max_values: 500", "max_values: 501", true},
 		{false, "  - {name: avg_line, expr: \"revenue / nullif(lines, 0)\"}\n", "", true},
 		{true, "partitions: 8", "partitions: 9", true},
 		{true, "key: invoice_no", "key: country", true},
 		{true, "localhost:9092", "elsewhere:9092", true},
 		{true, "instant_rollbacks: 2", "instant_rollbacks: 3", true},
+		{true, "live_cells: 5000", "live_cells: 6000", true},
 		{false, "grains: [1d, 1m, 1h]", "grains: [1m, 1h, 1d]", true},
 		{false, "where: \"unit_price >= 0\"", "where: \"unit_price > 0\"", false},
 		{false, "timezone: Europe/London", "timezone: Europe/Paris", false},

@@ -33,6 +33,7 @@ sources:
       customer_id: {type: string?, from: [customer, "a.b"]}
       ratio: float?
       country: string
+speed: {live_cells: 5000}
 `
 
 const soundView = `view: sales
@@ -40,7 +41,7 @@ source: orders
 description: Net revenue
 where: "unit_price >= 0"
 timezone: Europe/London
-# what the shop sold
+max_values: 500
 dimensions:
   - country
   - {name: product, expr: "upper(invoice_no)", description: d}
@@ -98,7 +99,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 		t.Errorf("customer_id is %+v", customer)
 	}
 	v := p.Views[0]
-	if v.Source != s || v.Where != "unit_price >= 0" || v.Location.String() != "Europe/London" || len(v.Hash) != 64 {
+	if v.Source != s || v.Where != "unit_price >= 0" || v.MaxValues != 500 || p.Speed.LiveCells != 5000 || v.Location.String() != "Europe/London" || len(v.Hash) != 64 {
 		t.Errorf("view is %+v", v)
 	}
 	if got := []string{v.Grains[0].Name, v.Grains[1].Name, v.Grains[2].Name}; !slices.Equal(got, []string{"1m", "1h", "1d"}) {
@@ -126,7 +127,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	if want := (Batch{"2GB", 0, 15 * time.Minute, 30, 1, 0}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
-	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC {
+	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC || v.MaxValues != 100_000 || p.Speed.LiveCells != 2_000_000 {
 		t.Errorf("view is %+v", v)
 	}
 }
@@ -155,6 +156,8 @@ func TestEachMistakeOfServicesAndSourcesIsToldOnce(t *testing.T) {
 		{"access_key: a, ", "", `only one of access_key and secret_key`},
 		{"path_style: true", "path_style: yes", `lake.path_style "yes" is neither true nor false`},
 		{"memory_limit: 512MB", "memory_limit: lots", `is no amount of memory`},
+		{"live_cells: 5000", "live_cells: 0", `speed.live_cells 0 is out of range: it is between 1 and 1000000000`},
+		{"live_cells: 5000", "cells: 5000", `caudal.yaml:27:9: unknown key "cells" in speed: the keys are live_cells`},
 		{"threads: 2", "threads: two", `caudal.yaml:5:39: batch.threads "two" is no whole number`},
 		{"archive_wait: 90s", "archive_wait: 90", `batch.archive_wait: "90" is no duration: write a number with a unit`},
 		{"every: 24h", "every: 5s", `is too short`},
@@ -210,6 +213,8 @@ func TestEachMistakeOfAViewIsToldOnce(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"view: sales", "vieww: sales", `views/a.yaml:1:1: unknown key "vieww" in the view: did you mean "view"?`},
 		{"source: orders", "source: order", `views/a.yaml:2:9: unknown source "order" in view sales: did you mean "orders"?`},
+		{"max_values: 500", "max_values: 0", `views/a.yaml:6:13: view sales: max_values 0 is out of range: it is between 1 and 10000000`},
+		{"max_values: 500", "max_values: lots", `views/a.yaml:6:13: view sales: max_values "lots" is no whole number: write one, e.g. 100000`},
 		{"timezone: Europe/London", "timezone: Europe/Lundon", `unknown time zone`},
 		{"timezone: Europe/London", "timezone: Asia/Kolkata", `views/a.yaml:10:18: view sales: grain 1h does not divide the days of Asia/Kolkata: 2026-01-01 begins there at 18:30:00 UTC, inside a bucket: use 30m or a divisor of it`},
 		{"where: \"unit_price >= 0\"", "where: \"unit_price\"", `where of view sales is a decimal(12,3): write a condition`},

@@ -10,9 +10,12 @@ import (
 )
 
 func viewKeys() []string {
-	return []string{"view", "source", "description", "where", "timezone", "dimensions", "grains", "measures"}
+	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "measures"}
 }
 func dimensionKeys() []string { return []string{"name", "expr", "description"} }
+
+// defaultMaxValues is how many values of a text dimension the speed layer knows where the view does not say.
+const defaultMaxValues = 100_000
 
 // draft is a view that is being read.
 type draft struct {
@@ -44,6 +47,7 @@ func (p *linter) view(f File, haveSources bool) {
 	}
 	p.viewSource(d, n.get("source"), haveSources)
 	d.Description = r.text(n.get("description"), "description")
+	d.MaxValues = int(r.integer(n.get("max_values"), d.of+": max_values", defaultMaxValues, 1, 10_000_000))
 	d.Timezone = "UTC"
 	if v := n.get("timezone"); v != nil {
 		d.Timezone = r.zone(v, d.of+": timezone")

@@ -12,6 +12,7 @@ type Project struct {
 	Redis   Redis
 	Lake    Lake
 	Batch   Batch
+	Speed   Speed
 	Sources []*Source // by name
 	Views   []*View   // by name
 }
@@ -51,6 +52,13 @@ type Batch struct {
 	Snapshots        int           // how many are kept
 	InstantRollbacks int           // for how many of them speed epochs are kept, as long as Redis has room
 	Every            time.Duration // how often a process with the role batch runs one; 0: only who is called from outside does
+}
+
+// Speed bounds the speed layer.
+type Speed struct {
+	// LiveCells is how many cells a group (a partition seen by a view) may have in the newest epoch. Events whose cells would be more are
+	// left to the next batch, and counted.
+	LiveCells int
 }
 
 // Source is a topic with its format, schema, event-time field, dedup key and lateness.
@@ -105,11 +113,14 @@ type View struct {
 	Timezone    string // IANA zone that day and longer grains honour
 	Location    *time.Location
 	Dimensions  []Dimension
-	Grains      []Grain   // finest first
-	Measures    []Measure // stored ones and derived ones, in the order of the file
-	Hash        string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
-	Canonical   []byte    // the JSON that was hashed; stored in the lake under Hash
-	base        Grain     // see Base; zero in a view that Parse has not made
+	// MaxValues is how many values of each text dimension the speed layer knows in an epoch of a partition; events with further ones go to
+	// `__other__` until a batch has counted them. 0: no limit.
+	MaxValues int
+	Grains    []Grain   // finest first
+	Measures  []Measure // stored ones and derived ones, in the order of the file
+	Hash      string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
+	Canonical []byte    // the JSON that was hashed; stored in the lake under Hash
+	base      Grain     // see Base; zero in a view that Parse has not made
 }
 
 // Measure returns the position of the named measure, or -1.

@@ -107,6 +107,7 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"tls", at(project, "$defs", "tls", "anyOf", 1), tlsKeys()},
 		{"lake", at(project, "properties", "lake"), lakeKeys()},
 		{"batch", at(project, "properties", "batch"), batchKeys()},
+		{"speed", at(project, "properties", "speed"), speedKeys()},
 		{"source", at(project, "$defs", "source"), sourceKeys()},
 		{"event_time", at(project, "$defs", "source", "properties", "event_time"), eventTimeKeys()},
 		{"field", at(project, "$defs", "field"), fieldKeys()},

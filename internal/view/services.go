@@ -7,15 +7,22 @@ import (
 )
 
 // The keys of caudal.yaml. The JSON Schemas list the same ones; a test compares them.
-func projectKeys() []string { return []string{"project", "kafka", "redis", "lake", "batch", "sources"} }
-func kafkaKeys() []string   { return []string{"brokers", "tls", "sasl", "session_timeout"} }
-func redisKeys() []string   { return []string{"addrs", "cluster", "username", "password", "tls"} }
+func projectKeys() []string {
+	return []string{"project", "kafka", "redis", "lake", "batch", "speed", "sources"}
+}
+func kafkaKeys() []string { return []string{"brokers", "tls", "sasl", "session_timeout"} }
+func redisKeys() []string { return []string{"addrs", "cluster", "username", "password", "tls"} }
 func lakeKeys() []string {
 	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache"}
 }
 func batchKeys() []string {
 	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every"}
 }
+
+func speedKeys() []string { return []string{"live_cells"} }
+
+// defaultLiveCells is how many cells a group may have in Redis where the project does not say: some 300 MB of counts and sums.
+const defaultLiveCells = 2_000_000
 
 // sessionTimeout is short enough that the partitions of a dead process are served by another within seconds, and longer than pauses that
 // are none.
@@ -51,6 +58,7 @@ func (p *linter) services(f File) {
 		p.project.Lake = r.lake(v)
 	}
 	p.project.Batch = r.batch(n.get("batch"))
+	p.project.Speed = r.speed(n.get("speed"))
 	p.allSources(r, n.get("sources"))
 }
 
@@ -104,4 +112,14 @@ func (r *reader) batch(n *node) Batch {
 		r.add(rollbacks, "batch.instant_rollbacks promises more than the snapshots that are kept", "keep at least one snapshot more than it")
 	}
 	return b
+}
+
+// speed reads the bounds of the speed layer, with every default.
+func (r *reader) speed(n *node) Speed {
+	s := Speed{LiveCells: defaultLiveCells}
+	if n == nil || !r.mapping(n, "speed", speedKeys()) {
+		return s
+	}
+	s.LiveCells = int(r.integer(n.get("live_cells"), "speed.live_cells", defaultLiveCells, 1, 1_000_000_000))
+	return s
 }
