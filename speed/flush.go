@@ -258,6 +258,9 @@ func (s *shift) acknowledge(c *call) {
 	n := 0
 	for i := range f.Chunks {
 		chunk := &f.Chunks[i]
+		if chunk.ID.Grain == live.Limits {
+			continue // no cells
+		}
 		n += len(chunk.Fields)
 		size := 0
 		for k := range chunk.Fields {
