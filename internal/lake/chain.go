@@ -77,19 +77,24 @@ func (l *Lake) Chunks(ctx context.Context, t Topic, partition int, from int64) (
 		return nil, fmt.Errorf("chunks of %s p%d: %w", t, partition, err)
 	}
 	i := sort.Search(len(committed), func(i int) bool { return committed[i].Next > from })
-	chunks := slices.Clone(committed[i:])
-	if err := l.revise(ctx, t, partition, chunks); err != nil {
+	revised, err := l.revise(ctx, t, partition, committed[i:])
+	if err != nil {
 		return nil, fmt.Errorf("chunks of %s p%d: %w", t, partition, err)
 	}
+	chunks := slices.Clone(revised)
 	if open != nil && open.Next > from {
 		chunks = append(chunks, *open)
 	}
 	return chunks, nil
 }
 
-// Committed returns the committed chunks of a partition, ascending and without a gap. The slice is shared and must not be written to.
+// Committed returns the committed chunks of a partition, ascending and without a gap, each as its last revision has it. The slice is shared and
+// must not be written to.
 func (l *Lake) Committed(ctx context.Context, t Topic, partition int) ([]Chunk, error) {
 	committed, _, err := l.refresh(ctx, t, partition)
+	if err == nil {
+		committed, err = l.revise(ctx, t, partition, committed)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("committed chunks of %s p%d: %w", t, partition, err)
 	}

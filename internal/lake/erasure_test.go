@@ -74,6 +74,9 @@ func TestARevisionTakesThePlaceOfACommitWhateverIsRemembered(t *testing.T) {
 			if len(after) != 2 || after[0].Revision != 0 || after[1].Revision != 3 || after[1].Files[0].Key != revised.Key || after[1].Progress != before[1].Progress {
 				t.Fatalf("%+v", after)
 			}
+			if all := must[[]lake.Chunk](t)(reader.Committed(t.Context(), topic, 0)); len(all) != 2 || all[1].Revision != 3 {
+				t.Fatalf("%+v", all)
+			}
 			if only := must[[]lake.Chunk](t)(reader.Chunks(t.Context(), topic, 0, 15)); len(only) != 1 || only[0].Revision != 3 {
 				t.Fatalf("%+v", only)
 			}

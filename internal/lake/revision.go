@@ -84,12 +84,13 @@ func (l *Lake) revision(ctx context.Context, key string) (Revision, error) {
 	return r, nil
 }
 
-// revise puts the chunks of the revisions in the places of the commits. chunks are the caller's own, ascending.
-func (l *Lake) revise(ctx context.Context, t Topic, partition int, chunks []Chunk) error {
+// revise returns the chunks, ascending, with those of the revisions in the places of the commits: the slice that was given where there are none.
+func (l *Lake) revise(ctx context.Context, t Topic, partition int, committed []Chunk) ([]Chunk, error) {
 	revisions, err := l.Revisions(ctx, t, partition)
-	if err != nil {
-		return err
+	if err != nil || len(revisions) == 0 {
+		return committed, err
 	}
+	chunks := slices.Clone(committed)
 	for _, r := range revisions {
 		for _, c := range r.Chunks {
 			i, found := slices.BinarySearchFunc(chunks, c.First, func(c Chunk, first int64) int { return int(c.First - first) })
@@ -97,10 +98,10 @@ func (l *Lake) revise(ctx context.Context, t Topic, partition int, chunks []Chun
 				continue
 			}
 			if chunks[i].Next != c.Next {
-				return fmt.Errorf("%w: a revision has the chunk [%d, %d), the commit [%d, %d)", ErrCorrupt, c.First, c.Next, chunks[i].First, chunks[i].Next)
+				return nil, fmt.Errorf("%w: a revision has the chunk [%d, %d), the commit [%d, %d)", ErrCorrupt, c.First, c.Next, chunks[i].First, chunks[i].Next)
 			}
 			chunks[i] = c
 		}
 	}
-	return nil
+	return chunks, nil
 }
