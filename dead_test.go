@@ -67,7 +67,7 @@ func TestEveryRecordIsAnEventADuplicateOrADeadLetterWithItsBytes(t *testing.T) {
 }
 
 func embeddedKafka(t *testing.T) []string {
-	b, err := embedded.StartBroker(embedded.BrokerConfig{})
+	b, err := embedded.StartBroker(embedded.BrokerConfig{Forever: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func newWorld(t testing.TB) *world {
 // newWorldOf has the topic of the project's first source.
 func newWorldOf(t testing.TB, p *view.Project) *world {
 	t.Helper()
-	broker, err := embedded.StartBroker(embedded.BrokerConfig{})
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Forever: true})
 	if err != nil {
 		t.Fatal(err)
 	}

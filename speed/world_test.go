@@ -167,7 +167,7 @@ func (w *world) intake(p int) *intake.Fold {
 
 func newWorld(t testing.TB, views ...string) *world {
 	t.Helper()
-	broker, err := embedded.StartBroker(embedded.BrokerConfig{})
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Forever: true})
 	if err != nil {
 		t.Fatal(err)
 	}

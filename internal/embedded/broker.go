@@ -28,6 +28,9 @@ type BrokerConfig struct {
 	Dir  string // "" keeps the log in memory
 	Addr string // host:port; default 127.0.0.1:0
 
+	// Forever keeps every record, whatever its age; otherwise a topic's retention holds, 7 days unless the topic says so.
+	Forever bool
+
 	// Sync makes every acknowledged record survive the loss of power, and not only the death of the process.
 	Sync bool
 }
@@ -96,7 +99,9 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		return nil, fmt.Errorf("start embedded broker on %s: %w", addr, err)
 	}
 	b.cluster = c
-	b.done.Go(b.retain)
+	if !cfg.Forever {
+		b.done.Go(b.retain)
+	}
 	return b, nil
 }
 

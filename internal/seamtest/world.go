@@ -86,7 +86,7 @@ func newWorldOn(t testing.TB, partitions int, both bool, redis string) *World {
 	var err error
 	w.project, err = parseProject(w.ctx, partitions, both)
 	w.check(err)
-	w.broker, err = embedded.StartBroker(embedded.BrokerConfig{})
+	w.broker, err = embedded.StartBroker(embedded.BrokerConfig{Forever: true})
 	w.check(err)
 	t.Cleanup(func() { w.broker.Close() })
 	w.gate, err = openGate(redis)

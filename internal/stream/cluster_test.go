@@ -16,7 +16,7 @@ import (
 // onEach runs the test against the embedded broker and against Apache Kafka: they must not differ.
 func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Run("embedded", func(t *testing.T) {
-		b, err := embedded.StartBroker(embedded.BrokerConfig{})
+		b, err := embedded.StartBroker(embedded.BrokerConfig{Forever: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -123,7 +123,7 @@ func TestReaderAndProducerOutliveTheBrokersRestart(t *testing.T) {
 }
 
 func TestWriteEndsWithItsContextWhileBrokersAreAway(t *testing.T) {
-	b, err := embedded.StartBroker(embedded.BrokerConfig{})
+	b, err := embedded.StartBroker(embedded.BrokerConfig{Forever: true})
 	if err != nil {
 		t.Fatal(err)
 	}
