@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,27 +174,25 @@ func newLetter(source string, d lake.DeadLetter, raw bool) letter {
 
 // eachDeadFile visits the files of dead letters of a topic, the newest chunk of each partition first, until visit returns false.
 func (s *services) eachDeadFile(ctx context.Context, topic string, visit func(partition int, f lake.ChunkFile) (more bool, err error)) error {
-	t, err := s.stream.Topic(ctx, topic)
+	lives, err := s.lake.Lives(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("list the dead letters of %s: %w", topic, err)
 	}
-	life, err := s.lake.Incarnation(ctx, topic, t.ClusterID, t.ID)
-	if err != nil {
-		return fmt.Errorf("list the dead letters of %s: %w", topic, err)
-	}
-	for _, p := range t.Partitions {
-		chunks, err := s.lake.Chunks(ctx, life, p, 0)
-		if err != nil {
-			return fmt.Errorf("list the dead letters of %s partition %d: %w", topic, p, err)
-		}
-		for i := len(chunks) - 1; i >= 0; i-- {
-			for _, f := range chunks[i].Files {
-				if !f.Dead {
-					continue
-				}
-				more, err := visit(p, f)
-				if err != nil || !more {
-					return err
+	for _, life := range slices.Backward(lives) { // a topic that was created again begins with its newest life
+		for p := range life.Partitions {
+			chunks, err := s.lake.Chunks(ctx, life.Topic, p, 0)
+			if err != nil {
+				return fmt.Errorf("list the dead letters of %s partition %d: %w", life.Topic, p, err)
+			}
+			for i := len(chunks) - 1; i >= 0; i-- {
+				for _, f := range chunks[i].Files {
+					if !f.Dead {
+						continue
+					}
+					more, err := visit(p, f)
+					if err != nil || !more {
+						return err
+					}
 				}
 			}
 		}

@@ -93,6 +93,7 @@ type Archive struct {
 
 	mu    sync.Mutex
 	asked map[string]map[int]int64 // up to which offsets somebody waits, by topic and partition
+	lives map[string]lake.Topic    // of which life these offsets are
 
 	encoders chan struct{} // a slot for each segment that is being encoded: its buffers are large, and more than the cores gains nothing
 }
@@ -122,7 +123,7 @@ func NewArchive(cfg ArchiveConfig) (*Archive, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Archive{cfg: cfg.withDefaults(), feeds: map[string]*feed{}, asked: map[string]map[int]int64{}, encoders: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	a := &Archive{cfg: cfg.withDefaults(), feeds: map[string]*feed{}, asked: map[string]map[int]int64{}, lives: map[string]lake.Topic{}, encoders: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	for _, src := range cfg.Project.Sources {
 		schema, err := intake.NewSchema(src)
 		if err != nil {
@@ -141,8 +142,8 @@ func NewArchive(cfg ArchiveConfig) (*Archive, error) {
 // ArchiveGroup is the consumer group of a project's archive. Its offsets are a gauge of lag, nothing more.
 func ArchiveGroup(project string) string { return "caudal-archive-" + project }
 
-// Run archives until ctx ends, which is no error. A chunk whose intent is out is finished first. An error means that no retry can help,
-// such as a topic that is not the one whose records the lake holds.
+// Run archives until ctx ends, which is no error. A chunk whose intent is out is finished first. A topic that is deleted and created again
+// goes on in its next life.
 func (a *Archive) Run(ctx context.Context) error {
 	topics := make([]string, 0, len(a.feeds))
 	for topic := range a.feeds {
@@ -169,6 +170,16 @@ func (a *Archive) Close(topic string, offsets map[int]int64) {
 			asked[p] = offset
 		}
 	}
+}
+
+// enter forgets what was asked of the life of a topic before this one.
+func (a *Archive) enter(t lake.Topic) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if before, known := a.lives[t.Name]; known && before != t {
+		clear(a.asked[t.Name])
+	}
+	a.lives[t.Name] = t
 }
 
 // askedOf is the offset up to which somebody waits for a partition's chunks, or -1.
@@ -199,12 +210,17 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 			cancel(err)
 			return err
 		}
-		t, err := a.incarnation(ctx, topic)
+		seen, t, err := lifeOf(ctx, a.cfg.Project, a.cfg.Stream, a.cfg.Lake, topic)
 		if err != nil {
+			err = fmt.Errorf("archive: %w", err)
+			if errors.Is(err, lake.ErrOtherCluster) {
+				err = stream.Permanent(err)
+			}
 			cancel(err)
 			return err
 		}
-		if err := a.ensureFirst(ctx, t); err != nil {
+		a.enter(t)
+		if err := a.ensureFirst(ctx, t, seen.Partitions); err != nil {
 			cancel(err)
 			return err
 		}
@@ -212,7 +228,7 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 			wg.Go(func() { a.pollAsked(ctx, t) })
 		}
 		for _, id := range partitions {
-			p := a.partition(t, id)
+			p := a.partition(t, seen, id)
 			p.chunkBytes = min(a.cfg.ChunkBytes, a.cfg.Memory/int64(owned))
 			p.committed = func(ctx context.Context, next int64) error {
 				return assigned.Commit(ctx, map[string]map[int]int64{topic: {id: next}})
@@ -232,27 +248,11 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 	return nil
 }
 
-// incarnation checks that the broker's topic is the one whose records the lake holds.
-func (a *Archive) incarnation(ctx context.Context, topic string) (lake.Topic, error) {
-	seen, err := a.cfg.Stream.Topic(ctx, topic)
-	if err != nil {
-		return lake.Topic{}, err
-	}
-	t, err := a.cfg.Lake.Incarnation(ctx, topic, seen.ClusterID, seen.ID)
-	if errors.Is(err, lake.ErrOtherIncarnation) {
-		return t, stream.Permanent(fmt.Errorf("archive topic %s: %w", topic, err))
-	}
-	return t, err
-}
-
 // ensureFirst makes the first snapshot of the topic's views (SEAM 15), so that it says where the log began and not where retention had come to.
-func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic) error {
-	seen, err := a.cfg.Stream.Topic(ctx, t.Name)
-	if err != nil {
-		return err
-	}
+func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic, partitions []int) error {
 	starts := map[int]int64{}
-	for _, p := range seen.Partitions {
+	for _, p := range partitions {
+		var err error
 		if starts[p], _, err = a.cfg.Stream.Bounds(ctx, t.Name, p); err != nil {
 			return err
 		}
@@ -269,7 +269,7 @@ func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic) error {
 }
 
 // begin is where the lake of a partition begins: the lowest V of the views' snapshots, which is where the log began when the first of them
-// was made, and 0 for a partition that came later. Not where the log begins now: retention may have taken records since that a view's
+// was made, and 0 for a partition, or a life of the topic, that came later. Not where the log begins now: retention may have taken records since that a view's
 // snapshot does not cover, and these have to be stated as missing.
 func (a *Archive) begin(ctx context.Context, t lake.Topic, partition int) (int64, error) {
 	lowest := int64(-1)
@@ -284,7 +284,8 @@ func (a *Archive) begin(ctx context.Context, t lake.Topic, partition int) (int64
 		if err != nil {
 			return 0, fmt.Errorf("see where the log of %s p%d began: %w", t, partition, err)
 		}
-		if at := m.Cuts[partition].Offset; lowest < 0 || at < lowest {
+		cuts, _ := m.CutsOf(t.Incarnation)
+		if at := cuts[partition].Offset; lowest < 0 || at < lowest {
 			lowest = at
 		}
 	}

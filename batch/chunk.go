@@ -50,6 +50,9 @@ func (p *partition) open(ctx context.Context, f *feed, next int64, at intake.Pro
 		return nil, err
 	}
 	if next > end {
+		if err := p.sameLife(ctx); err != nil {
+			return nil, err
+		}
 		// The broker has lost records that it had acknowledged, or is another. To wait for the log to grow would be to mix two histories.
 		return nil, fmt.Errorf("archive: the lake ends beyond the log: %w", &stream.OutOfRange{Topic: p.topic.Name, Partition: p.id, Offset: next, First: first, Next: end})
 	}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // compute fills the jobs of one source with the files of the periods that changed, and checks them. Rows that several views need are read once.
 func (r *Runner) compute(ctx context.Context, jobs []*job, o *RunOptions) {
 	for _, j := range jobs {
-		j.do(func() error { return j.prepare() })
+		j.do(func() error { return j.prepare(ctx) })
 	}
 	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil || j.done })
 	if len(jobs) == 0 {
@@ -34,21 +35,38 @@ func (r *Runner) compute(ctx context.Context, jobs []*job, o *RunOptions) {
 }
 
 // prepare checks what the lake holds below a job's cuts, and plans what to compute of it.
-func (j *job) prepare() error {
+func (j *job) prepare(ctx context.Context) error {
 	if err := j.covered(); err != nil {
 		return err
 	}
 	j.missing = map[int][][2]int64{}
 	var err error
-	j.periods, err = planPeriods(j.view, j.chunks, j.begun, j.cuts)
-	return err
+	if j.periods, err = planPeriods(j.view, j.chunks, j.begun, j.cuts); err != nil {
+		return err
+	}
+	lost, err := j.lostPeriods(ctx)
+	if err != nil {
+		return err
+	}
+	j.addPeriods(lost)
+	return nil
+}
+
+// addPeriods plans more periods, each once.
+func (j *job) addPeriods(more []period) {
+	for _, p := range more {
+		if !slices.Contains(j.periods, p) {
+			j.periods = append(j.periods, p)
+		}
+	}
+	slices.SortFunc(j.periods, comparePeriods)
 }
 
 // computation is the work on one source: a database with the rows of one load at a time.
 type computation struct {
 	runner *Runner
 	jobs   []*job
-	chunks map[int][]lake.Chunk // by partition: the longest list of any job
+	chunks map[int][]lake.Chunk // by slot: the longest list of any job
 	cuts   map[int]int64        // the highest of any job
 	db     *engine.DB
 	conn   *engine.Conn
@@ -150,7 +168,7 @@ func (c *computation) run(ctx context.Context, o *RunOptions) error {
 }
 
 // dates calls f for each file of segments below the cuts whose date overlaps [from, to).
-func (c *computation) segments(from, to int64, f func(partition int, chunk *lake.Chunk, file *lake.ChunkFile)) {
+func (c *computation) segments(from, to int64, f func(slot int, chunk *lake.Chunk, file *lake.ChunkFile)) {
 	first, last := time.UnixMicro(from).UTC().Format(time.DateOnly), time.UnixMicro(to-1).UTC().Format(time.DateOnly)
 	for _, p := range slices.Sorted(maps.Keys(c.chunks)) {
 		for i := range c.chunks[p] {
@@ -185,18 +203,19 @@ func (c *computation) load(ctx context.Context, l *load) error {
 	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(lake.RowColumns(src), ", "))); err != nil {
 		return err
 	}
-	byDefinition := map[string][]*lake.ChunkFile{}
+	byOrigin := map[origin][]*lake.ChunkFile{}
 	taken := map[string]bool{}
 	for _, span := range l.spans {
-		c.segments(span[0], span[1], func(_ int, chunk *lake.Chunk, file *lake.ChunkFile) {
+		c.segments(span[0], span[1], func(slot int, chunk *lake.Chunk, file *lake.ChunkFile) {
 			if !taken[file.Key] {
 				taken[file.Key] = true
-				byDefinition[chunk.Definition] = append(byDefinition[chunk.Definition], file)
+				o := originOf(slot, chunk)
+				byOrigin[o] = append(byOrigin[o], file)
 			}
 		})
 	}
-	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		files := byDefinition[definition]
+	for _, o := range slices.SortedFunc(maps.Keys(byOrigin), compareOrigins) {
+		files, definition := byOrigin[o], o.definition
 		paths, err := c.fetch(ctx, files)
 		if err != nil {
 			return err
@@ -210,7 +229,8 @@ func (c *computation) load(ctx context.Context, l *load) error {
 		if err := c.countRows(ctx, files, paths); err != nil {
 			return err
 		}
-		sql := fmt.Sprintf("INSERT INTO %s %s", rowsTable, lake.ReadSegments(src, of, paths, within("epoch_us(_event_time)", l.spans)))
+		sql := fmt.Sprintf("INSERT INTO %s SELECT * REPLACE (%s AS %s) FROM (%s)", rowsTable, slotOf(o.life, lake.ColumnPartition), lake.ColumnPartition,
+			lake.ReadSegments(src, of, paths, within("epoch_us(_event_time)", l.spans)))
 		if err := c.conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("read %d segments: %w", len(paths), err)
 		}
@@ -218,6 +238,36 @@ func (c *computation) load(ctx context.Context, l *load) error {
 	}
 	c.runner.cfg.Logger.Debug("segments loaded", "source", src.Name, "segments", read, "seconds", time.Since(began).Seconds())
 	return nil
+}
+
+// origin is what segments that are read together have in common.
+type origin struct {
+	definition string // of the source
+	life       int    // how many lives of the topic ago
+}
+
+func originOf(slot int, chunk *lake.Chunk) origin {
+	return origin{chunk.Definition, slot / slotsPerLife}
+}
+
+func compareOrigins(a, b origin) int {
+	return cmp.Or(b.life-a.life, cmp.Compare(a.definition, b.definition))
+}
+
+// slotOf is the slot of a partition in SQL, so many lives ago.
+func slotOf(life int, partition string) string {
+	return fmt.Sprintf("%s + %d", partition, life*slotsPerLife)
+}
+
+// inLife are the offsets of the partitions of a life, so many ago, by partition.
+func inLife(life int, offsets map[int]int64) map[int]int64 {
+	of := map[int]int64{}
+	for slot, offset := range offsets {
+		if slot/slotsPerLife == life {
+			of[slot%slotsPerLife] = offset
+		}
+	}
+	return of
 }
 
 // fetch makes local copies of files, checked against their SHA-256.

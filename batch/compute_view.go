@@ -104,7 +104,8 @@ func (c *computation) from(j *job, periods []period) string {
 	return c.rowsOf(j, ranges(periods), "now")
 }
 
-// rowsOf is the relation of the rows below a job's cuts in some spans of time, without the repeats that are marked.
+// rowsOf is the relation of the rows below a job's cuts in some spans of time, without the repeats that are marked. Slots become lives and
+// partitions again.
 func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
 	conditions := []string{within("_event_time_us", spans)}
 	cases := make([]string, 0, len(j.cuts))
@@ -117,7 +118,8 @@ func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
 		slices.Sort(cases)
 		conditions = append(conditions, "CASE r._partition "+strings.Join(cases, " ")+" ELSE TRUE END")
 	}
-	return fmt.Sprintf("(SELECT r.*, CAST(%d AS BIGINT) AS _incarnation FROM ", j.topic.Incarnation) + rowsTable + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
+	return fmt.Sprintf("(SELECT r.* REPLACE (r._partition %% %d AS _partition), CAST(%d - r._partition // %d AS BIGINT) AS _incarnation FROM ",
+		slotsPerLife, j.topic.Incarnation, slotsPerLife) + rowsTable + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
 }
 
 // straddles says whether some chunk of a partition holds offsets on both sides of a cut, or beyond it.

@@ -41,29 +41,31 @@ func (c *computation) findErased(ctx context.Context) error {
 
 // scanErased adds the rows of one erasure, those apart that one before it takes out already, and says how many segments it read.
 func (c *computation) scanErased(ctx context.Context, e lake.OpenErasure) (int, error) {
-	t, l := c.jobs[0].topic, c.runner.cfg.Lake
-	byDefinition := map[string][]*lake.ChunkFile{}
-	for p, chunks := range c.chunks {
+	l := c.runner.cfg.Lake
+	byOrigin := map[origin][]*lake.ChunkFile{}
+	for slot, chunks := range c.chunks {
+		t, p := c.jobs[0].unslot(slot)
 		for i := range chunks {
 			for k := range chunks[i].Files {
-				if f := &chunks[i].Files[k]; !f.Dead && f.First < min(c.cuts[p], e.Bound(t, p)) {
-					byDefinition[chunks[i].Definition] = append(byDefinition[chunks[i].Definition], f)
+				if f := &chunks[i].Files[k]; !f.Dead && f.First < min(c.cuts[slot], e.Bound(t, p)) {
+					o := originOf(slot, &chunks[i])
+					byOrigin[o] = append(byOrigin[o], f)
 				}
 			}
 		}
 	}
 	read := 0
-	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		of, err := l.Source(ctx, definition)
+	for _, o := range slices.SortedFunc(maps.Keys(byOrigin), compareOrigins) {
+		of, err := l.Source(ctx, o.definition)
 		if err != nil {
 			return read, err
 		}
-		paths, err := c.fetch(ctx, byDefinition[definition])
+		paths, err := c.fetch(ctx, byOrigin[o])
 		if err != nil {
 			return read, err
 		}
-		sql := fmt.Sprintf("INSERT INTO %[1]s SELECT _partition, _offset, _event_time_us, _duplicate, _late, %[2]d FROM (%[3]s) AS e ANTI JOIN %[1]s AS x ON e._partition = x._partition AND e._offset = x._offset",
-			erasedTable, e.Number, e.Read(t, of, paths))
+		sql := fmt.Sprintf("INSERT INTO %[1]s SELECT _partition, _offset, _event_time_us, _duplicate, _late, %[2]d FROM (SELECT * REPLACE (%[4]s AS _partition) FROM (%[3]s)) AS e ANTI JOIN %[1]s AS x ON e._partition = x._partition AND e._offset = x._offset",
+			erasedTable, e.Number, e.Read(topicAt(c.jobs[0].topic, o.life), of, paths), slotOf(o.life, lake.ColumnPartition))
 		if err := c.conn.Exec(ctx, sql); err != nil {
 			return read, err
 		}
@@ -78,7 +80,7 @@ func (c *computation) takeErased(ctx context.Context, j *job) error {
 		return nil
 	}
 	sql := fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE _duplicate), count(*) FILTER (WHERE _late) FROM %s WHERE %s",
-		erasedTable, lake.Below((&lake.Manifest{Cuts: j.cuts}).Offsets(), "_partition", "_offset"))
+		erasedTable, lake.Below(offsetsOf(j.cuts), "_partition", "_offset"))
 	return c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		row := rows.Row(0)
 		j.counts.events -= row.Int64(0)

@@ -56,30 +56,33 @@ type records struct {
 func (j *job) covered() error {
 	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
 		cut, chunks := j.cuts[p].Offset, j.chunks[p]
-		began := j.current.Cuts[p].Offset // what is below it the current snapshot covers, or was gone when the first one was made
+		began := j.was[p].Offset // what is below it the current snapshot covers, or was gone when the first one was made
+		if _, known := j.was[p]; !known && !newest(p) && len(chunks) > 0 {
+			began = chunks[0].First // of a life before the first snapshot's nobody has said where it begins
+		}
 		if len(chunks) == 0 {
 			if cut > began {
-				return refuse(reasonHole, "partition %d is cut at offset %d, but the lake holds nothing of it from offset %d on", p, cut, began)
+				return refuse(reasonHole, "%s is cut at offset %d, but the lake holds nothing of it from offset %d on", j.label(p), cut, began)
 			}
 			continue
 		}
 		if first := chunks[0].First; first > began {
-			return refuse(reasonHole, "partition %d: the lake begins at offset %d and has to hold the records from %d on", p, first, began)
+			return refuse(reasonHole, "%s: the lake begins at offset %d and has to hold the records from %d on", j.label(p), first, began)
 		}
 		for i := range chunks {
 			c := &chunks[i]
 			if i > 0 && c.First != chunks[i-1].Next {
-				return refuse(reasonHole, "partition %d: a chunk ends at offset %d and the next begins at %d", p, chunks[i-1].Next, c.First)
+				return refuse(reasonHole, "%s: a chunk ends at offset %d and the next begins at %d", j.label(p), chunks[i-1].Next, c.First)
 			}
 			if !c.Committed {
-				return refuse(reasonHole, "partition %d: the chunk [%d, %d) is not committed", p, c.First, c.Next)
+				return refuse(reasonHole, "%s: the chunk [%d, %d) is not committed", j.label(p), c.First, c.Next)
 			}
 			if err := fits(c); err != nil {
-				return refuse(reasonCounts, "partition %d, chunk [%d, %d): %w", p, c.First, c.Next, err)
+				return refuse(reasonCounts, "%s, chunk [%d, %d): %w", j.label(p), c.First, c.Next, err)
 			}
 		}
 		if last := chunks[len(chunks)-1].Next; last < cut {
-			return refuse(reasonHole, "partition %d is cut at offset %d, but the lake ends at %d", p, cut, last)
+			return refuse(reasonHole, "%s is cut at offset %d, but the lake ends at %d", j.label(p), cut, last)
 		}
 	}
 	return nil
@@ -130,7 +133,7 @@ func (c *computation) account(ctx context.Context, j *job) error {
 			if chunk.Last >= cut {
 				var err error
 				if got, err = c.below(ctx, chunk, cut); err != nil {
-					return fmt.Errorf("count the records of chunk [%d, %d) of partition %d below %d: %w", chunk.First, chunk.Next, p, cut, err)
+					return fmt.Errorf("count the records of chunk [%d, %d) of %s below %d: %w", chunk.First, chunk.Next, j.label(p), cut, err)
 				}
 			}
 			j.counts.events += got.events

@@ -178,7 +178,7 @@ func TestTheGateRefusesTotalsThatDoNotAgree(t *testing.T) {
 		func() error { return j.begin(t.Context()) },
 		func() error { return j.cut(t.Context()) },
 		func() error { return j.readChunks(t.Context()) },
-		func() error { return j.prepare() },
+		func() error { return j.prepare(t.Context()) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)

@@ -96,7 +96,7 @@ func newWorldOf(t testing.TB, p *view.Project) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.topic, err = w.lake.Incarnation(t.Context(), source.Topic, seen.ClusterID, seen.ID); err != nil {
+	if w.topic, err = w.lake.Incarnation(t.Context(), source.Topic, lake.Identity{Cluster: seen.ClusterID, TopicID: seen.ID, Partitions: len(seen.Partitions)}); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -170,7 +170,11 @@ func (w *world) partition(a *Archive, id int) *partition {
 	if err := w.lake.PutDefinition(w.t.Context(), f.definition, f.source.Canonical()); err != nil {
 		w.t.Fatal(err)
 	}
-	return a.partition(w.topic, id)
+	seen, err := a.cfg.Stream.Topic(w.t.Context(), w.topic.Name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a.partition(w.topic, seen, id)
 }
 
 // drain archives all that was sent, and calls again whatever life ends with, as long as it is one of the errors allowed.

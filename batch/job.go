@@ -25,18 +25,21 @@ type job struct {
 	done    bool  // the run had published this view before
 
 	plan     *algebra.Plan
-	topic    lake.Topic
-	starts   map[int]int64  // of the log, by partition; the partitions are those of Kafka's metadata
-	current  *lake.Manifest //
-	tag      lake.Tag       //
-	erasures []lake.Erasure // of the topic, all; what follows leaves their records out
-	cuts     map[int]lake.Cut
+	topic    lake.Topic       // its newest life
+	past     []lake.Life      // those before it, oldest first
+	starts   map[int]int64    // of the log, by partition; the partitions are those of Kafka's metadata
+	current  *lake.Manifest   //
+	tag      lake.Tag         //
+	was      map[int]lake.Cut // V of current, by slot
+	cuts     map[int]lake.Cut // V of this run, by slot
+	tails    map[int]int64    // of lives that are over, by slot: records below it the speed layer had counted
+	erasures []lake.Erasure   // of the topic, all; what follows leaves their records out
 
-	chunks  map[int][]lake.Chunk // committed ones, by partition
+	chunks  map[int][]lake.Chunk // committed ones, by slot
 	periods []period             // to compute
 	counts  records              // below the cuts
 	repeats *repeats             // nil unless the source says batch_dedup: full, or an erasure is open
-	missing map[int][][2]int64   // offsets below the cuts that retention took before they were archived
+	missing map[int][][2]int64   // by slot: offsets below the cuts that retention took before they were archived
 	files   []lake.ViewFile      // computed by this run
 	ledger  []lake.ViewFile
 }
@@ -82,9 +85,10 @@ func (j *job) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if j.current.Topic != j.topic {
-		return fmt.Errorf("snapshot %s is of topic %s, the lake is at %s", j.current.ID, j.current.Topic, j.topic)
+	if j.current.Topic.Incarnation > j.topic.Incarnation {
+		return fmt.Errorf("snapshot %s is of %s, and the brokers still show %s", j.current.ID, j.current.Topic, j.topic)
 	}
+	j.was = j.slots(j.current.Topic, j.current.Cuts, j.current.Earlier)
 	snapshots, _, err := r.cfg.Lake.Snapshots(ctx, j.view.Name, j.view.Hash)
 	if err != nil {
 		return err
@@ -96,16 +100,12 @@ func (j *job) begin(ctx context.Context) error {
 			j.report.Note = "this run had published it before"
 		}
 	}
-	return nil
+	return j.lives(ctx, snapshots)
 }
 
-// topic returns the life of a topic that the lake holds, which must be the broker's, and where the log of each partition starts.
+// topic returns the life of a topic that the brokers show, and where the log of each partition starts.
 func (r *Runner) topic(ctx context.Context, name string) (lake.Topic, map[int]int64, error) {
-	seen, err := r.cfg.Stream.Topic(ctx, name)
-	if err != nil {
-		return lake.Topic{}, nil, err
-	}
-	t, err := r.cfg.Lake.Incarnation(ctx, name, seen.ClusterID, seen.ID)
+	seen, t, err := lifeOf(ctx, r.cfg.Project, r.cfg.Stream, r.cfg.Lake, name)
 	if err != nil {
 		return lake.Topic{}, nil, err
 	}
@@ -118,9 +118,10 @@ func (r *Runner) topic(ctx context.Context, name string) (lake.Topic, map[int]in
 	return t, starts, nil
 }
 
-// group is the unit of the seam that a partition of the job is.
-func (j *job) group(partition int) live.Group {
-	return j.runner.groupOf(j.topic, partition, j.view.Name, j.view.Hash)
+// group is the unit of the seam that a slot of the job is.
+func (j *job) group(slot int) live.Group {
+	of, partition := j.unslot(slot)
+	return j.runner.groupOf(of, partition, j.view.Name, j.view.Hash)
 }
 
 func (r *Runner) groupOf(t lake.Topic, partition int, view, hash string) live.Group {
@@ -133,33 +134,43 @@ func (j *job) cut(ctx context.Context) error {
 	if err := r.step("before-cut"); err != nil {
 		return err
 	}
-	var err error
-	j.cuts, err = r.cfg.Lake.RunCut(ctx, j.view.Name, j.view.Hash, j.options.RunID)
+	cut, err := r.cfg.Lake.RunCut(ctx, j.view.Name, j.view.Hash, j.options.RunID)
 	if errors.Is(err, lake.ErrNotFound) {
-		j.cuts, err = j.newCut(ctx)
+		cut, err = j.newCut(ctx)
 	}
 	if err != nil {
 		return err
 	}
+	if cut.Topic != j.topic {
+		return fmt.Errorf("run %s has cut %s: %w", j.options.RunID, cut.Topic, errNewLife)
+	}
+	j.cuts = j.slots(cut.Topic, cut.Cuts, cut.Earlier)
+	for _, past := range cut.Earlier {
+		for p, gaps := range past.Missing {
+			j.tails[j.slot(past.Incarnation, p)] = gaps[len(gaps)-1][1]
+		}
+	}
 	return r.step("after-cut")
 }
 
-func (j *job) newCut(ctx context.Context) (map[int]lake.Cut, error) {
+func (j *job) newCut(ctx context.Context) (lake.RunCut, error) {
 	r := j.runner
-	cuts := map[int]lake.Cut{}
-	maps.Copy(cuts, j.current.Cuts) // V never goes back, nor loses a partition
+	cuts := maps.Clone(j.was) // V never goes back, nor loses a partition
+	if err := j.cutPast(ctx, cuts); err != nil {
+		return lake.RunCut{}, err
+	}
 	for p := range j.starts {
 		off, at, ok, err := r.cfg.Live.Cut(ctx, j.group(p))
 		if err != nil {
-			return nil, err
+			return lake.RunCut{}, err
 		}
 		if !ok {
 			// Speed holds nothing of the partition, so the boundary may stand where the archive does.
 			if off, at, _, err = r.cfg.Lake.Next(ctx, j.topic, p); err != nil {
-				return nil, err
+				return lake.RunCut{}, err
 			}
 		}
-		before, known := j.current.Cuts[p]
+		before, known := j.was[p]
 		if !known || off > before.Offset {
 			if off < 0 {
 				off, at = 0, intake.Start() // nothing is archived of a partition that came later: its log began at 0
@@ -168,18 +179,20 @@ func (j *job) newCut(ctx context.Context) (map[int]lake.Cut, error) {
 		}
 	}
 	if err := r.step("after-live-cut"); err != nil {
-		return nil, err
+		return lake.RunCut{}, err
 	}
-	return r.cfg.Lake.PutRunCut(ctx, j.view.Name, j.view.Hash, j.options.RunID, cuts)
+	j.cuts = cuts
+	return r.cfg.Lake.PutRunCut(ctx, j.view.Name, j.view.Hash, j.options.RunID,
+		lake.RunCut{Topic: j.topic, Cuts: newestOf(cuts), Earlier: j.earlierOf(cuts, j.allMissing())})
 }
 
-// begun is the offset from which a partition's records are the job's: those of the current snapshot are covered already. A first
+// begun is the offset from which a slot's records are the job's: those of the current snapshot are covered already. A first
 // snapshot covers nothing, but says where the log began when it was made; the lake may reach further back.
-func (j *job) begun(partition int) int64 {
+func (j *job) begun(slot int) int64 {
 	if j.options.Full || j.current.Run == firstRun {
 		return 0
 	}
-	return j.current.Cuts[partition].Offset
+	return j.was[slot].Offset
 }
 
 // firstRun is the run that S0 names.
@@ -208,9 +221,12 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 	t := jobs[0].topic
 	want := map[int]int64{}
 	for _, j := range jobs {
-		for p, cut := range j.cuts {
+		if j.topic != t {
+			return errNewLife
+		}
+		for p, cut := range newestOf(j.cuts) {
 			// What a computed snapshot covers the archive has reached long ago.
-			if before, ok := j.current.Cuts[p]; !ok || cut.Offset > before.Offset || j.current.Run == firstRun {
+			if before, ok := j.was[p]; !ok || cut.Offset > before.Offset || j.current.Run == firstRun {
 				want[p] = max(want[p], cut.Offset)
 			}
 		}
@@ -237,6 +253,9 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 		if behind == 0 {
 			return r.step("after-wait")
 		}
+		if err := r.stillNewest(ctx, t); err != nil {
+			return err
+		}
 		if time.Since(began) >= limit {
 			return fmt.Errorf("wait for the archive: after %s it is at offset %d of partition %d of topic %s and has to reach %d (%d records behind in all); does `caudal run archive` run?",
 				limit, at, worst, t.Name, want[worst], behind)
@@ -253,10 +272,10 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 
 // begins is where the archive is going to begin in partitions that it holds nothing of: at the lowest V of the snapshots (Archive.begin).
 func begins(jobs []*job) map[int]int64 {
-	lowest := maps.Clone(jobs[0].current.Offsets())
+	lowest := offsetsOf(newestOf(jobs[0].was))
 	for _, j := range jobs[1:] {
 		for p, at := range lowest {
-			lowest[p] = min(at, j.current.Cuts[p].Offset)
+			lowest[p] = min(at, j.was[p].Offset)
 		}
 	}
 	return lowest
@@ -286,8 +305,9 @@ func (r *Runner) behind(ctx context.Context, t lake.Topic, want, begins map[int]
 // readChunks reads what the lake holds of the topic below the cuts.
 func (j *job) readChunks(ctx context.Context) error {
 	j.chunks = map[int][]lake.Chunk{}
-	for p, cut := range j.cuts {
-		chunks, err := j.runner.cfg.Lake.Chunks(ctx, j.topic, p, 0)
+	for slot, cut := range j.cuts {
+		of, partition := j.unslot(slot)
+		chunks, err := j.runner.cfg.Lake.Chunks(ctx, of, partition, 0)
 		if err != nil {
 			return err
 		}
@@ -297,7 +317,7 @@ func (j *job) readChunks(ctx context.Context) error {
 				break
 			}
 		}
-		j.chunks[p] = chunks
+		j.chunks[slot] = chunks
 	}
 	return nil
 }

@@ -29,10 +29,14 @@ type listing struct {
 
 func newBook(j *job) *book {
 	b := &book{job: j, listed: map[listing]int{}}
-	b.Ledger = ledger.Ledger{View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Parent: j.current.ID, From: j.current.Offsets(), To: map[int]int64{},
+	b.Ledger = ledger.Ledger{View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Parent: j.current.ID, From: offsetsOf(newestOf(j.was)), To: offsetsOf(newestOf(j.cuts)),
 		Comparable: true, Grains: []string{}, Classes: map[ledger.Class]int{}, Entries: []ledger.Entry{}}
-	for p, cut := range j.cuts {
-		b.To[p] = cut.Offset
+	for _, past := range j.earlierOf(j.cuts, j.allMissing()) {
+		end := ledger.Life{Incarnation: past.Incarnation, From: map[int]int64{}, To: map[int]int64{}, Missing: past.Missing}
+		for p, cut := range past.Cuts {
+			end.From[p], end.To[p] = j.was[j.slot(past.Incarnation, p)].Offset, cut.Offset
+		}
+		b.Lives = append(b.Lives, end)
 	}
 	if j.repeats != nil {
 		b.Repeats = j.repeats.now

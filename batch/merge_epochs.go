@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 )
 
@@ -32,7 +33,7 @@ func (j *job) mergeEpochs(ctx context.Context) error {
 // mergeUnnamed merges the closed epochs of every partition whose start nothing names into those before them.
 func (j *job) mergeUnnamed(ctx context.Context) (merged int, err error) {
 	var named map[int]map[int64]bool // read when there is something to merge: almost never
-	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
+	for _, p := range slices.Sorted(maps.Keys(newestOf(j.cuts))) {
 		g := j.group(p)
 		head := j.runner.cfg.Live.Heads(ctx, []live.Group{g})[0]
 		if head.Err != nil {
@@ -52,7 +53,7 @@ func (j *job) mergeUnnamed(ctx context.Context) (merged int, err error) {
 				into = start
 				continue
 			}
-			ok, err := j.runner.cfg.Live.Merge(ctx, g, j.current.Cuts[p].Offset, into, start, j.addCells)
+			ok, err := j.runner.cfg.Live.Merge(ctx, g, j.was[p].Offset, into, start, j.addCells)
 			if err != nil {
 				return merged, fmt.Errorf("partition %d: %w", p, err)
 			}
@@ -81,17 +82,21 @@ func (j *job) namedBoundaries(ctx context.Context) (map[int]map[int64]bool, erro
 		return nil, err
 	}
 	for _, m := range snapshots {
-		for p, offset := range m.Offsets() {
-			name(p, offset)
+		cuts, _ := m.CutsOf(j.topic.Incarnation)
+		for p, cut := range cuts {
+			name(p, cut.Offset)
 		}
 	}
 	open, err := l.OpenRuns(ctx, v.Name, v.Hash, j.options.Now.Add(-j.runner.cfg.OpenRun))
 	if err != nil {
 		return nil, err
 	}
-	open[j.options.RunID] = j.cuts
-	for _, cuts := range open {
-		for p, cut := range cuts {
+	open[j.options.RunID] = lake.RunCut{Topic: j.topic, Cuts: newestOf(j.cuts)}
+	for _, run := range open {
+		if run.Topic != j.topic {
+			continue // it can publish no more
+		}
+		for p, cut := range run.Cuts {
 			name(p, cut.Offset)
 		}
 	}

@@ -17,6 +17,7 @@ type partition struct {
 	archive *Archive
 	feed    *feed
 	topic   lake.Topic
+	seen    stream.Topic // whose records are read, and no other life's
 	id      int
 	// chunkBytes of keys and values close a chunk.
 	chunkBytes int64
@@ -31,10 +32,10 @@ type reader interface {
 	Close() error
 }
 
-func (a *Archive) partition(t lake.Topic, id int) *partition {
+func (a *Archive) partition(t lake.Topic, seen stream.Topic, id int) *partition {
 	return &partition{
-		archive: a, feed: a.feeds[t.Name], topic: t, id: id, chunkBytes: a.cfg.ChunkBytes,
-		reader:    func(offset int64) reader { return a.cfg.Stream.Reader(t.Name, id, offset) },
+		archive: a, feed: a.feeds[t.Name], topic: t, seen: seen, id: id, chunkBytes: a.cfg.ChunkBytes,
+		reader:    func(offset int64) reader { return a.cfg.Stream.ReaderOf(seen, id, offset) },
 		committed: func(context.Context, int64) error { return nil },
 	}
 }
@@ -55,7 +56,7 @@ func (p *partition) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, stream.ErrTopicReplaced):
+		case over(err):
 			return err
 		case errors.Is(err, lake.ErrExists) || errors.Is(err, lake.ErrChanged):
 			// Another archive was faster; it may still be at work, after a rebalance.
@@ -95,7 +96,7 @@ func (p *partition) life(ctx context.Context) error {
 	for {
 		c, err := w.read(ctx)
 		if err != nil {
-			return err
+			return errors.Join(err, p.farewell(ctx, w, err))
 		}
 		if err := p.write(ctx, c); err != nil {
 			return err

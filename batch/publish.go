@@ -23,10 +23,20 @@ func (j *job) publish(ctx context.Context) error {
 		return err
 	}
 	m := lake.Manifest{
-		View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Created: j.options.Now, Topic: j.topic, Cuts: j.cuts,
+		View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Created: j.options.Now, Topic: j.topic, Cuts: newestOf(j.cuts),
 		Files: j.allFiles(), Ledger: j.ledger, Parent: j.current.ID, Full: j.options.Full,
-		Events: j.counts.events, Duplicates: j.counts.duplicates, Late: j.counts.late, Dead: j.counts.dead, Missing: j.missing,
+		Events: j.counts.events, Duplicates: j.counts.duplicates, Late: j.counts.late, Dead: j.counts.dead,
 		Erasures: len(j.erasures), Erased: j.counts.erased, ErasedDead: j.counts.erasedDead,
+	}
+	missing := j.allMissing()
+	m.Earlier = j.earlierOf(j.cuts, missing)
+	for slot, gaps := range missing {
+		if newest(slot) {
+			if m.Missing == nil {
+				m.Missing = map[int][][2]int64{}
+			}
+			m.Missing[slot] = gaps
+		}
 	}
 	j.options.Progress(Step{Phase: "publish", View: j.view.Name})
 	published, tag, err := r.cfg.Lake.Publish(ctx, m, j.tag)
@@ -84,7 +94,8 @@ func (r *Runner) drop(ctx context.Context, j *job, current *lake.Manifest, tag l
 		v := current.Cuts[p].Offset
 		below := v
 		for _, m := range promised {
-			below = min(below, m.Cuts[p].Offset)
+			cuts, _ := m.CutsOf(current.Topic.Incarnation)
+			below = min(below, cuts[p].Offset)
 		}
 		gone, _, err := r.cfg.Live.Drop(ctx, j.group(p), v, below)
 		if err != nil {
@@ -92,7 +103,23 @@ func (r *Runner) drop(ctx context.Context, j *job, current *lake.Manifest, tag l
 		}
 		dropped += len(gone)
 	}
-	return dropped, nil
+	return dropped, r.forget(ctx, j, promised)
+}
+
+// forget drops what the speed layer holds of lives that are over: the current snapshot covers them to their ends, and so does each one that
+// promises an instant rollback.
+func (r *Runner) forget(ctx context.Context, j *job, promised []*lake.Manifest) error {
+	return j.eachPast(func(life *lake.Life, slot int) error {
+		for _, m := range promised {
+			if m.Topic.Incarnation <= life.Incarnation {
+				return nil
+			}
+		}
+		if err := r.cfg.Live.Forget(ctx, j.group(slot)); err != nil {
+			return fmt.Errorf("%s: %w", j.label(slot), err)
+		}
+		return nil
+	})
 }
 
 // promised returns the snapshots, besides the current one, to which a rollback has to be instant: the last ones that were published before it.

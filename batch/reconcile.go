@@ -125,7 +125,7 @@ func (c *computation) compareLayers(ctx context.Context, j *job, b *book) error 
 	}
 	if j.current.Run == firstRun && len(unread) == len(j.cuts) && len(unread) > 0 {
 		// Nothing was answered before, so that nothing changed: the first run over a long history need not list all of it.
-		b.Comparable, b.Reason = false, "there was no answer before: "+reasons(unread)
+		b.Comparable, b.Reason = false, "there was no answer before: "+j.reasons(unread)
 		return nil
 	}
 	for {
@@ -138,17 +138,21 @@ func (c *computation) compareLayers(ctx context.Context, j *job, b *book) error 
 			continue
 		}
 		if len(unread) > 0 {
-			b.Comparable, b.Reason = false, reasons(unread)
+			b.Comparable, b.Reason = false, j.reasons(unread)
 		}
 		return err
 	}
 }
 
 // reasons says why partitions are unread, those of one reason together.
-func reasons(unread map[int]string) string {
+func (j *job) reasons(unread map[int]string) string {
 	byReason := map[string][]string{}
-	for _, p := range slices.Sorted(maps.Keys(unread)) {
-		byReason[unread[p]] = append(byReason[unread[p]], fmt.Sprint(p))
+	for _, slot := range slices.Sorted(maps.Keys(unread)) {
+		name := fmt.Sprint(slot)
+		if of, partition := j.unslot(slot); !newest(slot) {
+			name = fmt.Sprintf("%d of life %d", partition, of.Incarnation)
+		}
+		byReason[unread[slot]] = append(byReason[unread[slot]], name)
 	}
 	list := make([]string, 0, len(byReason))
 	for reason, partitions := range byReason {
@@ -202,7 +206,7 @@ func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 			unread[p] = fmt.Sprintf("the lake begins at offset %d, before the first snapshot's boundary %d", chunks[0].First, from)
 			continue
 		}
-		if from == to {
+		if !j.spoke(p) {
 			continue
 		}
 		m, ok, err := j.runner.cfg.Live.Peek(ctx, j.group(p))
@@ -214,7 +218,7 @@ func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 		case !ok:
 			unread[p] = "the speed layer holds nothing"
 		default:
-			if reason := untiledBy(m, from, to); reason != "" {
+			if reason := j.untiledBy(m, p); reason != "" {
 				unread[p] = reason
 			}
 		}
@@ -222,20 +226,27 @@ func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 	return unread, nil
 }
 
-// untiledBy says why the epochs of a state do not cover exactly the records from one offset to another; "" where they do.
-func untiledBy(m live.Meta, from, to int64) string {
-	if m.Holds(from) && m.Holds(to) {
+// spoke says whether answers before the publish held records of a slot from the speed layer.
+func (j *job) spoke(slot int) bool {
+	return j.takes(slot) || j.from(slot) != j.cuts[slot].Offset
+}
+
+// untiledBy says why the epochs of a state do not cover exactly the records between the two cuts; "" where they do. Of a life that is over
+// all epochs count that there are: the next snapshot is the last word on it.
+func (j *job) untiledBy(m live.Meta, slot int) string {
+	from, to := j.from(slot), j.cuts[slot].Offset
+	if m.Holds(from) && (m.Holds(to) || !newest(slot) && m.Off >= to) {
 		return ""
 	}
 	return fmt.Sprintf("the speed layer has the epochs %v, which do not tile the offsets from %d to %d", m.Starts, from, to)
 }
 
 // from is V of the snapshot before.
-func (j *job) from(partition int) int64 {
-	if cut, ok := j.current.Cuts[partition]; ok {
+func (j *job) from(slot int) int64 {
+	if cut, ok := j.was[slot]; ok {
 		return cut.Offset
 	}
-	return j.starts[partition]
+	return j.starts[slot] // 0 in a life that is over
 }
 
 // compare looks at the cells of some periods.
@@ -343,7 +354,7 @@ func (c *comparison) cause(before *cell, was algebra.Answer, counted outcome, me
 	if class := c.limitedBy(before, counted); class != "" {
 		return class
 	}
-	if len(c.unread) > 0 {
+	if len(c.unread) > 0 || c.job.loses() {
 		return ledger.Coverage
 	}
 	return ledger.Unexplained
@@ -359,4 +370,14 @@ func same(was algebra.Answer, now algebra.Value) bool {
 		return a == b || math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b))
 	}
 	return algebra.Compare(was.Value, now) == 0
+}
+
+// loses says whether this publish is the first without records that the speed layer had counted of a life that is over.
+func (j *job) loses() bool {
+	for slot := range j.cuts {
+		if j.takes(slot) {
+			return true
+		}
+	}
+	return false
 }

@@ -34,7 +34,7 @@ func (c *comparison) before(ctx context.Context, periods []period) (map[string]*
 		return nil, err
 	}
 	for _, p := range slices.Sorted(maps.Keys(c.job.cuts)) {
-		if c.job.from(p) == c.job.cuts[p].Offset || c.unread[p] != "" {
+		if !c.job.spoke(p) || c.unread[p] != "" {
 			continue
 		}
 		if err := c.speed(ctx, p, periods, cells); err != nil {
@@ -81,7 +81,7 @@ func (c *comparison) speed(ctx context.Context, partition int, periods []period,
 	if reply.Served != live.ServedWhole {
 		return &speedError{partition, fmt.Sprintf("from offset %d: %s %s", v, reply.Served, reply.Lost)}
 	}
-	if reason := untiledBy(reply.Meta, v, c.job.cuts[partition].Offset); reason != "" {
+	if reason := c.job.untiledBy(reply.Meta, partition); reason != "" {
 		return &speedError{partition, reason} // Redis was lost since untiled looked, and is being rebuilt
 	}
 	if reply.Meta.Counts.Deferred > 0 {
@@ -91,7 +91,7 @@ func (c *comparison) speed(ctx context.Context, partition int, periods []period,
 	}
 	state := c.plan.New()
 	for _, chunk := range reply.Chunks {
-		if chunk.ID.Start >= c.job.cuts[partition].Offset {
+		if newest(partition) && chunk.ID.Start >= c.job.cuts[partition].Offset {
 			continue // younger than the cut
 		}
 		for i, field := range chunk.Cells.Fields {

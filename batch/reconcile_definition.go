@@ -122,12 +122,13 @@ func (c *computation) compareDefinitions(ctx context.Context, j *job, e *earlier
 	case len(measures) == 0:
 		return refuse("no measure of the earlier definition has the name and the type of one of this")
 	}
-	for p, cut := range e.manifest.Cuts {
+	before := j.slots(e.manifest.Topic, e.manifest.Cuts, e.manifest.Earlier)
+	for p, cut := range before {
 		if cut.Offset > j.cuts[p].Offset {
-			return refuse("snapshot %s of the earlier definition covers partition %d up to offset %d, this one up to %d", e.manifest.ID, p, cut.Offset, j.cuts[p].Offset)
+			return refuse("snapshot %s of the earlier definition covers %s up to offset %d, this one up to %d", e.manifest.ID, j.label(p), cut.Offset, j.cuts[p].Offset)
 		}
 	}
-	touched, err := planPeriods(j.view, j.chunks, func(p int) int64 { return e.manifest.Cuts[p].Offset }, j.cuts)
+	touched, err := planPeriods(j.view, j.chunks, func(p int) int64 { return before[p].Offset }, j.cuts)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestAStateThatWasLostAndRebuiltSinceTheCutIsNotCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &job{runner: w.runner(nil), view: v, topic: w.topic, current: w.current(), cuts: map[int]lake.Cut{0: {Offset: 5}}, plan: plan}
+	j := &job{runner: w.runner(nil), view: v, topic: w.topic, current: w.current(), was: w.current().Cuts, cuts: map[int]lake.Cut{0: {Offset: 5}}, plan: plan}
 	c := &comparison{job: j, plan: plan, grain: v.Grains[0]}
 	err = c.speed(t.Context(), 0, []period{{unit: "day", name: "2026-03-01", from: day.UnixMicro(), to: day.AddDate(0, 0, 1).UnixMicro()}}, map[string]*cell{})
 	var unread *speedError

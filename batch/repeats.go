@@ -64,30 +64,31 @@ func (c *computation) findRepeats(ctx context.Context) error {
 // scanIDs is a query over the ids of all events below the highest cuts that are no duplicates within the horizon.
 func (c *computation) scanIDs(ctx context.Context) (string, error) {
 	src := c.jobs[0].view.Source
-	byDefinition := map[string][]*lake.ChunkFile{}
+	byOrigin := map[origin][]*lake.ChunkFile{}
 	for p, chunks := range c.chunks {
 		for i := range chunks {
 			for k := range chunks[i].Files {
 				if file := &chunks[i].Files[k]; !file.Dead && file.First < c.cuts[p] {
-					byDefinition[chunks[i].Definition] = append(byDefinition[chunks[i].Definition], file)
+					o := originOf(p, &chunks[i])
+					byOrigin[o] = append(byOrigin[o], file)
 				}
 			}
 		}
 	}
 	scans := []string{lake.ReadIDs(src, src, nil, nil)}
-	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		of := src
+	for _, o := range slices.SortedFunc(maps.Keys(byOrigin), compareOrigins) {
+		definition, of := o.definition, src
 		if definition != src.Hash() {
 			var err error
 			if of, err = c.runner.cfg.Lake.Source(ctx, definition); err != nil {
 				return "", err
 			}
 		}
-		paths, err := c.fetch(ctx, byDefinition[definition])
+		paths, err := c.fetch(ctx, byOrigin[o])
 		if err != nil {
 			return "", err
 		}
-		scans = append(scans, lake.ReadIDs(src, of, paths, c.cuts))
+		scans = append(scans, fmt.Sprintf("SELECT * REPLACE (%s AS p) FROM (%s)", slotOf(o.life, "p"), lake.ReadIDs(src, of, paths, inLife(o.life, c.cuts))))
 	}
 	return strings.Join(scans, " UNION ALL "), nil
 }
@@ -101,7 +102,7 @@ func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error 
 		now[p] = cut.Offset
 	}
 	if j.current.Run != firstRun { // S0 answers nothing, so it has left out nothing
-		before = j.current.Offsets()
+		before = offsetsOf(j.was)
 	}
 	columns := make([]string, 0, 16)
 	for _, col := range j.plan.ViewColumns() {
@@ -166,12 +167,7 @@ func (c *computation) spread(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range more {
-		if !slices.Contains(j.periods, p) {
-			j.periods = append(j.periods, p)
-		}
-	}
-	slices.SortFunc(j.periods, comparePeriods)
+	j.addPeriods(more)
 	return nil
 }
 

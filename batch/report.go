@@ -25,6 +25,7 @@ type ViewReport struct {
 	Snapshot    string               `json:"snapshot,omitempty"` // id; "" = none was published
 	Parent      string               `json:"parent,omitempty"`   // the snapshot that it was planned against
 	Cuts        map[int]int64        `json:"cuts,omitempty"`     // V, by partition
+	Earlier     []lake.Past          `json:"earlier,omitempty"`  // the lives of the topic before its newest
 	Periods     int                  `json:"periods"`            // that were computed
 	NewFiles    int                  `json:"new_files"`          // that were written for them
 	Files       int                  `json:"files"`              // of the snapshot
@@ -46,7 +47,7 @@ type ViewReport struct {
 }
 
 func (v *ViewReport) describe(m *lake.Manifest) {
-	v.Snapshot, v.Parent, v.Cuts, v.Files = m.ID, m.Parent, m.Offsets(), len(m.Files)
+	v.Snapshot, v.Parent, v.Cuts, v.Earlier, v.Files = m.ID, m.Parent, m.Offsets(), m.Earlier, len(m.Files)
 	v.Events, v.Duplicates, v.Late, v.Dead = m.Events, m.Duplicates, m.Late, m.Dead
 	if len(m.Ledger) > 0 {
 		v.Ledger = m.Ledger[0].Key
@@ -68,6 +69,13 @@ func (r Report) String() string {
 		}
 		fmt.Fprintf(&b, "%s: snapshot %s of %d events (%d duplicates, %d late) and %d dead letters below %s; %d periods computed in %.1f s, %d of %d files new\n",
 			v.View, v.Snapshot, v.Events, v.Duplicates, v.Late, v.Dead, strings.Join(cuts, " "), v.Periods, v.Seconds, v.NewFiles, v.Files)
+		for _, past := range v.Earlier {
+			for _, p := range slices.Sorted(maps.Keys(past.Missing)) {
+				for _, gap := range past.Missing[p] {
+					fmt.Fprintf(&b, "  offsets %d to %d of partition %d of life %d of the topic are missing\n", gap[0], gap[1]-1, p, past.Incarnation)
+				}
+			}
+		}
 		switch {
 		case v.Unexplained > 0:
 			fmt.Fprintf(&b, "  %d of %d changed answers are UNEXPLAINED: see %s\n", v.Unexplained, v.Changed, v.Ledger)

@@ -39,6 +39,9 @@ type Config struct {
 	// Clock is the machine's, which may be wrong and may jump: it names runs and dates snapshots, and tells whether a lock may be held
 	// still. Default time.Now.
 	Clock func() time.Time
+	// EndedWait is how long a run that finds a life of a topic over waits for the records that the archive had read of it, and the speed
+	// layer counted; default 10 s.
+	EndedWait time.Duration
 	// Steps is called between every two steps of a run; an error that it returns ends the run there, as a crash would. For tests.
 	Steps func(step string) error
 }
@@ -59,6 +62,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.EndedWait == 0 {
+		c.EndedWait = 10 * time.Second
 	}
 	if c.Steps == nil {
 		c.Steps = func(string) error { return nil }
@@ -91,7 +97,7 @@ func (c Config) Validate() error {
 	if c.Project == nil || c.Stream == nil || c.Lake == nil || c.Live == nil {
 		return errors.New("batch: project, stream, lake and live are needed")
 	}
-	if c.RowsPerLoad < 0 || c.LockTTL < 0 || c.OpenRun < 0 {
+	if c.RowsPerLoad < 0 || c.LockTTL < 0 || c.OpenRun < 0 || c.EndedWait < 0 {
 		return errors.New("batch: a limit is negative")
 	}
 	return nil

@@ -110,7 +110,7 @@ func (s *stage) fill(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	if s.topic, err = s.lake.Incarnation(ctx, src.Topic, topic.ClusterID, topic.ID); err != nil {
+	if s.topic, err = s.lake.Incarnation(ctx, src.Topic, lake.Identity{Cluster: topic.ClusterID, TopicID: topic.ID, Partitions: len(topic.Partitions)}); err != nil {
 		return err
 	}
 	for _, p := range topic.Partitions {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,12 +14,15 @@ import (
 
 // partition is what was served of one partition.
 type partition struct {
-	number int
-	batch  int64 // V: batch covers the records below it
-	served int64 // the answer holds the records below it
-	end    int64 // of the log, -1 where Kafka did not say
-	read   reading
-	reason string // why nothing beyond batch was served, or not all of it; "" = all that the log had
+	life       int  // of the topic, from 1
+	over       bool // the life is over, and the snapshot does not cover all of it
+	covered    bool // the life is over, and the snapshot covers all that there is of it
+	number     int
+	batch      int64 // V: batch covers the records below it
+	served     int64 // the answer holds the records below it
+	first, end int64 // of the log; end is -1 where Kafka did not say
+	read       reading
+	reason     string // why nothing beyond batch was served, or not all of it; "" = all that the log had
 }
 
 // merged is what both layers hold for a question.
@@ -96,40 +98,24 @@ func (s *Server) readSpeed(ctx context.Context, vs *viewState, plan *algebra.Pla
 	defer cancel()
 	var wg sync.WaitGroup
 	for i := range m.partitions {
-		wg.Go(func() { s.readPartition(ctx, vs, snap, plan, q, &m.partitions[i]) })
+		p := &m.partitions[i]
+		if p.covered {
+			continue
+		}
+		wg.Go(func() {
+			s.readPartition(ctx, vs, plan, q, p)
+			if p.over {
+				s.readOver(ctx, vs, p)
+			}
+		})
 	}
 	wg.Wait()
 	return m, release, nil
 }
 
-// partitions lists the partitions of the view's topic from Kafka's metadata. Where Kafka is silent, those that batch knows have to do:
-// others may exist, so that the answer may be partial.
-func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) (list []partition, reason string) {
-	topic, err := s.topics.get(ctx, vs.view.Source.Topic)
-	numbers := topic.Partitions
-	if err != nil && len(numbers) == 0 {
-		numbers = slices.Sorted(maps.Keys(snap.manifest.Cuts))
-		if len(numbers) == 0 {
-			reason = fmt.Sprintf("the partitions of topic %s are not known: %v", vs.view.Source.Topic, err)
-		}
-	}
-	for _, n := range numbers {
-		p := partition{number: n, end: -1}
-		b, known := topic.bounds[n]
-		if known && err == nil {
-			p.end = b.next
-		}
-		// A partition that the manifest does not name came later, and so has V at its start, which is 0 (SEAM 15).
-		p.batch = snap.manifest.Cuts[n].Offset
-		p.served = p.batch
-		list = append(list, p)
-	}
-	return list, reason
-}
-
 // readPartition reads the speed layer of one partition. What goes wrong makes the answer partial and does not fail it.
-func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapshot, plan *algebra.Plan, q *question, p *partition) {
-	g := s.group(vs, snap, p.number)
+func (s *Server) readPartition(ctx context.Context, vs *viewState, plan *algebra.Plan, q *question, p *partition) {
+	g := s.group(vs, p)
 	r, err := s.speed.read(ctx, plan, g, p.batch, q.spans)
 	switch {
 	case err != nil:
@@ -139,8 +125,8 @@ func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapsho
 		p.reason = fmt.Sprintf("the speed layer could not be read: %v", err)
 	case r.served == live.ServedWhole:
 		p.read, p.served = r, r.meta.Off
-		if lacking := clip(r.lacking, q.from, q.to); len(lacking) > 0 {
-			p.reason = deferredReason(q, lacking)
+		if p.first > p.served {
+			p.reason = fmt.Sprintf("the log's retention took the records from offset %d to %d before the speed layer read them", p.served, p.first-1)
 		}
 		return
 	case r.served == live.ServedNothing:
@@ -151,16 +137,15 @@ func (s *Server) readPartition(ctx context.Context, vs *viewState, snap *snapsho
 		p.reason = fmt.Sprintf("the speed layer has lost %s and is rebuilding it", r.lost)
 	}
 	p.read = reading{served: r.served}
-	if p.end >= 0 && p.end <= p.batch {
+	if p.end >= 0 && p.end <= p.batch && !p.over {
 		p.reason = "" // nothing was written after what batch covers
 	}
 }
 
-// group names the unit of the seam of one partition, in the life of the topic that the snapshot is of.
-func (s *Server) group(vs *viewState, snap *snapshot, partition int) live.Group {
+// group names the unit of the seam of one partition in its life of the topic.
+func (s *Server) group(vs *viewState, p *partition) live.Group {
 	return live.Group{
-		Project: s.cfg.Project.Name, Topic: snap.manifest.Topic.Name, Incarnation: snap.manifest.Topic.Incarnation,
-		Partition: partition, View: vs.view.Name, Hash: vs.view.Hash,
+		Project: s.cfg.Project.Name, Topic: vs.view.Source.Topic, Incarnation: p.life, Partition: p.number, View: vs.view.Name, Hash: vs.view.Hash,
 	}
 }
 
@@ -168,10 +153,14 @@ func (s *Server) group(vs *viewState, snap *snapshot, partition int) live.Group 
 func (m *merged) watermark(lateness time.Duration) (int64, bool) {
 	least, found := int64(forever), false
 	for _, p := range m.partitions {
-		at := m.snap.manifest.Cuts[p.number].Progress.MaxEventTime
+		if p.over || p.covered {
+			continue // nothing more will come of it
+		}
+		cuts, _ := m.snap.manifest.CutsOf(p.life)
+		at := cuts[p.number].Progress.MaxEventTime
 		if p.read.served == live.ServedWhole {
 			at = p.read.meta.Progress.MaxEventTime
-		} else if _, ok := m.snap.manifest.Cuts[p.number]; !ok {
+		} else if _, ok := cuts[p.number]; !ok {
 			continue
 		}
 		if at != beginning {

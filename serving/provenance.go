@@ -63,7 +63,7 @@ func (p *Provenance) coverage(m *merged) {
 	byReason := map[string][]string{}
 	p.Partitions = make([]Coverage, len(m.partitions))
 	for i, part := range m.partitions {
-		c := Coverage{Partition: part.number, Batch: part.batch, Served: part.served, Partial: part.reason != "", Reason: part.reason, Missing: m.snap.manifest.Missing[part.number]}
+		c := Coverage{Incarnation: part.life, Partition: part.number, Batch: part.batch, Served: part.served, Partial: part.reason != "", Reason: part.reason, Missing: m.snap.manifest.MissingOf(part.life)[part.number]}
 		if part.end >= 0 {
 			c.End = &m.partitions[i].end
 			behind += max(0, part.end-part.served)
@@ -74,10 +74,14 @@ func (p *Provenance) coverage(m *merged) {
 			if byReason[part.reason] == nil {
 				reasons = append(reasons, part.reason)
 			}
-			byReason[part.reason] = append(byReason[part.reason], strconv.Itoa(part.number))
+			byReason[part.reason] = append(byReason[part.reason], part.label())
 		}
 		for _, gap := range c.Missing {
-			p.warn(fmt.Sprintf("offsets %d to %d of partition %d were taken by the log's retention before they were archived", gap[0], gap[1]-1, part.number))
+			cause := "taken by the log's retention before they were archived"
+			if gap[0] >= part.batch {
+				cause = "gone with the topic before they were archived"
+			}
+			p.warn(fmt.Sprintf("offsets %d to %d of partition %s were %s", gap[0], gap[1]-1, part.label(), cause))
 		}
 		p.Partitions[i] = c
 	}

@@ -81,13 +81,14 @@ type Scan struct {
 // Coverage is what the answer holds of one partition: batch the records below Batch, the speed layer those of [Batch, Served). Where the lake
 // was scanned both are where it ends.
 type Coverage struct {
-	Partition int        `json:"partition"`
-	Batch     int64      `json:"batch"`             // V
-	Served    int64      `json:"served"`            //
-	End       *int64     `json:"end"`               // of the log; null: not known
-	Partial   bool       `json:"partial"`           //
-	Reason    string     `json:"reason,omitempty"`  // why it is partial
-	Missing   [][2]int64 `json:"missing,omitempty"` // offsets [a, b) that retention took before they were archived
+	Incarnation int        `json:"incarnation"` // life of the topic, from 1: one that was deleted and created again begins the next
+	Partition   int        `json:"partition"`
+	Batch       int64      `json:"batch"`             // V
+	Served      int64      `json:"served"`            //
+	End         *int64     `json:"end"`               // of the log; null: not known
+	Partial     bool       `json:"partial"`           //
+	Reason      string     `json:"reason,omitempty"`  // why it is partial
+	Missing     [][2]int64 `json:"missing,omitempty"` // offsets [a, b) that nobody has any more: retention, or the end of a life of the topic, took them before they were archived
 }
 
 // RowOrigin says where a row comes from.

@@ -23,8 +23,8 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result,
 	if err != nil {
 		return nil, err
 	}
-	l := &lakeScan{server: s, q: q, source: q.view.Source, topic: m.snap.manifest.Topic, below: m.snap.manifest.Offsets()}
-	if l.erasures, err = s.cfg.Lake.OpenErasures(ctx, l.topic.Name); err != nil {
+	l := &lakeScan{server: s, q: q, source: q.view.Source, below: belowOf(m.partitions)}
+	if l.erasures, err = s.cfg.Lake.OpenErasures(ctx, q.view.Source.Topic); err != nil {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
 	}
 	if err := l.plan(chunks); err != nil {
@@ -39,7 +39,7 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result,
 }
 
 // extent is what the lake holds of a view's topic now: a snapshot without files, whose cuts are the ends of the archive's commits.
-func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[int][]lake.Chunk, error) {
+func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[partOf][]lake.Chunk, error) {
 	current, release, err := s.pin(ctx, vs)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -48,16 +48,18 @@ func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[int][]
 		return nil, nil, unavailable(err.Error(), "see /v1/status")
 	}
 	defer release()
-	topic := current.manifest.Topic
-	m := &merged{snap: &snapshot{manifest: &lake.Manifest{Topic: topic, Cuts: map[int]lake.Cut{}, Missing: map[int][][2]int64{}}, sequence: -1}, scan: &Scan{}}
+	m := &merged{snap: &snapshot{manifest: &lake.Manifest{Cuts: map[int]lake.Cut{}, Missing: map[int][][2]int64{}}, sequence: -1}, scan: &Scan{}}
 	reason := ""
 	if m.partitions, reason = s.partitions(ctx, vs, current); reason != "" {
 		return nil, nil, unavailable(reason, "try again; see /v1/status")
 	}
-	chunks := map[int][]lake.Chunk{}
+	chunks := map[partOf][]lake.Chunk{}
 	for i := range m.partitions {
 		p := &m.partitions[i]
-		if chunks[p.number], err = s.cfg.Lake.Committed(ctx, topic, p.number); err != nil {
+		p.covered, p.over = p.covered || p.over, false // the lake has the last word on a life that is over
+		topic := lake.Topic{Name: vs.view.Source.Topic, Incarnation: p.life}
+		of := partOf{p.life, p.number}
+		if chunks[of], err = s.cfg.Lake.Committed(ctx, topic, p.number); err != nil {
 			if ctx.Err() != nil {
 				return nil, nil, context.Cause(ctx)
 			}
@@ -65,33 +67,38 @@ func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[int][]
 		}
 		cut := lake.Cut{Offset: p.batch} // nothing is archived: where the first snapshot says that the log began
 		cut.Progress.MaxEventTime = beginning
-		for _, c := range chunks[p.number] {
+		var missing [][2]int64
+		for _, c := range chunks[of] {
 			cut = lake.Cut{Offset: c.Next, Progress: c.Progress}
-			if len(c.Missing) > 0 {
-				m.snap.manifest.Missing[p.number] = append(m.snap.manifest.Missing[p.number], c.Missing...)
-			}
+			missing = append(missing, c.Missing...)
 		}
-		m.snap.manifest.Cuts[p.number] = cut
+		if p.covered {
+			missing = append(missing, after(current.manifest.MissingOf(p.life)[p.number], cut.Offset)...)
+		}
 		p.batch, p.served = cut.Offset, cut.Offset
+		if p.covered {
+			p.end = cut.Offset
+		}
+		m.snap.note(topic, p.number, cut, missing)
 	}
-	m.scan.Newer = s.newer(ctx, vs, current, m.partitions)
+	m.scan.Newer = s.newer(ctx, vs, m.partitions)
 	return m, chunks, nil
 }
 
 // newer is how many records the speed layer holds beyond what is served of each partition; nil where it does not say.
-func (s *Server) newer(ctx context.Context, vs *viewState, snap *snapshot, partitions []partition) *int64 {
+func (s *Server) newer(ctx context.Context, vs *viewState, partitions []partition) *int64 {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.SpeedTimeout)
 	defer cancel()
 	groups := make([]live.Group, len(partitions))
 	for i, p := range partitions {
-		groups[i] = s.group(vs, snap, p.number)
+		groups[i] = s.group(vs, &p)
 	}
 	sum := int64(0)
 	for i, head := range s.cfg.Live.Heads(ctx, groups) {
 		if head.Err != nil {
 			return nil
 		}
-		if head.OK {
+		if head.OK && !partitions[i].covered {
 			sum += max(0, head.Off-partitions[i].served)
 		}
 	}
@@ -103,24 +110,23 @@ type lakeScan struct {
 	server   *Server
 	q        *question
 	source   *view.Source
-	topic    lake.Topic
-	below    map[int]int64      // the records of each partition below these offsets
-	erasures []lake.OpenErasure // whose records segments may still hold
-	files    []segment          // that have to be read for the range
-	ids      []segment          // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
-	dates    []string           // of files, ascending, each once
-	rows     int64              // of files and ids
+	below    map[int]map[int]int64 // by life of the topic: the records of each partition below these offsets
+	erasures []lake.OpenErasure    // whose records segments may still hold
+	files    []segment             // that have to be read for the range
+	ids      []segment             // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
+	dates    []string              // of files, ascending, each once
+	rows     int64                 // of files and ids
 }
 
 // segment is a file of the lake that is read.
 type segment struct {
-	definition string // hash of the source's definition that it was written with
-	file       *lake.ChunkFile
-	path       string // of the local copy, once it is there
+	segmentKind
+	file *lake.ChunkFile
+	path string // of the local copy, once it is there
 }
 
 // plan picks the files by their dates, and refuses what would read more rows than a scan may.
-func (l *lakeScan) plan(chunks map[int][]lake.Chunk) error {
+func (l *lakeScan) plan(chunks map[partOf][]lake.Chunk) error {
 	first, last := dateOf(l.q.from), dateOf(l.q.to)
 	if l.q.to != forever {
 		last = dateOf(l.q.to - 1)
@@ -134,11 +140,11 @@ func (l *lakeScan) plan(chunks map[int][]lake.Chunk) error {
 					continue
 				}
 				if l.source.FullDedup {
-					l.ids = append(l.ids, segment{definition: c.Definition, file: f})
+					l.ids = append(l.ids, segment{segmentKind: segmentKind{p.life, c.Definition}, file: f})
 					l.rows += f.Rows
 				}
 				if (first == "" || f.Date >= first) && (last == "" || f.Date <= last) {
-					l.files = append(l.files, segment{definition: c.Definition, file: f})
+					l.files = append(l.files, segment{segmentKind: segmentKind{p.life, c.Definition}, file: f})
 					l.dates = append(l.dates, f.Date)
 					l.rows += f.Rows
 				}

@@ -122,14 +122,15 @@ func (l *lakeScan) rowsSQL(plan *algebra.Plan, sources map[string]*view.Source) 
 		condition = append(condition, lake.ColumnEventTime+" < "+instant(l.q.to))
 	}
 	var parts []string
-	byDefinition := pathsByDefinition(l.files)
-	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		of, paths := sources[definition], byDefinition[definition]
-		parts = append(parts, lake.Kept(lake.ReadSegments(l.source, of, paths, strings.Join(condition, " AND ")), l.erasures, l.topic, of, paths, lake.ColumnPartition, lake.ColumnOffset))
+	byKind := pathsByKind(l.files)
+	for _, k := range slices.SortedFunc(maps.Keys(byKind), compareKinds) {
+		of, paths := sources[k.definition], byKind[k]
+		rows := lake.Kept(lake.ReadSegments(l.source, of, paths, strings.Join(condition, " AND ")), l.erasures, l.topicOf(k), of, paths, lake.ColumnPartition, lake.ColumnOffset)
+		parts = append(parts, fmt.Sprintf("SELECT *, CAST(%d AS BIGINT) AS _incarnation FROM (%s)", k.life, rows))
 	}
-	rows := fmt.Sprintf("SELECT r.*, CAST(%d AS BIGINT) AS _incarnation FROM (", l.topic.Incarnation) + strings.Join(parts, " UNION ALL ") + ") AS r"
+	rows := "SELECT r.* FROM (" + strings.Join(parts, " UNION ALL ") + ") AS r"
 	if len(l.ids) > 0 {
-		rows += " ANTI JOIN " + repeatsTable + " AS x ON r._partition = x.p AND r._offset = x.o"
+		rows += " ANTI JOIN " + repeatsTable + " AS x ON r._incarnation = x.life AND r._partition = x.p AND r._offset = x.o"
 	}
 	if filter := l.q.filter.rowSQL(plan); filter != "" {
 		rows += " WHERE " + filter
@@ -138,16 +139,17 @@ func (l *lakeScan) rowsSQL(plan *algebra.Plan, sources map[string]*view.Source) 
 }
 
 // repeatsSQL makes the table of repeats: of all events of one id that are no duplicates within the horizon, every one but the first by (record
-// timestamp, partition, offset), as batch leaves them out.
+// timestamp, life of the topic from the newest on, partition, offset), as batch leaves them out.
 func (l *lakeScan) repeatsSQL(sources map[string]*view.Source) string {
 	var parts []string
-	byDefinition := pathsByDefinition(l.ids)
-	for _, definition := range slices.Sorted(maps.Keys(byDefinition)) {
-		of, paths := sources[definition], byDefinition[definition]
-		parts = append(parts, lake.Kept(lake.ReadIDs(l.source, of, paths, l.below), l.erasures, l.topic, of, paths, "p", "o"))
+	byKind := pathsByKind(l.ids)
+	for _, k := range slices.SortedFunc(maps.Keys(byKind), compareKinds) {
+		of, paths := sources[k.definition], byKind[k]
+		ids := lake.Kept(lake.ReadIDs(l.source, of, paths, l.below[k.life]), l.erasures, l.topicOf(k), of, paths, "p", "o")
+		parts = append(parts, fmt.Sprintf("SELECT *, CAST(%d AS BIGINT) AS life FROM (%s)", k.life, ids))
 	}
 	return fmt.Sprintf(`CREATE TEMP VIEW all_ids AS %s;
-		CREATE TEMP TABLE %s AS SELECT p, o FROM (SELECT p, o, row_number() OVER (PARTITION BY id ORDER BY ts, p, o) AS n FROM all_ids
+		CREATE TEMP TABLE %s AS SELECT life, p, o FROM (SELECT life, p, o, row_number() OVER (PARTITION BY id ORDER BY ts, life DESC, p, o) AS n FROM all_ids
 		WHERE id IN (SELECT id FROM all_ids GROUP BY id HAVING count(*) > 1)) WHERE n > 1`, strings.Join(parts, " UNION ALL "), repeatsTable)
 }
 
@@ -171,10 +173,10 @@ func (l *lakeScan) boundsSQL(g view.Grain) string {
 	return "(SELECT unnest(CAST([" + strings.Join(starts, ", ") + "] AS BIGINT[])) AS start)"
 }
 
-func pathsByDefinition(files []segment) map[string][]string {
-	paths := map[string][]string{}
+func pathsByKind(files []segment) map[segmentKind][]string {
+	paths := map[segmentKind][]string{}
 	for _, f := range files {
-		paths[f.definition] = append(paths[f.definition], f.path)
+		paths[f.segmentKind] = append(paths[f.segmentKind], f.path)
 	}
 	for _, list := range paths {
 		slices.Sort(list)
@@ -197,4 +199,9 @@ func (cs *cells) addScanned(bucket int64, all []algebra.Value, row algebra.Row, 
 		col += len(narrow.ExactColumns(i))
 	}
 	return nil
+}
+
+// topicOf is the life of the topic that segments are of.
+func (l *lakeScan) topicOf(k segmentKind) lake.Topic {
+	return lake.Topic{Name: l.source.Topic, Incarnation: k.life}
 }

@@ -216,7 +216,7 @@ func TestAScanReadsTheDatesAndColumnsThatMatter(t *testing.T) {
 	must(t, err)
 	m, chunks, err := w.server.extent(context.Background(), w.server.views["sales"])
 	must(t, err)
-	l := &lakeScan{server: w.server, q: q, source: q.view.Source, below: m.snap.manifest.Offsets()}
+	l := &lakeScan{server: w.server, q: q, source: q.view.Source, below: belowOf(m.partitions)}
 	must(t, l.plan(chunks))
 	must(t, l.fetch(context.Background()))
 	narrow, err := l.narrowed()

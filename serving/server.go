@@ -31,7 +31,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, topics: newTopics(cfg.Stream, cfg.Clock), views: map[string]*viewState{}, scans: make(chan struct{}, cfg.Scans)}
+	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, views: map[string]*viewState{}, scans: make(chan struct{}, cfg.Scans)}
+	s.topics = newTopics(cfg.Stream, s.livesOf, cfg.Clock)
 	for _, v := range cfg.Project.Views {
 		plan, err := algebra.Compile(v)
 		if err != nil {

@@ -125,10 +125,7 @@ func (s *Server) nothingYet(ctx context.Context, v *view.View) (*snapshot, error
 	if err != nil {
 		return nil, fmt.Errorf("view %s has no snapshot yet, and where its log starts is not known: %w", v.Name, err)
 	}
-	m.Topic, err = s.cfg.Lake.Incarnation(ctx, t.Name, t.ClusterID, t.ID)
-	if err != nil {
-		return nil, fmt.Errorf("view %s has no snapshot yet: %w", v.Name, err)
-	}
+	m.Topic = lake.Topic{Name: t.Name, Incarnation: t.shown}
 	for p, b := range t.bounds {
 		m.Cuts[p] = lake.Cut{Offset: b.first}
 	}

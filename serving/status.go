@@ -3,8 +3,10 @@ package serving
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 )
 
@@ -47,6 +49,7 @@ type ViewStatus struct {
 
 // PartitionStatus is how far the layers are with one partition.
 type PartitionStatus struct {
+	Incarnation   int      `json:"incarnation"` // life of the topic, from 1
 	Partition     int      `json:"partition"`
 	LogStart      *int64   `json:"log_start"` // null: Kafka did not answer
 	LogEnd        *int64   `json:"log_end"`
@@ -105,6 +108,7 @@ func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) V
 	}
 	vs.mu.Unlock()
 	parts, reason := s.partitions(ctx, vs, snap)
+	parts = slices.DeleteFunc(parts, func(p partition) bool { return p.covered })
 	if reason != "" {
 		out.Error = reason
 	}
@@ -114,19 +118,19 @@ func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) V
 	}
 	groups := make([]live.Group, len(parts))
 	for i, p := range parts {
-		groups[i] = s.group(vs, snap, p.number)
+		groups[i] = s.group(vs, &p)
 	}
 	speedCtx, cancel := context.WithTimeout(ctx, s.cfg.SpeedTimeout)
 	heads := s.cfg.Live.Heads(speedCtx, groups)
 	cancel()
 	for i := range parts {
 		b, known := topic.bounds[parts[i].number]
-		p := PartitionStatus{Partition: parts[i].number, Batch: parts[i].batch}
-		if known && topicErr == nil {
+		p := PartitionStatus{Incarnation: parts[i].life, Partition: parts[i].number, Batch: parts[i].batch}
+		if known && topicErr == nil && !parts[i].over {
 			p.LogStart, p.LogEnd = &b.first, &b.next
 		}
 		p.speed(heads[i], vs.view.Source.Lateness, now)
-		if next, _, _, err := s.cfg.Lake.Next(ctx, snap.manifest.Topic, p.Partition); err != nil {
+		if next, _, _, err := s.cfg.Lake.Next(ctx, lake.Topic{Name: vs.view.Source.Topic, Incarnation: p.Incarnation}, p.Partition); err != nil {
 			p.Reason = err.Error()
 		} else if next >= 0 {
 			p.Archive = &next

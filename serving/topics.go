@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
 )
 
@@ -24,12 +25,18 @@ type bounds struct{ first, next int64 }
 type topicState struct {
 	stream.Topic
 	bounds map[int]bounds
+	lives  []lake.Life // that the lake knows, oldest first
+	shown  int         // the life that the brokers show, perhaps one that nobody has opened yet
 	at     time.Time
 }
+
+// livesOf says which lives a topic has had, and which one the brokers show.
+type livesOf func(ctx context.Context, seen stream.Topic, known topicState) (lives []lake.Life, shown int, err error)
 
 // topics asks Kafka for partitions and their ends, not more often than every two seconds.
 type topics struct {
 	log   Log
+	lives livesOf
 	clock func() time.Time
 
 	mu    sync.Mutex
@@ -44,8 +51,8 @@ type topicEntry struct {
 	err    error
 }
 
-func newTopics(log Log, clock func() time.Time) *topics {
-	return &topics{log: log, clock: clock, known: map[string]*topicEntry{}}
+func newTopics(log Log, lives livesOf, clock func() time.Time) *topics {
+	return &topics{log: log, lives: lives, clock: clock, known: map[string]*topicEntry{}}
 }
 
 // get returns the topic as it was at most two seconds ago. Where Kafka does not answer, the error comes with what was known last.
@@ -71,7 +78,7 @@ func (t *topics) get(ctx context.Context, name string) (topicState, error) {
 	if state, err, ok := e.fresh(t.clock()); ok {
 		return state, err
 	}
-	state, err := t.ask(ctx, name)
+	state, err := t.ask(ctx, name, e.last())
 	return e.settle(ctx, state, err, t.clock())
 }
 
@@ -101,7 +108,7 @@ func (t *topics) follow(ctx context.Context, name string) {
 		t.mu.Unlock()
 		if e != nil {
 			e.asking.Lock()
-			state, err := t.ask(ctx, name)
+			state, err := t.ask(ctx, name, e.last())
 			e.settle(ctx, state, err, t.clock())
 			e.asking.Unlock()
 		}
@@ -125,7 +132,14 @@ func (e *topicEntry) settle(ctx context.Context, state topicState, err error, no
 	return e.state, err
 }
 
-func (t *topics) ask(ctx context.Context, name string) (topicState, error) {
+// last is what was known last.
+func (e *topicEntry) last() topicState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state
+}
+
+func (t *topics) ask(ctx context.Context, name string, known topicState) (topicState, error) {
 	ctx, cancel := context.WithTimeout(ctx, topicTimeout)
 	defer cancel()
 	topic, err := t.log.Topic(ctx, name)
@@ -133,6 +147,9 @@ func (t *topics) ask(ctx context.Context, name string) (topicState, error) {
 		return topicState{}, err
 	}
 	state := topicState{Topic: topic, bounds: make(map[int]bounds, len(topic.Partitions)), at: t.clock()}
+	if state.lives, state.shown, err = t.lives(ctx, topic, known); err != nil {
+		return topicState{}, err
+	}
 	for _, p := range topic.Partitions {
 		first, next, err := t.log.Bounds(ctx, name, p)
 		if err != nil {

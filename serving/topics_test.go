@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
 )
 
@@ -25,7 +26,7 @@ func (s *slowLog) Topic(ctx context.Context, name string) (stream.Topic, error) 
 func TestQueriesDoNotWaitForASlowBroker(t *testing.T) {
 	now := time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)
 	log := &slowLog{fakeLog: fakeLog{ends: map[int]int64{0: 5, 1: 7}}, asked: make(chan struct{}), let: make(chan struct{})}
-	topics := newTopics(log, func() time.Time { return now })
+	topics := newTopics(log, func(context.Context, stream.Topic, topicState) ([]lake.Life, int, error) { return nil, 1, nil }, func() time.Time { return now })
 	answers := make(chan topicState, 2)
 	get := func() {
 		state, err := topics.get(context.Background(), "orders")

@@ -154,7 +154,7 @@ func newWorld(t testing.TB, viewText string) *world {
 	t.Cleanup(func() { w.live.Close() })
 	must(t, w.conn.Exec(context.Background(), `CREATE TABLE events (placed_at TIMESTAMP, country VARCHAR, product VARCHAR, order_no VARCHAR, amount DECIMAL(12,2),
 		_partition BIGINT, _offset BIGINT, _timestamp BIGINT, _event_time_us BIGINT, _sub BIGINT, _incarnation BIGINT, _duplicate BOOLEAN, _late BOOLEAN)`))
-	topic, err := w.lake.Incarnation(context.Background(), "orders", "c", "t")
+	topic, err := w.lake.Incarnation(context.Background(), "orders", lake.Identity{Cluster: "c", TopicID: "t", Partitions: 1})
 	must(t, err)
 	_, w.tag, err = w.lake.EnsureFirst(context.Background(), w.view.Name, w.view.Hash, topic, map[int]int64{0: 0, 1: 0}, w.now)
 	must(t, err)

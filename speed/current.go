@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -38,8 +39,8 @@ func (w *Worker) current(ctx context.Context, v *view.View, t lake.Topic, starts
 	if err != nil {
 		return nil, err
 	}
-	if m.Topic != t {
-		return nil, fmt.Errorf("snapshot %s of view %s is of topic %s, not of %s", m.ID, v.Name, m.Topic, t)
+	if m.Topic.Incarnation > t.Incarnation {
+		return nil, fmt.Errorf("snapshot %s of view %s is of %s, which comes after %s: %w", m.ID, v.Name, m.Topic, t, stream.ErrTopicReplaced)
 	}
 	c.seen[v.Name] = seenCurrent{m, now}
 	return m, nil

@@ -73,7 +73,7 @@ func (f *feed) run(ctx context.Context, s *shift, offset int64) error {
 	if err != nil {
 		return err
 	}
-	r := client.Reader(p.lane.src.Topic, p.number, from)
+	r := client.ReaderOf(s.seen, p.number, from)
 	defer r.Close()
 	var records []stream.Record
 	for {

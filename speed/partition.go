@@ -110,13 +110,14 @@ func (s *shift) limits(ctx context.Context, id live.Group, m live.Meta) (*live.L
 }
 
 // boundary is V of CURRENT for one view and partition, with the intake's progress there. A partition that the snapshot does not
-// name begins at 0.
+// name begins at 0, and so do all of them in a life of the topic that began after it.
 func (s *shift) boundary(ctx context.Context, view, number int) (int64, intake.Progress, error) {
 	m, err := s.w.current(ctx, s.lane.queries[view].view, s.topic, s.starts, s.w.cfg.Poll)
 	if err != nil {
 		return 0, intake.Progress{}, err
 	}
-	if cut, ok := m.Cuts[number]; ok {
+	cuts, _ := m.CutsOf(s.topic.Incarnation)
+	if cut, ok := cuts[number]; ok {
 		return cut.Offset, cut.Progress, nil
 	}
 	return 0, intake.Start(), nil
@@ -150,7 +151,7 @@ func (s *shift) takeDue(ctx context.Context) error {
 			continue
 		}
 		err := s.take(ctx, p)
-		if crashed(err) || ctx.Err() != nil {
+		if crashed(err) || over(err) || ctx.Err() != nil {
 			return err
 		}
 		if err != nil {
@@ -199,6 +200,9 @@ func (s *shift) poll(ctx context.Context) error {
 			continue
 		}
 		v, _, err := s.boundary(ctx, views[i], p.number)
+		if over(err) {
+			return err
+		}
 		if err != nil {
 			s.m.errors.WithLabelValues(s.lane.src.Name, "poll current").Inc()
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/stream"
 )
 
 // shift is one generation of the consumer group for one source: the loop that turns its partitions' records into flushes.
@@ -17,6 +18,7 @@ type shift struct {
 	lane   *lane
 	m      *sourceMetrics
 	topic  lake.Topic
+	seen   stream.Topic  // whose records are read, and no other life's
 	starts map[int]int64 // of the partitions' logs
 	parts  []*partition
 	commit func(ctx context.Context, next map[string]map[int]int64) error
@@ -52,16 +54,13 @@ func (s *shift) step(name string) error {
 }
 
 func (w *Worker) newShift(ctx context.Context, l *lane, numbers []int, commit func(context.Context, map[string]map[int]int64) error) (*shift, error) {
-	t, err := w.cfg.Stream.Topic(ctx, l.src.Topic)
-	if err != nil {
-		return nil, err
-	}
 	s := &shift{w: w, lane: l, m: w.metrics.of(l.src.Name), commit: commit, starts: map[int]int64{}, fetched: make(chan fetched)}
-	if s.topic, err = w.cfg.Lake.Incarnation(ctx, l.src.Topic, t.ClusterID, t.ID); err != nil {
+	var err error
+	if s.seen, s.topic, err = w.lifeOf(ctx, l.src.Topic); err != nil {
 		return nil, err
 	}
 	l.input.OfIncarnation(s.topic.Incarnation)
-	for _, p := range t.Partitions {
+	for _, p := range s.seen.Partitions {
 		if s.starts[p], _, err = w.cfg.Stream.Bounds(ctx, l.src.Topic, p); err != nil {
 			return nil, err
 		}
@@ -104,6 +103,9 @@ func (s *shift) run(ctx context.Context) error {
 			s.tell(ctx)
 		}
 		for _, f := range s.failing {
+			if over(f.err) {
+				return fmt.Errorf("%s: %w", s.topic, f.err)
+			}
 			if f.feed.p.feed == f.feed {
 				s.drop(f.feed.p, "read failed", f.err)
 			}

@@ -46,6 +46,12 @@ func chunkKey(t Topic, partition int, first int64) string {
 
 func incarnationFolder(topic string) string { return "lake/" + topic + "/_inc/" }
 
+func incarnationKey(t Topic) string {
+	return fmt.Sprintf("%s%d.json", incarnationFolder(t.Name), t.Incarnation)
+}
+
+func partitionsFolder(topic string) string { return "lake/" + topic + "/_partitions/" }
+
 func closeKey(t Topic) string { return "lake/" + t.folder() + "/_close.json" }
 
 func definitionKey(hash string) string { return "definitions/" + hash + ".json" }

@@ -25,6 +25,8 @@ type Lake struct {
 	bodies    map[string][]byte    // definitions by hash; they never change
 	erasures  map[string]*Erasure  // by key; those that are done, which never change
 	revisions map[string]Revision  // by key; they never change
+
+	incarnations map[string]incarnation // by key; they never change
 }
 
 // New returns the lake in a store.
@@ -37,6 +39,7 @@ func New(store Store) *Lake {
 		bodies:         map[string][]byte{},
 		erasures:       map[string]*Erasure{},
 		revisions:      map[string]Revision{},
+		incarnations:   map[string]incarnation{},
 	}
 }
 

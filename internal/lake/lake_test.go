@@ -3,7 +3,6 @@ package lake_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,39 +21,6 @@ func TestAFileThatStandsIsHashedAndNotRewritten(t *testing.T) {
 		t.Errorf("first %+v, then %+v", a, b)
 	}
 	wantContent(t, s, "lake/f", "theirs")
-}
-
-func TestATopicKeepsItsIncarnation(t *testing.T) {
-	dir := t.TempDir()
-	for range 2 {
-		l := lake.New(openStore(t, dir, lake.Options{NoSync: true}))
-		if got := must[lake.Topic](t)(l.Incarnation(t.Context(), "orders", "c1", "t1")); got != (lake.Topic{Name: "orders", Incarnation: 1}) {
-			t.Fatalf("got %v", got)
-		}
-	}
-	l := lake.New(openStore(t, dir, lake.Options{}))
-	for _, id := range [][2]string{{"c1", "t2"}, {"c2", "t1"}, {"", ""}} {
-		_, err := l.Incarnation(t.Context(), "orders", id[0], id[1])
-		wantErr(t, err, lake.ErrOtherIncarnation)
-		var other *lake.OtherIncarnationError
-		if !errors.As(err, &other) || other.LakeTopicID != "t1" || other.BrokerTopicID != id[1] || other.Topic.Incarnation != 1 {
-			t.Errorf("error is %+v", other)
-		}
-	}
-	if _, err := l.Incarnation(t.Context(), "a/b", "c", "t"); err == nil {
-		t.Error("a topic with a slash was taken")
-	}
-}
-
-func TestOfRacingFirstLooksAtATopicOneIdentityWins(t *testing.T) {
-	dir := t.TempDir()
-	won := race(t, 8, lake.ErrOtherIncarnation, func(i int) error {
-		_, err := lake.New(openStore(t, dir, lake.Options{NoSync: true})).Incarnation(t.Context(), "orders", "c", fmt.Sprint(i))
-		return err
-	})
-	if won != 1 {
-		t.Errorf("%d won", won)
-	}
 }
 
 func TestDefinitionsAreKeptByTheirHash(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 // OpenRuns returns the cuts of the runs of a view that may still publish, by run: those whose cut was noted after since, by the store's
 // clock, and that have published no snapshot. A run that is older has been given up.
-func (l *Lake) OpenRuns(ctx context.Context, view, definition string, since time.Time) (map[string]map[int]Cut, error) {
+func (l *Lake) OpenRuns(ctx context.Context, view, definition string, since time.Time) (map[string]RunCut, error) {
 	_, tag, err := l.Current(ctx, view, definition)
 	if err != nil {
 		return nil, err
@@ -19,7 +19,7 @@ func (l *Lake) OpenRuns(ctx context.Context, view, definition string, since time
 		_, run, _ := strings.Cut(p.Snapshot, "-") // see snapshotID
 		published[run] = true
 	}
-	open := map[string]map[int]Cut{}
+	open := map[string]RunCut{}
 	folder := viewFolder(view, definition) + "/"
 	for object, err := range l.store.List(ctx, folder) {
 		if err != nil {

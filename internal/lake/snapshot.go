@@ -36,8 +36,9 @@ type Manifest struct {
 	Definition string             `json:"definition"` // hash
 	Run        string             `json:"run"`        // id of the run that made it; part of its files' keys
 	Created    time.Time          `json:"created"`
-	Topic      Topic              `json:"topic"`
-	Cuts       map[int]Cut        `json:"cuts"` // V, by partition; one that is absent has V at its start
+	Topic      Topic              `json:"topic"`             // the newest life of it that the snapshot covers
+	Cuts       map[int]Cut        `json:"cuts"`              // V, by partition; one that is absent has V at its start
+	Earlier    []Past             `json:"earlier,omitempty"` // the lives before it, oldest first
 	Files      []ViewFile         `json:"files"`
 	Ledger     []ViewFile         `json:"ledger,omitempty"` // what the run wrote about speed versus batch
 	Parent     string             `json:"parent,omitempty"` // id of the snapshot that it was planned against
@@ -268,31 +269,6 @@ func (l *Lake) Snapshots(ctx context.Context, view, definition string) ([]*Manif
 // cutName is where a run notes its cut, among its files.
 const cutName = "cut.json"
 
-// PutRunCut fixes the cut of a run, so that a run that is started again uses the same V: the one that was put first is returned.
-func (l *Lake) PutRunCut(ctx context.Context, view, definition, run string, cuts map[int]Cut) (map[int]Cut, error) {
-	key := l.RunKey(view, definition, run, cutName)
-	_, err := l.store.Create(ctx, key, encode(cuts))
-	if err == nil {
-		return cuts, nil
-	}
-	if !errors.Is(err, ErrExists) {
-		return nil, fmt.Errorf("put cut of run %s: %w", run, err)
-	}
-	return l.RunCut(ctx, view, definition, run)
-}
-
-// RunCut returns the cut of a run. ErrNotFound if it has made none.
-func (l *Lake) RunCut(ctx context.Context, view, definition, run string) (map[int]Cut, error) {
-	key := l.RunKey(view, definition, run, cutName)
-	data, _, err := l.store.Get(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("cut of run %s: %w", run, err)
-	}
-	cuts := map[int]Cut{}
-	err = decode(key, data, &cuts)
-	return cuts, err
-}
-
 func snapshotID(sequence int64, run string) string { return fmt.Sprintf("%06d-%s", sequence, run) }
 
 func (m *Manifest) validate() error {
@@ -305,27 +281,15 @@ func (m *Manifest) validate() error {
 	if m.Topic.Name == "" || m.Topic.Incarnation < 1 {
 		return fmt.Errorf("snapshot of %s: no topic incarnation", m.View)
 	}
-	for p, cut := range m.Cuts {
-		if cut.Offset < 0 {
-			return fmt.Errorf("snapshot of %s: partition %d is cut at offset %d", m.View, p, cut.Offset)
-		}
+	if err := checkCuts(m.Cuts); err != nil {
+		return fmt.Errorf("snapshot of %s: %w", m.View, err)
+	}
+	if err := m.validateEarlier(); err != nil {
+		return err
 	}
 	for _, f := range m.Files {
 		if f.Key == "" || len(f.SHA256) != 64 {
 			return fmt.Errorf("snapshot of %s: file %q has the SHA-256 %q", m.View, f.Key, f.SHA256)
-		}
-	}
-	return nil
-}
-
-// follows checks that V goes back nowhere: a publish may add records to the truth and never take some away.
-func (m *Manifest) follows(before *Manifest) error {
-	if m.Topic != before.Topic {
-		return fmt.Errorf("topic is %s, that of the current snapshot %s", m.Topic, before.Topic)
-	}
-	for p, cut := range before.Cuts {
-		if after, ok := m.Cuts[p]; !ok || after.Offset < cut.Offset {
-			return fmt.Errorf("partition %d would go back from offset %d to %d", p, cut.Offset, after.Offset)
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ const (
 	BatchDedup       Class = "batch_dedup"       // repeats beyond the horizon or across partitions, which only batch sees (`batch_dedup: full`)
 	SketchError      Class = "sketch_error"      // it was an estimate, from the same sketches as the exact answer's
 	Cardinality      Class = "cardinality"       // the speed layer counted events under `__other__`, beyond the view's limit of values
-	Coverage         Class = "coverage"          // the speed layer did not hold every record between the two cuts: the answer was partial
+	Coverage         Class = "coverage"          // the speed layer did not hold every record between the two cuts: the answer was partial; or it held records that the lake never got
 	DefinitionChange Class = "definition_change" // the answer was computed by another definition of the view
 	Erasure          Class = "erasure"           // events that it counted were erased; listed in totals only, as the cells could name whom
 	Unexplained      Class = "unexplained"
@@ -33,6 +33,7 @@ type Ledger struct {
 	Grains           []string      `json:"grains"`                      // of the buckets compared
 	From             map[int]int64 `json:"from"`                        // V of the snapshot before, by partition
 	To               map[int]int64 `json:"to"`                          // V of this one
+	Lives            []Life        `json:"lives,omitempty"`             // the lives of the topic before the newest, oldest first
 	// Comparable is false where not every answer before could be set beside the one after, and Reason says why: the epochs of the speed layer
 	// do not tile [From, To), or two definitions have too little in common.
 	Comparable  bool          `json:"comparable"`
@@ -43,6 +44,14 @@ type Ledger struct {
 	Unexplained int           `json:"unexplained"` // of them
 	Classes     map[Class]int `json:"classes"`     // changed answers by class; one with two causes counts in both
 	Entries     []Entry       `json:"entries"`     // a bounded number of them, of every class some
+}
+
+// Life is how far a ledger goes in a life of the topic that is over.
+type Life struct {
+	Incarnation int                `json:"incarnation"`
+	From        map[int]int64      `json:"from"`              // V of the snapshot before, by partition
+	To          map[int]int64      `json:"to"`                // V of this one, where the archive ended
+	Missing     map[int][][2]int64 `json:"missing,omitempty"` // offsets [a, b) that the lake has not; from To on, the speed layer had counted them
 }
 
 // Entry is one answer that changed. Values are as the API writes them: decimals and large integers are strings, null is no answer.

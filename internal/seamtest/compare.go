@@ -33,9 +33,12 @@ func (w *World) ask(q serving.Query, fresh bool) (*serving.Result, error) {
 }
 
 func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error {
-	below := map[int]int64{}
+	if err := w.accounted(v.Name, r); err != nil {
+		return err
+	}
+	below := map[logOf]int64{}
 	for _, c := range r.Provenance.Partitions {
-		below[c.Partition] = c.Served
+		below[logOf{c.Incarnation, c.Partition}] = c.Served
 		if c.Served < c.Batch {
 			return fmt.Errorf("%w: partition %d is served up to %d, below the snapshot's %d", errWrong, c.Partition, c.Served, c.Batch)
 		}
@@ -51,7 +54,7 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 }
 
 // compareAnswer compares an answer with the naive fold of the records below the offsets.
-func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[int]*naive, below map[int]int64, seen *estimates) error {
+func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[logOf]*naive, below map[logOf]int64, seen *estimates) error {
 	asked, err := asked(q, r)
 	if err != nil {
 		return err
@@ -225,7 +228,7 @@ func (w *World) incarnation() (lake.Topic, error) {
 	if err != nil {
 		return lake.Topic{}, err
 	}
-	return w.lake.Incarnation(w.ctx, topic, seen.ClusterID, seen.ID)
+	return w.lake.Incarnation(w.ctx, topic, lake.Identity{Cluster: seen.ClusterID, TopicID: seen.ID, Partitions: len(seen.Partitions)})
 }
 
 // compareLake checks that every record of the log below the archive's end is in exactly one segment or file of dead letters, by the
@@ -235,7 +238,7 @@ func (w *World) compareLake() error {
 	if err != nil {
 		return err
 	}
-	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.forgotten)
+	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.withoutErased)
 	return err
 }
 

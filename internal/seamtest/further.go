@@ -15,11 +15,12 @@ import (
 // standing is an event and where it stands in the log.
 type standing struct {
 	verdict
-	partition, offset int
+	of     logOf
+	offset int
 }
 
 func (s standing) before(o standing) bool {
-	return cmp.Or(s.at.Compare(o.at), cmp.Compare(s.partition, o.partition), cmp.Compare(s.offset, o.offset)) < 0
+	return cmp.Or(s.at.Compare(o.at), cmp.Compare(s.of.life, o.of.life), cmp.Compare(s.of.partition, o.of.partition), cmp.Compare(s.offset, o.offset)) < 0
 }
 
 // stand notes an event of the cell, after it was counted.

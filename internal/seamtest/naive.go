@@ -1,7 +1,9 @@
 package seamtest
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -94,7 +96,7 @@ type cellKey struct {
 }
 
 // fold adds up the records below the offsets, for a view, in buckets whose start is given, by country or not.
-func fold(logs map[int]*naive, below map[int]int64, keep func(verdict) bool, bucket func(time.Time) time.Time, byCountry bool) map[cellKey]*cell {
+func fold(logs map[logOf]*naive, below map[logOf]int64, keep func(verdict) bool, bucket func(time.Time) time.Time, byCountry bool) map[cellKey]*cell {
 	cells := map[cellKey]*cell{}
 	for p, log := range logs {
 		for offset, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
@@ -129,7 +131,7 @@ func fold(logs map[int]*naive, below map[int]int64, keep func(verdict) bool, buc
 // tally counts the records of the logs below the offsets by verdict.
 type tally struct{ events, duplicates, late, dead int64 }
 
-func count(logs map[int]*naive, below map[int]int64) (t tally) {
+func count[K comparable](logs map[K]*naive, below map[K]int64) (t tally) {
 	for p, log := range logs {
 		for _, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
 			switch {
@@ -147,4 +149,26 @@ func count(logs map[int]*naive, below map[int]int64) (t tally) {
 		}
 	}
 	return t
+}
+
+// readFolds reads the logs on to the offsets and folds what it reads.
+func readFolds(ctx context.Context, logs map[logOf]*naive, tail map[logOf]*stream.Reader, below map[logOf]int64) (map[logOf]*naive, error) {
+	copies := map[logOf]*naive{}
+	for k, to := range below {
+		log := logs[k]
+		for int64(len(log.verdicts)) < to {
+			records, err := tail[k].Fetch(ctx, 1000, 20*time.Millisecond, nil)
+			if err != nil {
+				return nil, fmt.Errorf("read partition %v for the naive fold: %w", k, err)
+			}
+			for _, r := range records {
+				if r.Offset != int64(len(log.verdicts)) {
+					return nil, fmt.Errorf("partition %v has no record at offset %d", k, len(log.verdicts))
+				}
+				log.add(r)
+			}
+		}
+		copies[k] = &naive{verdicts: log.verdicts[:len(log.verdicts):len(log.verdicts)]}
+	}
+	return copies, nil
 }

@@ -152,6 +152,7 @@ func (w *World) flushed() error {
 			if err != nil {
 				return err
 			}
+			cuts, _ := m.CutsOf(w.inLife())
 			for p, end := range ends {
 				meta, ok, err := w.live.Peek(w.ctx, w.group(v, p))
 				switch {
@@ -159,8 +160,8 @@ func (w *World) flushed() error {
 					return err
 				case !ok:
 					return fmt.Errorf("nothing of %s of partition %d is in Redis", v.Name, p)
-				case !meta.Holds(m.Cuts[p].Offset):
-					return fmt.Errorf("no epoch of %s of partition %d in Redis starts at %d", v.Name, p, m.Cuts[p].Offset)
+				case !meta.Holds(cuts[p].Offset):
+					return fmt.Errorf("no epoch of %s of partition %d in Redis starts at %d", v.Name, p, cuts[p].Offset)
 				case meta.Off != end:
 					return fmt.Errorf("view %s of partition %d is in Redis up to %d of %d", v.Name, p, meta.Off, end)
 				}

@@ -51,14 +51,14 @@ type Shop struct {
 	compared  atomic.Int64
 
 	mu   sync.Mutex
-	logs map[int]*naive
-	tail map[int]*stream.Reader
+	logs map[logOf]*naive // of life 1: the topic is not created again
+	tail map[logOf]*stream.Reader
 }
 
 // OpenShop opens a shop whose topic exists and is empty.
 func OpenShop(cfg ShopConfig) (*Shop, error) {
 	s := &Shop{cfg: cfg, source: cfg.Project.Sources[0], shopper: newShopper(rand.New(rand.NewPCG(cfg.Seed, 0))),
-		logs: map[int]*naive{}, tail: map[int]*stream.Reader{}}
+		logs: map[logOf]*naive{}, tail: map[logOf]*stream.Reader{}}
 	var err error
 	s.server, err = serving.New(serving.Config{
 		Project: cfg.Project, Lake: cfg.Lake, Live: cfg.Live, Stream: cfg.Stream, CacheDir: cfg.CacheDir,
@@ -69,8 +69,9 @@ func OpenShop(cfg ShopConfig) (*Shop, error) {
 	}
 	s.producer = cfg.Stream.Producer(s.source.Topic)
 	for p := range s.source.Partitions {
-		s.logs[p] = newNaive()
-		s.tail[p] = cfg.Stream.Reader(s.source.Topic, p, 0)
+		k := logOf{1, p}
+		s.logs[k] = newNaive()
+		s.tail[k] = cfg.Stream.Reader(s.source.Topic, p, 0)
 	}
 	return s, nil
 }
@@ -118,9 +119,9 @@ func (s *Shop) Ask(ctx context.Context, q serving.Query) (*serving.Result, error
 	if err != nil {
 		return nil, err
 	}
-	below := map[int]int64{}
+	below := map[logOf]int64{}
 	for _, c := range r.Provenance.Partitions {
-		below[c.Partition] = c.Served
+		below[logOf{c.Incarnation, c.Partition}] = c.Served
 		if c.Served < c.Batch {
 			return nil, fmt.Errorf("%w: partition %d is served up to %d, below the snapshot's %d", errWrong, c.Partition, c.Served, c.Batch)
 		}
@@ -185,7 +186,7 @@ func (s *Shop) Archived(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := s.cfg.Lake.Incarnation(ctx, s.source.Topic, seen.ClusterID, seen.ID)
+	t, err := s.cfg.Lake.Incarnation(ctx, s.source.Topic, lake.Identity{Cluster: seen.ClusterID, TopicID: seen.ID, Partitions: len(seen.Partitions)})
 	if err != nil {
 		return err
 	}
@@ -203,7 +204,9 @@ func (s *Shop) Archived(ctx context.Context) error {
 			}
 		}
 	}
-	next, err := compareChunks(ctx, anew, t, s.source.Partitions, func(below map[int]int64) (map[int]*naive, error) { return s.folds(ctx, below) })
+	next, err := compareChunks(ctx, anew, t, s.source.Partitions, func(below map[int]int64) (map[int]*naive, error) {
+		return inOneLife(1, below, func(below map[logOf]int64) (map[logOf]*naive, error) { return s.folds(ctx, below) })
+	})
 	if err != nil {
 		return err
 	}
@@ -220,7 +223,7 @@ func (s *Shop) Archived(ctx context.Context) error {
 }
 
 // folds reads the logs on to the offsets, and returns the naive folds, which hold at least the records below them.
-func (s *Shop) folds(ctx context.Context, below map[int]int64) (map[int]*naive, error) {
+func (s *Shop) folds(ctx context.Context, below map[logOf]int64) (map[logOf]*naive, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return readFolds(ctx, s.logs, s.tail, below)

@@ -26,6 +26,7 @@ func (p *Player) words() map[string]func(call) (string, error) {
 		"batch": p.runBatch, "rollback": p.rollBack, "snapshots": p.snapshots, "query": p.query, "state": p.state, "redis": p.redisWord,
 		"lake": p.lakeWord, "log": p.logWord, "dead-letters": p.deadLetters, "retention": p.retention, "ledger": p.ledger, "asked": p.asked,
 		"heal": p.heal, "erase": p.erase, "find": p.find,
+		"recreate-topic": p.recreateTopic, "add-partitions": p.morePartitions,
 	}
 }
 
@@ -251,13 +252,16 @@ func (p *Player) runBatch(c call) (string, error) {
 	}
 	var lines []string
 	for _, v := range report.Views {
-		line := fmt.Sprintf("%s: snapshot %s of the records below %s: %d events, %d duplicates, %d late, %d dead letters", v.View, v.Snapshot, offsetsText(v.Cuts),
+		line := earlierText(v.Earlier) + fmt.Sprintf("%s: snapshot %s of the records below %s: %d events, %d duplicates, %d late, %d dead letters", v.View, v.Snapshot, offsetsText(v.Cuts),
 			v.Events-v.Duplicates, v.Duplicates, v.Late, v.Dead)
 		if v.Merged > 0 {
 			line += fmt.Sprintf("; %d epochs merged", v.Merged)
 		}
 		if v.Dropped > 0 {
 			line += fmt.Sprintf("; %d epochs dropped", v.Dropped)
+		}
+		if n := v.Classes["coverage"]; n > 0 && len(v.Earlier) > 0 {
+			line += fmt.Sprintf("; %d answers changed by coverage", n)
 		}
 		if v.Unexplained > 0 {
 			line += fmt.Sprintf("; %d answers changed and nobody knows why", v.Unexplained)
@@ -294,7 +298,7 @@ func (p *Player) snapshots(c call) (string, error) {
 	}
 	var lines []string
 	for _, m := range all {
-		line := fmt.Sprintf("%s of the records below %s", m.ID, offsetsText(m.Offsets()))
+		line := fmt.Sprintf("%s of %sthe records below %s", m.ID, earlierText(m.Earlier), offsetsText(m.Offsets()))
 		if m.ID == current.Snapshot {
 			line += fmt.Sprintf(", CURRENT, publication %d", current.Sequence)
 		}
@@ -354,9 +358,16 @@ func answerText(r *serving.Result) string {
 	if s := r.Provenance.Scan; s != nil {
 		return strings.Join(append(lines, scanText(r)), "\n")
 	}
-	below, served, partial := map[int]int64{}, map[int]int64{}, ""
-	for _, c := range r.Provenance.Partitions {
-		below[c.Partition], served[c.Partition] = c.Batch, c.Served
+	below, served, before, partial := map[int]int64{}, map[int]int64{}, "", ""
+	for i, c := range r.Provenance.Partitions {
+		if c.Incarnation == r.Provenance.Partitions[len(r.Provenance.Partitions)-1].Incarnation {
+			below[c.Partition], served[c.Partition] = c.Batch, c.Served
+			continue
+		}
+		if i == 0 || r.Provenance.Partitions[i-1].Incarnation != c.Incarnation {
+			before += fmt.Sprintf("life %d:", c.Incarnation)
+		}
+		before += fmt.Sprintf(" p%d below %d, up to %d%s;", c.Partition, c.Batch, c.Served, missingText(c.Missing))
 	}
 	if r.Provenance.Partial {
 		reason, _, _ := strings.Cut(r.Provenance.Reason, ": ")
@@ -365,5 +376,5 @@ func answerText(r *serving.Result) string {
 	if r.Statistics.Late > 0 {
 		partial = fmt.Sprintf("; %d late", r.Statistics.Late) + partial
 	}
-	return strings.Join(append(lines, fmt.Sprintf("snapshot %s below %s, live up to %s%s", r.Provenance.Snapshot, offsetsText(below), offsetsText(served), partial)), "\n")
+	return strings.Join(append(lines, fmt.Sprintf("snapshot %s %sbelow %s, live up to %s%s", r.Provenance.Snapshot, before, offsetsText(below), offsetsText(served), partial)), "\n")
 }

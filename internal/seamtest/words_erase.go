@@ -98,7 +98,7 @@ func (p *Player) find(c call) (string, error) {
 
 // answered are the folds as an answer should have them: without what the erasures took out that its snapshot, or its scan, applied. What lies at or
 // above the snapshot's boundary the speed layer counts until a snapshot covers it.
-func (w *World) answered(v *view.View, r *serving.Result, logs map[int]*naive) (map[int]*naive, error) {
+func (w *World) answered(v *view.View, r *serving.Result, logs map[logOf]*naive) (map[logOf]*naive, error) {
 	if len(w.erasures) == 0 {
 		return logs, nil
 	}
@@ -109,38 +109,42 @@ func (w *World) answered(v *view.View, r *serving.Result, logs map[int]*naive) (
 			return nil, err
 		}
 	}
-	return w.erased(logs, func(e *lake.Erasure, p int) int64 {
+	return w.erased(logs, func(e *lake.Erasure, k logOf) int64 {
+		bound := e.Bound(lake.Topic{Name: topic, Incarnation: k.life}, k.partition)
+		cuts, _ := m.CutsOf(k.life)
 		switch {
 		case e.Number > m.Erasures:
 			return 0
 		case r.Provenance.Scan != nil:
-			return e.Below[p]
+			return bound
 		}
-		return min(e.Below[p], m.Cuts[p].Offset)
+		return min(bound, cuts[k.partition].Offset)
 	})
 }
 
-// forgotten are the folds as the lake should hold them: without the records of erasures that are done.
-func (w *World) forgotten(below map[int]int64) (map[int]*naive, error) {
-	logs, err := w.folds(below)
-	if err != nil {
-		return nil, err
-	}
-	return w.erased(logs, func(e *lake.Erasure, p int) int64 {
-		if e.Open() {
-			return 0
+// withoutErased are the folds as the lake should hold them: without the records of erasures that are done.
+func (w *World) withoutErased(below map[int]int64) (map[int]*naive, error) {
+	return inOneLife(w.inLife(), below, func(below map[logOf]int64) (map[logOf]*naive, error) {
+		logs, err := w.folds(below)
+		if err != nil {
+			return nil, err
 		}
-		return e.Below[p]
+		return w.erased(logs, func(e *lake.Erasure, k logOf) int64 {
+			if e.Open() {
+				return 0
+			}
+			return e.Bound(lake.Topic{Name: topic, Incarnation: k.life}, k.partition)
+		})
 	})
 }
 
 // erased marks the records of each erasure below the offset that is given for it, in copies of the folds.
-func (w *World) erased(logs map[int]*naive, below func(e *lake.Erasure, partition int) int64) (map[int]*naive, error) {
+func (w *World) erased(logs map[logOf]*naive, below func(e *lake.Erasure, of logOf) int64) (map[logOf]*naive, error) {
 	all, err := w.lake.Erasures(w.ctx, topic)
 	if err != nil {
 		return nil, err
 	}
-	copies := map[int]*naive{}
+	copies := map[logOf]*naive{}
 	for p, log := range logs {
 		c := &naive{verdicts: append([]verdict{}, log.verdicts...)}
 		for i := range all {

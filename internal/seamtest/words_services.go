@@ -68,6 +68,7 @@ func (p *Player) redisWord(c call) (string, error) {
 	switch c.name(0, "") {
 	case "loses":
 		p.redis.FlushAll()
+		p.forgotten()
 	case "away":
 		p.gate.set(true)
 	case "back":
@@ -90,7 +91,7 @@ func (p *Player) retention(c call) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := p.folds(ends); err != nil { // the naive fold still has to see them
+	if _, err := p.foldsOfLife(ends); err != nil { // the naive fold still has to see them
 		return "", err
 	}
 	return "", p.broker.Trim(p.ctx, topic, 0, before)
@@ -117,7 +118,7 @@ func (p *Player) logWord(c call) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	logs, err := p.folds(ends)
+	logs, err := p.foldsOfLife(ends)
 	if err != nil {
 		return "", err
 	}

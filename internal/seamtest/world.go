@@ -23,6 +23,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving"
 )
@@ -34,7 +35,8 @@ type World struct {
 	project *view.Project
 	log     *slog.Logger
 
-	broker *embedded.Broker
+	broker *embedded.Broker // nil where the brokers are others
+	topics testservices.Topics
 	redis  *embedded.Redis // nil: a real one
 	gate   *gate
 	stream *stream.Client
@@ -55,8 +57,11 @@ type World struct {
 	erasures []string // the customer of each erasure, in order
 
 	mu   sync.Mutex
-	logs map[int]*naive
-	tail map[int]*stream.Reader
+	logs map[logOf]*naive
+	tail map[logOf]*stream.Reader
+	life int // that the topic is in
+	of   int // partitions of it
+	most map[servedOf]int64
 }
 
 const topic = "orders"
@@ -77,8 +82,21 @@ func NewWorld(t testing.TB, partitions int, both bool) *World {
 // newWorldOn is NewWorld over a Redis that runs already.
 func newWorldOn(t testing.TB, partitions int, both bool, redis string) *World {
 	t.Helper()
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Forever: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { broker.Close() })
+	w := newWorldOver(t, partitions, both, redis, broker.Addrs())
+	w.broker = broker
+	return w
+}
+
+// newWorldOver is newWorldOn over brokers that run already; the topic is made anew.
+func newWorldOver(t testing.TB, partitions int, both bool, redis string, brokers []string) *World {
+	t.Helper()
 	w := &World{t: t, ctx: t.Context(), stores: map[string]*faulty{}, workers: map[string]*worker{}, keepers: map[string]*keeper{},
-		batches: &stepper{}, logs: map[int]*naive{}, tail: map[int]*stream.Reader{}}
+		batches: &stepper{}, logs: map[logOf]*naive{}, tail: map[logOf]*stream.Reader{}, most: map[servedOf]int64{}}
 	w.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	if os.Getenv("CAUDAL_TEST_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -86,23 +104,17 @@ func newWorldOn(t testing.TB, partitions int, both bool, redis string) *World {
 	var err error
 	w.project, err = parseProject(w.ctx, partitions, both)
 	w.check(err)
-	w.broker, err = embedded.StartBroker(embedded.BrokerConfig{Forever: true})
-	w.check(err)
-	t.Cleanup(func() { w.broker.Close() })
 	w.gate, err = openGate(redis)
 	w.check(err)
 	t.Cleanup(func() { w.gate.close() })
-	w.stream = w.dialKafka(w.broker.Addrs())
+	w.stream = w.dialKafka(brokers)
+	w.topics = testservices.Topics{Brokers: brokers}
 	w.live = w.dialRedis(redis)
 	w.base, err = lake.Open(w.ctx, t.TempDir(), lake.Options{NoSync: true})
 	w.check(err)
 	w.lake = lake.New(w.base)
-	w.check(w.stream.EnsureTopic(w.ctx, topic, partitions))
-	for p := range partitions {
-		w.logs[p] = newNaive()
-		w.tail[p] = w.stream.Reader(topic, p, 0)
-		t.Cleanup(func() { w.tail[p].Close() })
-	}
+	w.check(w.freshTopic(partitions))
+	w.begin(1, partitions)
 	w.serve()
 	w.runner, err = w.newRunner()
 	w.check(err)
@@ -191,10 +203,8 @@ func (w *World) view(name string) *view.View {
 	return w.project.Views[i]
 }
 
-func (w *World) partitions() int { return w.project.Sources[0].Partitions }
-
 func (w *World) group(v *view.View, p int) live.Group {
-	return live.Group{Project: w.project.Name, Topic: topic, Incarnation: 1, Partition: p, View: v.Name, Hash: v.Hash}
+	return live.Group{Project: w.project.Name, Topic: topic, Incarnation: w.inLife(), Partition: p, View: v.Name, Hash: v.Hash}
 }
 
 // ends are the offsets after the logs' last records.
@@ -208,35 +218,6 @@ func (w *World) ends() (map[int]int64, error) {
 		ends[p] = next
 	}
 	return ends, nil
-}
-
-// fold reads the logs on to the offsets, and returns the naive folds, which hold at least the records below them.
-func (w *World) folds(below map[int]int64) (map[int]*naive, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return readFolds(w.ctx, w.logs, w.tail, below)
-}
-
-// readFolds reads the logs on to the offsets and folds what it reads.
-func readFolds(ctx context.Context, logs map[int]*naive, tail map[int]*stream.Reader, below map[int]int64) (map[int]*naive, error) {
-	copies := map[int]*naive{}
-	for p, to := range below {
-		log := logs[p]
-		for int64(len(log.verdicts)) < to {
-			records, err := tail[p].Fetch(ctx, 1000, 20*time.Millisecond, nil)
-			if err != nil {
-				return nil, fmt.Errorf("read partition %d for the naive fold: %w", p, err)
-			}
-			for _, r := range records {
-				if r.Offset != int64(len(log.verdicts)) {
-					return nil, fmt.Errorf("partition %d has no record at offset %d", p, len(log.verdicts))
-				}
-				log.add(r)
-			}
-		}
-		copies[p] = &naive{verdicts: log.verdicts[:len(log.verdicts):len(log.verdicts)]}
-	}
-	return copies, nil
 }
 
 // batch runs the batch layer with the given run id. A crash leaves its lock, and so

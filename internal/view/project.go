@@ -23,6 +23,7 @@ type Kafka struct {
 	TLS            TLS
 	SASL           SASL
 	SessionTimeout time.Duration // after which a process of a role that is silent loses its partitions to the others; 1 s at least
+	Cluster        string        // id that the brokers must have, and that may follow on another in the lake; "": that of the lake's records
 }
 
 // Redis says where speed state is kept. More than one address: a cluster.

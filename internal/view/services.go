@@ -10,7 +10,7 @@ import (
 func projectKeys() []string {
 	return []string{"project", "kafka", "redis", "lake", "batch", "speed", "sources"}
 }
-func kafkaKeys() []string { return []string{"brokers", "tls", "sasl", "session_timeout"} }
+func kafkaKeys() []string { return []string{"brokers", "cluster", "tls", "sasl", "session_timeout"} }
 func redisKeys() []string { return []string{"addrs", "cluster", "username", "password", "tls"} }
 func lakeKeys() []string {
 	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache"}
@@ -40,6 +40,7 @@ func (p *linter) services(f File) {
 	if v := n.get("kafka"); v != nil && r.mapping(v, "kafka", kafkaKeys()) {
 		r.require(v, "kafka", "brokers")
 		p.project.Kafka.Brokers = r.addresses(v.get("brokers"), "kafka.brokers")
+		p.project.Kafka.Cluster = r.text(v.get("cluster"), "kafka.cluster")
 		p.project.Kafka.TLS = r.tls(v.get("tls"), "kafka.tls")
 		p.project.Kafka.SASL = r.sasl(v.get("sasl"), p.project.Kafka.TLS.On)
 		p.project.Kafka.SessionTimeout = r.duration(v.get("session_timeout"), "kafka.session_timeout", sessionTimeout, time.Second)
