@@ -15,12 +15,13 @@ import (
 type running struct {
 	PID     int      `json:"pid"`
 	Brokers []string `json:"brokers"`
+	Cluster string   `json:"cluster"` // id of the brokers' cluster
 	Redis   []string `json:"redis"`
 	HTTP    string   `json:"http"` // base URL of the API
 }
 
 func newRunning(p *view.Project, url string) running {
-	return running{PID: os.Getpid(), Brokers: p.Kafka.Brokers, Redis: p.Redis.Addrs, HTTP: url}
+	return running{PID: os.Getpid(), Brokers: p.Kafka.Brokers, Cluster: p.Kafka.Cluster, Redis: p.Redis.Addrs, HTTP: url}
 }
 
 func runningPath(dir string) string { return filepath.Join(stateDir(dir), "running.json") }
@@ -66,7 +67,7 @@ func findRunning(dir string) (running, error) {
 // fill sets the addresses that the project leaves out.
 func (r running) fill(p *view.Project) {
 	if len(p.Kafka.Brokers) == 0 {
-		p.Kafka.Brokers = r.Brokers
+		p.Kafka.Brokers, p.Kafka.Cluster = r.Brokers, r.Cluster
 	}
 	if len(p.Redis.Addrs) == 0 {
 		p.Redis.Addrs = r.Redis

@@ -138,6 +138,10 @@ func embedServices(project *view.Project, dir string) (stop func() error, err er
 		}
 		stops = append(stops, broker.Close)
 		project.Kafka.Brokers = broker.Addrs()
+		// Whoever deletes the broker's folder means it: its topics begin their next life in the lake.
+		if project.Kafka.Cluster, err = broker.ClusterID(); err != nil {
+			return nil, errors.Join(err, stop())
+		}
 	}
 	if len(project.Redis.Addrs) == 0 {
 		redis, err := embedded.StartRedis("127.0.0.1:0")
