@@ -260,8 +260,8 @@ func (p *Player) runBatch(c call) (string, error) {
 		if v.Dropped > 0 {
 			line += fmt.Sprintf("; %d epochs dropped", v.Dropped)
 		}
-		if n := v.Classes["coverage"]; n > 0 && len(v.Earlier) > 0 {
-			line += fmt.Sprintf("; %d answers changed by coverage", n)
+		if v.Classes["coverage"] > 0 && len(v.Earlier) > 0 {
+			line += "; answers changed by coverage"
 		}
 		if v.Unexplained > 0 {
 			line += fmt.Sprintf("; %d answers changed and nobody knows why", v.Unexplained)
