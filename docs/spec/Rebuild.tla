@@ -76,7 +76,7 @@ Publish ==                                         \* go: batch/job.go:await, ba
   /\ cur' = [V |-> run.V, has |-> {o \in lake.held : o < run.V}, miss |-> {o \in lake.miss : o < run.V}]
   /\ UNCHANGED <<there, lo, hi, lake, red, runs, faults>>
 -----------------------------------------------------------------------------
-ReadV == IF cur.V = Absent THEN Start ELSE cur.V   \* go: serving/merge.go:partitions
+ReadV == IF cur.V = Absent THEN Start ELSE cur.V   \* go: serving/lives.go:partitions
 Partial == ~red.up \/ ReadV \notin red.eps         \* go: serving/merge.go:readPartition
 Speed == UNION {red.cells[e] : e \in {x \in red.eps : x >= ReadV}}
 \* Every record below the offset served is counted once, or stated as taken by retention.

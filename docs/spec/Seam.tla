@@ -177,7 +177,7 @@ Cut(g, b) ==                               \* go: batch/job.go:newCut, internal/
 Publish(g, b) ==                           \* go: batch/job.go:await, batch/publish.go:publish, internal/lake/snapshot.go:Publish
   LET r == run[g][b]
       has == IF lake < r.V THEN lake ELSE r.V
-      ok == F("mono") => (r.tag = ver[g] /\ r.V >= V(g))          \* go: internal/lake/snapshot.go:follows
+      ok == F("mono") => (r.tag = ver[g] /\ r.V >= V(g))          \* go: internal/lake/past.go:follows
   IN /\ r.pc = "wait" /\ (F("wait") => lake >= r.V)
      /\ SetRun(g, b, [NoRun EXCEPT !.pc = "done"])
      /\ IF ok THEN /\ snaps' = [snaps EXCEPT ![g] = Append(@, [V |-> r.V, E |-> r.E, has |-> has])]
