@@ -125,8 +125,12 @@ func (s *Server) readPartition(ctx context.Context, vs *viewState, plan *algebra
 		p.reason = fmt.Sprintf("the speed layer could not be read: %v", err)
 	case r.served == live.ServedWhole:
 		p.read, p.served = r, r.meta.Off
-		if p.first > p.served {
+		lacking := clip(r.lacking, q.from, q.to)
+		switch {
+		case p.first > p.served:
 			p.reason = fmt.Sprintf("the log's retention took the records from offset %d to %d before the speed layer read them", p.served, p.first-1)
+		case len(lacking) > 0:
+			p.reason = deferredReason(q, lacking)
 		}
 		return
 	case r.served == live.ServedNothing:
