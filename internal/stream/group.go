@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -35,6 +36,8 @@ type Assignment struct {
 // errors, the brokers' and the handler's, are told to Config.OnError and tried again with growing pauses. A handler that
 // returns nil before its ctx ends asks for the next generation.
 func (c *Client) RunGroup(ctx context.Context, group string, topics []string, handle func(ctx context.Context, a Assignment) error) error {
+	watched := newWatch(c, topics)
+	watched.changed(ctx) // before the first assignment
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:      group,
 		Brokers: c.cfg.Brokers,
@@ -45,14 +48,12 @@ func (c *Client) RunGroup(ctx context.Context, group string, topics []string, ha
 			DialFunc: c.cfg.Dial,
 			TLS:      c.cfg.TLS, SASLMechanism: c.sasl,
 		},
-		GroupBalancers:         []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
-		SessionTimeout:         c.cfg.SessionTimeout,
-		HeartbeatInterval:      c.cfg.HeartbeatInterval,
-		RebalanceTimeout:       5 * c.cfg.SessionTimeout,
-		JoinGroupBackoff:       200 * time.Millisecond,
-		WatchPartitionChanges:  true,
-		PartitionWatchInterval: partitionWatch,
-		StartOffset:            kafka.FirstOffset,
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		SessionTimeout:    c.cfg.SessionTimeout,
+		HeartbeatInterval: c.cfg.HeartbeatInterval,
+		RebalanceTimeout:  5 * c.cfg.SessionTimeout,
+		JoinGroupBackoff:  200 * time.Millisecond,
+		StartOffset:       kafka.FirstOffset,
 	})
 	if err != nil {
 		return fmt.Errorf("join kafka group %q: %w", group, err)
@@ -62,7 +63,7 @@ func (c *Client) RunGroup(ctx context.Context, group string, topics []string, ha
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for {
-		err := c.generation(ctx, cg, handle, pause)
+		err := c.generation(ctx, cg, watched, handle, pause)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -96,7 +97,8 @@ func leave(cg *kafka.ConsumerGroup) {
 }
 
 // generation waits for the next generation and runs the handler in it.
-func (c *Client) generation(ctx context.Context, cg *kafka.ConsumerGroup, handle func(context.Context, Assignment) error, pause *backoff.ExponentialBackOff) error {
+func (c *Client) generation(ctx context.Context, cg *kafka.ConsumerGroup, watched *watch, handle func(context.Context, Assignment) error,
+	pause *backoff.ExponentialBackOff) error {
 	gen, err := cg.Next(ctx)
 	if err != nil {
 		return err
@@ -118,6 +120,10 @@ func (c *Client) generation(ctx context.Context, cg *kafka.ConsumerGroup, handle
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(revoked, cancel)()
+		var watching sync.WaitGroup
+		watching.Go(func() { watched.run(ctx); cancel() })
+		defer watching.Wait()
+		defer cancel()
 		began := time.Now()
 		err := handle(ctx, a)
 		if ctx.Err() != nil && !isPermanent(err) {
