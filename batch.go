@@ -150,10 +150,10 @@ func batchListCommand(a *app) *cobra.Command {
 						if s.Current {
 							current = "current"
 						}
-						rows = append(rows, []string{l.View, s.ID, s.Created.Format(time.RFC3339), strconv.FormatInt(s.Events, 10), current})
+						rows = append(rows, []string{l.View, string(l.Role), s.ID, s.Created.Format(time.RFC3339), strconv.FormatInt(s.Events, 10), current})
 					}
 				}
-				return a.print(lists, []string{"view", "snapshot", "created", "events", ""}, rows)
+				return a.print(lists, []string{"view", "definition", "snapshot", "created", "events", ""}, rows)
 			})
 		},
 	}

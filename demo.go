@@ -97,6 +97,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		if err := d.load(dir); err != nil {
 			return err
 		}
+		w.adopt(ctx, a) // a demo's folder may be of an older release
 		if o.once {
 			return d.once(ctx)
 		}

@@ -48,8 +48,8 @@ type whole struct {
 	parts *parts
 }
 
-// dev runs everything over the project, and starts the roles anew whenever its definitions are saved and hold no mistake. The embedded
-// services go on meanwhile.
+// dev runs everything over the project, and starts the roles anew whenever its definitions are saved and hold no mistake; views that were
+// changed are rebuilt beside and then answer anew. The embedded services go on meanwhile.
 func (a *app) dev(ctx context.Context, project *view.Project, dir, http string) (err error) {
 	stop, err := embedServices(project, dir)
 	if err != nil {
@@ -61,8 +61,13 @@ func (a *app) dev(ctx context.Context, project *view.Project, dir, http string) 
 		var next *view.Project
 		err := a.over(ctx, project, dir, http, func(ctx context.Context, w *whole) error {
 			fmt.Fprintf(a.stdout, "%s runs: %s\n", project.Name, w.parts.url())
+			ctx, cancel := context.WithCancel(ctx)
+			adopted := make(chan struct{})
+			go func() { defer close(adopted); w.adopt(ctx, a) }()
 			var err error
 			next, err = a.changed(ctx, dir)
+			cancel()
+			<-adopted
 			return err
 		})
 		if err != nil || next == nil {

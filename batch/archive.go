@@ -257,10 +257,11 @@ func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic, partitions []in
 			return err
 		}
 	}
-	for _, v := range a.cfg.Project.Views {
-		if v.Source.Topic != t.Name {
-			continue
-		}
+	views, err := a.viewsOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
 		if _, _, err := a.cfg.Lake.EnsureFirst(ctx, v.Name, v.Hash, t, starts, a.cfg.Clock()); err != nil {
 			return err
 		}
@@ -268,15 +269,33 @@ func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic, partitions []in
 	return nil
 }
 
+// viewsOf lists the definitions in use of the views of a topic.
+func (a *Archive) viewsOf(ctx context.Context, t lake.Topic) ([]*view.View, error) {
+	var views []*view.View
+	for _, declared := range a.cfg.Project.Views {
+		d, err := a.cfg.Lake.Definitions(ctx, declared)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range d.Views {
+			if v.Source.Topic == t.Name {
+				views = append(views, v)
+			}
+		}
+	}
+	return views, nil
+}
+
 // begin is where the lake of a partition begins: the lowest V of the views' snapshots, which is where the log began when the first of them
 // was made, and 0 for a partition, or a life of the topic, that came later. Not where the log begins now: retention may have taken records since that a view's
 // snapshot does not cover, and these have to be stated as missing.
 func (a *Archive) begin(ctx context.Context, t lake.Topic, partition int) (int64, error) {
 	lowest := int64(-1)
-	for _, v := range a.cfg.Project.Views {
-		if v.Source.Topic != t.Name {
-			continue
-		}
+	views, err := a.viewsOf(ctx, t)
+	if err != nil {
+		return 0, fmt.Errorf("see where the log of %s p%d began: %w", t, partition, err)
+	}
+	for _, v := range views {
 		m, _, err := a.cfg.Lake.Current(ctx, v.Name, v.Hash)
 		if errors.Is(err, lake.ErrNotFound) {
 			continue

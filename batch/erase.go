@@ -252,15 +252,26 @@ func (r *Runner) patiently(ctx context.Context, missing func() (what string, err
 	}
 }
 
-// views are those of the project that read the source.
-func (x *erasing) views() []*view.View {
-	var views []*view.View
-	for _, v := range x.runner.cfg.Project.Views {
-		if v.Source == x.source {
-			views = append(views, v)
+// jobs makes a job of each definition in use that reads the topic, under whichever definition of its source.
+func (x *erasing) jobs(ctx context.Context, o *RunOptions) (jobs []*job, err error) {
+	for _, j := range x.runner.jobs(ctx, x.runner.cfg.Project.Views, o) {
+		if j.err != nil {
+			return nil, j.err
+		}
+		if j.view.Source.Topic == x.topic.Name {
+			jobs = append(jobs, j)
 		}
 	}
-	return views
+	return jobs, nil
+}
+
+// views are the definitions in use that read the topic.
+func (x *erasing) views(ctx context.Context) (views []*view.View, err error) {
+	jobs, err := x.jobs(ctx, &RunOptions{})
+	for _, j := range jobs {
+		views = append(views, j.view)
+	}
+	return views, err
 }
 
 // without says whether a snapshot holds nothing of any erasure.
@@ -274,7 +285,11 @@ func (x *erasing) recompute(ctx context.Context) error {
 	r := x.runner
 	for round := 1; ; round++ {
 		var due []*view.View
-		for _, v := range x.views() {
+		views, err := x.views(ctx)
+		if err != nil {
+			return err
+		}
+		for _, v := range views {
 			m, _, err := r.cfg.Lake.EnsureFirst(ctx, v.Name, v.Hash, x.topic, x.starts, x.options.Now)
 			if err != nil {
 				return err
@@ -297,10 +312,11 @@ func (x *erasing) recompute(ctx context.Context) error {
 			return err
 		}
 		o := &RunOptions{RunID: id, Now: x.options.Now, Progress: x.options.Progress}
-		jobs := make([]*job, len(due))
-		for i, v := range due {
-			jobs[i] = &job{runner: r, options: o, view: v, report: ViewReport{View: v.Name}}
+		jobs, err := x.jobs(ctx, o)
+		if err != nil {
+			return err
 		}
+		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !slices.Contains(due, j.view) })
 		r.carryOut(ctx, jobs, o)
 		var failed error
 		for _, j := range jobs {

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,38 @@ func (x *erasing) expire(ctx context.Context) error {
 		if err := x.expireOf(ctx, m); err != nil {
 			return fmt.Errorf("view %s@%s: %w", m.View, m.Definition, err)
 		}
+		if err := x.expireSwitches(ctx, m.View); err != nil {
+			return fmt.Errorf("view %s: %w", m.View, err)
+		}
+	}
+	return nil
+}
+
+// expireSwitches deletes the ledgers of a view's switches from one definition to another: they hold answers of before.
+func (x *erasing) expireSwitches(ctx context.Context, view string) error {
+	l := x.runner.cfg.Lake
+	a, tag, err := l.Active(ctx, view)
+	if err == nil && a.Switched != nil && a.Switched.Ledger.Key != "" {
+		next, switched := a, *a.Switched
+		switched.Ledger = lake.ViewFile{}
+		next.Sequence, next.Switched = next.Sequence+1, &switched
+		_, err = l.SwingActive(ctx, view, next, tag)
+	}
+	if err != nil && !errors.Is(err, lake.ErrNotFound) {
+		return err
+	}
+	var gone []string
+	for object, err := range l.Store().List(ctx, strings.TrimSuffix(l.SwitchKey(view, "run"), "run.json")) {
+		if err != nil {
+			return err
+		}
+		gone = append(gone, object.Key)
+	}
+	for _, key := range gone {
+		if err := l.Store().Delete(ctx, key); err != nil {
+			return err
+		}
+		x.report.view(view).Files++
 	}
 	return nil
 }
@@ -65,7 +98,7 @@ func (x *erasing) restart(ctx context.Context, p lake.Published) (*lake.Manifest
 		return nil, err
 	}
 	for partition := range cuts {
-		if err := x.runner.cfg.Live.Forget(ctx, x.runner.groupOf(before.Topic, partition, before.View, before.Definition)); err != nil {
+		if _, err := x.runner.cfg.Live.Forget(ctx, x.runner.groupOf(before.Topic, partition, before.View, before.Definition)); err != nil {
 			return nil, err
 		}
 	}
@@ -124,7 +157,11 @@ func (x *erasing) expireOf(ctx context.Context, current *lake.Manifest) error {
 // dropEpochs forgets the speed layer's epochs below the boundaries of the views at once: no rollback is promised into them any more.
 func (x *erasing) dropEpochs(ctx context.Context) error {
 	r := x.runner
-	for _, v := range x.views() {
+	views, err := x.views(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
 		m, _, err := r.cfg.Lake.Current(ctx, v.Name, v.Hash)
 		if err != nil {
 			return err
@@ -177,7 +214,11 @@ func (x *erasing) look(ctx context.Context) error {
 	}
 	x.report.Events, x.report.DeadLetters, x.report.Files, x.report.Dates = there.events, there.dead, there.files, slices.Sorted(maps.Keys(there.dates))
 	x.report.DeadKept = there.letters - there.dead
-	for _, v := range x.views() {
+	views, err := x.views(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
 		x.report.view(v.Name)
 	}
 	return x.remains(ctx)

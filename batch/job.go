@@ -15,11 +15,13 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// job is one view of a run. Everything is planned relative to the CURRENT that begin read (SEAM 8).
+// job is one view of a run, under one definition. Everything is planned relative to the CURRENT that begin read (SEAM 8).
 type job struct {
 	runner  *Runner
 	options *RunOptions
 	view    *view.View
+	role    Role
+	beside  *job // whose cut is taken where the speed layer holds nothing, so that both cover the same records; may be nil
 	report  ViewReport
 	err     error // the first failure; set once
 	done    bool  // the run had published this view before
@@ -51,11 +53,17 @@ func (j *job) do(f func() error) {
 	}
 }
 
+// sameSource says whether both read the same columns of the same records, and leave out the same repeats.
+func (j *job) sameSource(other *job) bool {
+	a, b := j.view.Source, other.view.Source
+	return a == b || a.FullDedup == b.FullDedup && a.Hash() == b.Hash()
+}
+
 // bySource groups jobs by the source that they read, in the order of the first of each.
 func bySource(jobs []*job) [][]*job {
 	var groups [][]*job
 	for _, j := range jobs {
-		i := slices.IndexFunc(groups, func(g []*job) bool { return g[0].view.Source == j.view.Source })
+		i := slices.IndexFunc(groups, func(g []*job) bool { return g[0].sameSource(j) })
 		if i < 0 {
 			groups = append(groups, []*job{j})
 		} else {
@@ -78,8 +86,10 @@ func (j *job) begin(ctx context.Context) error {
 	if j.erasures, err = r.cfg.Lake.Erasures(ctx, j.topic.Name); err != nil {
 		return err
 	}
-	if err := r.cfg.Lake.PutDefinition(ctx, j.view.Hash, j.view.Canonical); err != nil {
-		return err
+	if slices.Contains(r.cfg.Project.Views, j.view) {
+		if err := r.cfg.Lake.PutView(ctx, j.view); err != nil {
+			return err
+		}
 	}
 	j.current, j.tag, err = r.cfg.Lake.EnsureFirst(ctx, j.view.Name, j.view.Hash, j.topic, j.starts, j.options.Now)
 	if err != nil {
@@ -155,6 +165,9 @@ func (j *job) cut(ctx context.Context) error {
 
 func (j *job) newCut(ctx context.Context) (lake.RunCut, error) {
 	r := j.runner
+	if j.beside != nil && j.beside.err != nil {
+		return lake.RunCut{}, fmt.Errorf("the definition that it is to be compared with was not cut: %w", j.beside.err)
+	}
 	cuts := maps.Clone(j.was) // V never goes back, nor loses a partition
 	if err := j.cutPast(ctx, cuts); err != nil {
 		return lake.RunCut{}, err
@@ -164,7 +177,12 @@ func (j *job) newCut(ctx context.Context) (lake.RunCut, error) {
 		if err != nil {
 			return lake.RunCut{}, err
 		}
-		if !ok {
+		switch {
+		case ok:
+		case j.beside != nil && j.sameSource(j.beside):
+			// Whoever has the partition in use goes on from there; what the intake had seen is the same for both.
+			off, at = j.beside.cuts[p].Offset, j.beside.cuts[p].Progress
+		default:
 			// Speed holds nothing of the partition, so the boundary may stand where the archive does.
 			if off, at, _, err = r.cfg.Lake.Next(ctx, j.topic, p); err != nil {
 				return lake.RunCut{}, err
@@ -217,6 +235,14 @@ func (r *Runner) wait(ctx context.Context, jobs []*job, o *RunOptions) {
 	}
 }
 
+// archiveWait is how long another layer is waited for.
+func (r *Runner) archiveWait() time.Duration {
+	if limit := r.cfg.Project.Batch.ArchiveWait; limit > 0 {
+		return limit
+	}
+	return 10 * time.Minute
+}
+
 func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 	t := jobs[0].topic
 	want := map[int]int64{}
@@ -239,12 +265,7 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 			return err
 		}
 	}
-	limit := r.cfg.Project.Batch.ArchiveWait
-	if limit <= 0 {
-		limit = 10 * time.Minute
-	}
-	began := time.Now()
-	poll := firstPoll
+	limit, began, poll := r.archiveWait(), time.Now(), firstPoll
 	for {
 		behind, worst, at, err := r.behind(ctx, t, want, begins(jobs))
 		if err != nil {

@@ -18,7 +18,8 @@ const entriesLimit = 2_000
 // book is a ledger in the making.
 type book struct {
 	ledger.Ledger
-	job    *job
+	view   *view.View
+	job    *job // nil in a book of a switch
 	listed map[listing]int
 }
 
@@ -27,10 +28,17 @@ type listing struct {
 	total bool
 }
 
-func newBook(j *job) *book {
-	b := &book{job: j, listed: map[listing]int{}}
-	b.Ledger = ledger.Ledger{View: j.view.Name, Definition: j.view.Hash, Run: j.options.RunID, Parent: j.current.ID, From: offsetsOf(newestOf(j.was)), To: offsetsOf(newestOf(j.cuts)),
-		Comparable: true, Grains: []string{}, Classes: map[ledger.Class]int{}, Entries: []ledger.Entry{}}
+// newBook is an empty ledger of a view whose answers cover the records below some offsets from now on.
+func newBook(v *view.View, run string, to map[int]int64) *book {
+	b := &book{view: v, listed: map[listing]int{}}
+	b.Ledger = ledger.Ledger{View: v.Name, Definition: v.Hash, Run: run, To: to, Comparable: true, Grains: []string{}, Classes: map[ledger.Class]int{}, Entries: []ledger.Entry{}}
+	return b
+}
+
+// newBook is the ledger of a job.
+func (j *job) newBook() *book {
+	b := newBook(j.view, j.options.RunID, offsetsOf(newestOf(j.cuts)))
+	b.job, b.Parent, b.From = j, j.current.ID, offsetsOf(newestOf(j.was))
 	for _, past := range j.earlierOf(j.cuts, j.allMissing()) {
 		end := ledger.Life{Incarnation: past.Incarnation, From: map[int]int64{}, To: map[int]int64{}, Missing: past.Missing}
 		for p, cut := range past.Cuts {
@@ -89,7 +97,7 @@ func (b *book) add(at place, m *view.Measure, steps []step, erasing bool) {
 		Before: raw(first), After: raw(last), Difference: raw(difference(m, first, last)),
 	}
 	for k, d := range at.dims {
-		e.Dimensions[b.job.view.Dimensions[k].Name] = raw(d)
+		e.Dimensions[b.view.Dimensions[k].Name] = raw(d)
 	}
 	for _, k := range foldedDims(at.dims) {
 		e.Folded = append(e.Folded, b.job.view.Dimensions[k].Name)

@@ -115,7 +115,7 @@ func (r *Runner) forget(ctx context.Context, j *job, promised []*lake.Manifest) 
 				return nil
 			}
 		}
-		if err := r.cfg.Live.Forget(ctx, j.group(slot)); err != nil {
+		if _, err := r.cfg.Live.Forget(ctx, j.group(slot)); err != nil {
 			return fmt.Errorf("%s: %w", j.label(slot), err)
 		}
 		return nil

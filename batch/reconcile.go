@@ -82,17 +82,10 @@ func (c *computation) reconcile(ctx context.Context, j *job) error {
 	if err := c.runner.step("before-reconcile"); err != nil {
 		return err
 	}
-	b, began := newBook(j), time.Now()
-	earlier, err := j.earlierDefinition(ctx)
-	if err != nil {
-		return err
-	}
-	if earlier != nil {
-		err = c.compareDefinitions(ctx, j, earlier, b)
-	} else {
-		err = c.compareLayers(ctx, j, b)
-	}
-	if err != nil {
+	b, began := j.newBook(), time.Now()
+	if j.role != Answering && j.current.Run == firstRun {
+		b.Comparable, b.Reason = false, "no answer came from this definition before"
+	} else if err := c.compareLayers(ctx, j, b); err != nil {
 		return err
 	}
 	c.runner.cfg.Logger.Debug("reconciled", "view", j.view.Name, "cells", b.Cells, "changed", b.Changed, "seconds", time.Since(began).Seconds())

@@ -3,9 +3,7 @@ package batch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -16,7 +14,7 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// earlier is the latest snapshot of a view under another definition, and as much of that definition as its files need to be read.
+// earlier is the current snapshot of the definition that is compared with, and as much of that definition as its files need to be read.
 type earlier struct {
 	manifest   *lake.Manifest
 	Zone       string           `json:"zone"`
@@ -35,118 +33,110 @@ type earlierMeasure struct {
 	Agg view.Agg `json:"agg"`
 }
 
-// earlierDefinition finds what the first snapshot of a definition has to be compared with; nil where there is nothing.
-func (j *job) earlierDefinition(ctx context.Context) (*earlier, error) {
-	if j.current.Run != firstRun {
-		return nil, nil
+// earlierDefinition reads the current snapshot of a view under a definition, which need not be one that this release can compute.
+func (r *Runner) earlierDefinition(ctx context.Context, name, hash string) (*earlier, error) {
+	m, _, err := r.cfg.Lake.Current(ctx, name, hash)
+	if err != nil {
+		return nil, err
 	}
-	l := j.runner.cfg.Lake
-	folder := path.Dir(path.Dir(path.Dir(l.RunKey(j.view.Name, j.view.Hash, "run", "file")))) // of the view under any definition
-	var latest *lake.Manifest
-	for after := folder + "/"; ; {
-		// The first key of each definition's folder names the folder; the rest of it is skipped.
-		next := ""
-		for object, err := range l.Store().ListFrom(ctx, folder+"/", after) {
-			if err != nil {
-				return nil, fmt.Errorf("look for earlier definitions of %s: %w", j.view.Name, err)
-			}
-			next, _, _ = strings.Cut(strings.TrimPrefix(object.Key, folder+"/"), "/")
-			break
-		}
-		if next == "" {
-			break
-		}
-		after = folder + "/" + next + "/~"
-		m, err := j.currentOf(ctx, folder+"/"+next)
-		if err != nil {
-			return nil, err
-		}
-		if m != nil && m.Definition != j.view.Hash && m.Run != firstRun && (latest == nil || m.Created.After(latest.Created)) {
-			latest = m
-		}
-	}
-	if latest == nil {
-		return nil, nil
-	}
-	e := &earlier{manifest: latest}
-	body, err := l.Definition(ctx, latest.Definition)
+	e := &earlier{manifest: m}
+	body, err := r.cfg.Lake.Definition(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(body, e); err != nil {
-		return nil, fmt.Errorf("%w: definition %s: %w", lake.ErrCorrupt, latest.Definition, err)
+		return nil, fmt.Errorf("%w: definition %s: %w", lake.ErrCorrupt, hash, err)
 	}
 	return e, nil
 }
 
-// currentOf is the current snapshot in a definition's folder, whose name is only the beginning of its hash; nil if there is none.
-func (j *job) currentOf(ctx context.Context, folder string) (*lake.Manifest, error) {
-	store := j.runner.cfg.Lake.Store()
-	var current lake.Current
-	var m lake.Manifest
-	for _, read := range []struct {
-		key  func() string
-		into any
-	}{
-		{func() string { return folder + "/CURRENT" }, &current},
-		{func() string { return folder + "/snapshots/" + current.Snapshot + ".json" }, &m},
-	} {
-		data, _, err := store.Get(ctx, read.key())
-		if errors.Is(err, lake.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look for earlier definitions of %s: %w", j.view.Name, err)
-		}
-		if err := json.Unmarshal(data, read.into); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", lake.ErrCorrupt, read.key(), err)
-		}
-	}
-	return &m, nil
+// definitions is the comparison of the exact answers of two definitions, in the periods that no record between the two snapshots falls into:
+// there the definition alone makes the difference.
+type definitions struct {
+	runner   *Runner
+	conn     *engine.Conn
+	before   *earlier
+	view     *view.View // of after
+	plan     *algebra.Plan
+	after    *lake.Manifest
+	book     *book
+	measures []commonMeasure
 }
 
-// compareDefinitions compares the exact answers of the definition before with those of this one, in the periods that got no records
-// between the two snapshots: there the definition alone can have changed them.
-func (c *computation) compareDefinitions(ctx context.Context, j *job, e *earlier, b *book) error {
+// compare fills the book. only is the grain to compare; nil: those that a ledger looks at.
+func (d *definitions) compare(ctx context.Context, only *view.Grain) error {
+	e, b := d.before, d.book
 	b.Parent, b.ParentDefinition, b.From = e.manifest.ID, e.manifest.Definition, e.manifest.Offsets()
-	measures := e.common(j.view)
+	d.measures = e.common(d.view)
 	refuse := func(format string, args ...any) error {
 		b.Comparable, b.Reason = false, fmt.Sprintf(format, args...)
 		return nil
 	}
 	switch {
-	case e.manifest.Topic != j.topic:
+	case e.manifest.Topic != d.after.Topic:
 		return refuse("snapshot %s of the earlier definition is of topic %s", e.manifest.ID, e.manifest.Topic)
-	case e.Zone != j.view.Timezone:
+	case e.Zone != d.view.Timezone:
 		return refuse("the days of the earlier definition are those of %s", e.Zone)
-	case len(measures) == 0:
+	case len(d.measures) == 0:
 		return refuse("no measure of the earlier definition has the name and the type of one of this")
 	}
-	before := j.slots(e.manifest.Topic, e.manifest.Cuts, e.manifest.Earlier)
-	for p, cut := range before {
-		if cut.Offset > j.cuts[p].Offset {
-			return refuse("snapshot %s of the earlier definition covers %s up to offset %d, this one up to %d", e.manifest.ID, j.label(p), cut.Offset, j.cuts[p].Offset)
-		}
-	}
-	touched, err := planPeriods(j.view, j.chunks, func(p int) int64 { return before[p].Offset }, j.cuts)
+	touched, err := d.touched(ctx)
 	if err != nil {
 		return err
 	}
 	if len(touched) > 0 {
 		b.Comparable = false
-		b.Reason = fmt.Sprintf("%d periods got records after snapshot %s of the earlier definition and were not compared with it", len(touched), e.manifest.ID)
+		b.Reason = fmt.Sprintf("%d periods have records between snapshot %s of the earlier definition and this one, and were not compared", len(touched), e.manifest.ID)
 	}
-	for _, g := range comparedGrains(j.view) {
-		if !slices.Contains(e.Grains, g.grain.Name) {
-			continue
+	for _, g := range comparedGrains(d.view) {
+		if only != nil {
+			g = comparedGrain{unitOf(*only), *only}
 		}
-		b.Grains = append(b.Grains, g.grain.Name)
-		d := &definitions{computation: c, job: j, earlier: e, book: b, measures: measures, of: g}
-		if err := d.compare(ctx, touched); err != nil {
-			return fmt.Errorf("compare with definition %s: %w", e.manifest.Definition, err)
+		if slices.Contains(e.Grains, g.grain.Name) && !slices.Contains(b.Grains, g.grain.Name) {
+			b.Grains = append(b.Grains, g.grain.Name)
+			if err := d.compareGrain(ctx, g, touched); err != nil {
+				return fmt.Errorf("compare with definition %s: %w", e.manifest.Definition, err)
+			}
 		}
 	}
 	return nil
+}
+
+// unitOf is the unit of the files that hold a grain.
+func unitOf(g view.Grain) string {
+	for _, u := range units {
+		if u.holds(g) {
+			return u.name
+		}
+	}
+	panic(fmt.Sprintf("BUG: no file holds grain %s", g.Name))
+}
+
+// touched lists the periods with records that one of the snapshots covers and the other does not.
+func (d *definitions) touched(ctx context.Context) ([]period, error) {
+	low, high := map[int]int64{}, map[int]lake.Cut{}
+	chunks := map[int][]lake.Chunk{}
+	newest := d.after.Topic
+	before := slotsIn(newest, d.before.manifest.Topic, d.before.manifest.Cuts, d.before.manifest.Earlier)
+	after := slotsIn(newest, d.after.Topic, d.after.Cuts, d.after.Earlier)
+	for _, cuts := range []map[int]lake.Cut{before, after} {
+		for slot := range cuts {
+			a, b := before[slot], after[slot]
+			if a.Offset > b.Offset {
+				a, b = b, a
+			}
+			low[slot], high[slot] = a.Offset, b
+			if a.Offset == b.Offset || chunks[slot] != nil {
+				continue
+			}
+			of, p := unslotIn(newest, slot)
+			var err error
+			if chunks[slot], err = d.runner.cfg.Lake.Chunks(ctx, of, p, a.Offset); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return planPeriods(d.view, chunks, func(p int) int64 { return low[p] }, high)
 }
 
 // commonMeasure is a measure of both definitions.
@@ -168,57 +158,44 @@ func (e *earlier) sameDimensions(v *view.View) bool {
 	return slices.EqualFunc(e.Dimensions, v.Dimensions, func(a earlierColumn, b view.Dimension) bool { return a.Name == b.Name && a.Type == b.Type })
 }
 
-// definitions is the comparison of two definitions at one grain.
-type definitions struct {
-	computation *computation
-	job         *job
-	earlier     *earlier
-	book        *book
-	measures    []commonMeasure
-	of          comparedGrain
-}
-
-func (d *definitions) compare(ctx context.Context, touched []period) error {
+func (d *definitions) compareGrain(ctx context.Context, of comparedGrain, touched []period) error {
 	skip := map[string]bool{}
 	for _, p := range touched {
-		if p.unit == d.of.unit {
+		if p.unit == of.unit {
 			skip[p.name] = true
 		}
 	}
-	before, err := d.paths(ctx, d.earlier.manifest.Files, skip)
+	before, err := d.paths(ctx, d.before.manifest.Files, of.unit, skip)
 	if err != nil {
 		return err
 	}
-	after, err := d.paths(ctx, d.job.files, skip)
-	if err != nil || len(before) == 0 || len(after) == 0 {
+	after, err := d.paths(ctx, d.after.Files, of.unit, skip)
+	if err != nil || len(before) == 0 && len(after) == 0 {
 		return err
 	}
-	columns, err := d.exactColumns(ctx, before[0])
-	if err != nil {
-		return err
-	}
-	if d.earlier.sameDimensions(d.job.view) {
-		if err := d.join(ctx, before, after, columns, d.measures, len(d.earlier.Dimensions), false); err != nil {
+	j := joined{definitions: d, grain: of.grain.Name, before: before, after: after}
+	if d.before.sameDimensions(d.view) {
+		if err := j.join(ctx, d.measures, len(d.before.Dimensions), false); err != nil {
 			return err
 		}
-		if len(d.earlier.Dimensions) == 0 {
+		if len(d.before.Dimensions) == 0 {
 			return nil
 		}
 	}
 	var additive []commonMeasure
 	for _, m := range d.measures {
-		if agg := d.job.view.Measures[m.after].Agg; agg == d.earlier.Measures[m.before].Agg && (agg == view.Count || agg == view.Sum) {
+		if agg := d.view.Measures[m.after].Agg; agg == d.before.Measures[m.before].Agg && (agg == view.Count || agg == view.Sum) {
 			additive = append(additive, m)
 		}
 	}
-	return d.join(ctx, before, after, columns, additive, 0, true)
+	return j.join(ctx, additive, 0, true)
 }
 
-func (d *definitions) paths(ctx context.Context, files []lake.ViewFile, skip map[string]bool) ([]string, error) {
+func (d *definitions) paths(ctx context.Context, files []lake.ViewFile, unit string, skip map[string]bool) ([]string, error) {
 	var paths []string
 	for _, f := range files {
-		if f.Unit == d.of.unit && !skip[f.Period] {
-			local, err := d.job.runner.cfg.Lake.Fetch(ctx, f.Key, f.SHA256)
+		if f.Unit == unit && !skip[f.Period] {
+			local, err := d.runner.cfg.Lake.Fetch(ctx, f.Key, f.SHA256)
 			if err != nil {
 				return nil, err
 			}
@@ -228,55 +205,65 @@ func (d *definitions) paths(ctx context.Context, files []lake.ViewFile, skip map
 	return paths, nil
 }
 
-// exactColumns are the columns of the exact answers in a file of the earlier definition, as its measures; "" of those that have none.
-func (d *definitions) exactColumns(ctx context.Context, file string) ([]string, error) {
-	var names []string
-	err := d.computation.conn.Query(ctx, "SELECT name FROM parquet_schema("+quoteText(file)+") WHERE regexp_full_match(name, 'x[0-9]+')", func(rows *engine.Chunk) error {
-		for i := range rows.Len() {
-			names = append(names, string(rows.Row(i).Bytes(0)))
-		}
-		return nil
-	})
-	columns, next := make([]string, len(d.earlier.Measures)), 0
-	for i := range d.earlier.Measures {
-		if algebra.HasExactColumn(d.earlier.Measures[i].Agg) {
-			if next < len(names) {
-				columns[i] = names[next]
-			}
-			next++
-		}
-	}
-	if err == nil && len(names) != next {
-		err = fmt.Errorf("%w: %s has %d exact answers, its definition %d measures that have one", lake.ErrCorrupt, file, len(names), next)
-	}
-	return columns, err
+// joined sets the files of two definitions side by side, at one grain.
+type joined struct {
+	*definitions
+	grain         string
+	before, after []string // paths; one of them may be empty
 }
 
-// join compares the measures cell by cell: of all dimensions, or the totals as sums of these.
-func (d *definitions) join(ctx context.Context, before, after, columns []string, measures []commonMeasure, dims int, total bool) error {
+// column is what one side's files say of a measure.
+type column struct {
+	name string
+	of   view.Type
+}
+
+// side is the relation of one definition's answers: of all dimensions, or the totals as sums of these. full is its set of all dimensions.
+func (j *joined) side(paths []string, full uint32, columns []column, dims []view.Type, total bool) string {
+	list, group := []string{"_bucket", "TRUE AS there"}, ""
+	for i := range dims {
+		list = append(list, fmt.Sprintf("d%d", i))
+	}
+	for i, c := range columns {
+		expr := c.name
+		if total {
+			expr, group = fmt.Sprintf("CAST(sum(%s) AS %s)", c.name, totalType(c.of).SQL()), " GROUP BY _bucket"
+		}
+		list = append(list, fmt.Sprintf("%s AS m%d", expr, i))
+	}
+	if len(paths) > 0 {
+		return fmt.Sprintf("(SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set = %d%s)",
+			strings.Join(list, ", "), lake.PathList(paths), quoteText(j.grain), full, group)
+	}
+	// A definition that lets nothing pass has no files.
+	list = []string{"CAST(NULL AS BIGINT) AS _bucket", "FALSE AS there"}
+	for i, t := range dims {
+		list = append(list, fmt.Sprintf("CAST(NULL AS %s) AS d%d", t.SQL(), i))
+	}
+	for i, c := range columns {
+		t := storedAs(c.of)
+		if total {
+			t = totalType(c.of)
+		}
+		list = append(list, fmt.Sprintf("CAST(NULL AS %s) AS m%d", t.SQL(), i))
+	}
+	return "(SELECT " + strings.Join(list, ", ") + " WHERE FALSE)"
+}
+
+// join compares the measures cell by cell.
+func (j *joined) join(ctx context.Context, measures []commonMeasure, dims int, total bool) error {
 	if len(measures) == 0 {
 		return nil
 	}
-	side := func(paths []string, full uint32, column func(commonMeasure) (string, view.Type)) string {
-		list := []string{"_bucket", "TRUE AS there"}
-		for i := range dims {
-			list = append(list, fmt.Sprintf("d%d", i))
-		}
-		group := ""
-		for i, m := range measures {
-			name, t := column(m)
-			if total {
-				name, group = fmt.Sprintf("CAST(sum(%s) AS %s)", name, totalType(t).SQL()), " GROUP BY _bucket"
-			}
-			list = append(list, fmt.Sprintf("%s AS m%d", name, i))
-		}
-		return fmt.Sprintf("(SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set = %d%s)",
-			strings.Join(list, ", "), lake.PathList(paths), quoteText(d.of.grain.Name), full, group)
+	var old, now []column
+	for _, m := range measures {
+		old = append(old, column{fmt.Sprintf("x%d", m.before), j.definitions.before.Measures[m.before].Type})
+		now = append(now, column{j.plan.ExactColumns(m.after)[0], j.view.Measures[m.after].Type})
 	}
-	old := side(before, 1<<len(d.earlier.Dimensions)-1, func(m commonMeasure) (string, view.Type) { return columns[m.before], d.earlier.Measures[m.before].Type })
-	now := side(after, 1<<len(d.job.view.Dimensions)-1, func(m commonMeasure) (string, view.Type) {
-		return d.job.plan.ExactColumns(m.after)[0], d.job.view.Measures[m.after].Type
-	})
+	var types []view.Type
+	for _, d := range j.view.Dimensions[:dims] {
+		types = append(types, d.Type)
+	}
 	list, on, order := []string{"coalesce(a._bucket, b._bucket) AS bucket"}, []string{"a._bucket = b._bucket"}, []string{"1"}
 	for i := range dims {
 		list = append(list, fmt.Sprintf("CASE WHEN a.there THEN a.d%d ELSE b.d%d END", i, i))
@@ -286,10 +273,12 @@ func (d *definitions) join(ctx context.Context, before, after, columns []string,
 	for i := range measures {
 		list = append(list, fmt.Sprintf("a.m%d, b.m%d", i, i))
 	}
-	sql := fmt.Sprintf("SELECT %s FROM %s AS a FULL JOIN %s AS b ON %s ORDER BY %s", strings.Join(list, ", "), old, now, strings.Join(on, " AND "), strings.Join(order, ", "))
-	return d.computation.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
+	sql := fmt.Sprintf("SELECT %s FROM %s AS a FULL JOIN %s AS b ON %s ORDER BY %s", strings.Join(list, ", "),
+		j.side(j.before, 1<<len(j.definitions.before.Dimensions)-1, old, types, total), j.side(j.after, 1<<len(j.view.Dimensions)-1, now, types, total),
+		strings.Join(on, " AND "), strings.Join(order, ", "))
+	return j.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		for i := range rows.Len() {
-			d.judge(rows.Row(i), measures, dims, total)
+			j.judge(rows.Row(i), measures, dims, total)
 		}
 		return nil
 	})
@@ -306,21 +295,26 @@ func totalType(t view.Type) view.Type {
 	return view.Type{Kind: view.Decimal, Precision: 38}
 }
 
-func (d *definitions) judge(row algebra.Row, measures []commonMeasure, dims int, total bool) {
-	d.book.Cells++
-	at := place{grain: d.of.grain.Name, bucket: row.Int64(0), total: total}
+// storedAs is the type that files keep t at.
+func storedAs(t view.Type) view.Type {
+	if t.Kind == view.Int128 {
+		return view.Type{Kind: view.Decimal, Precision: 38}
+	}
+	return t
+}
+
+func (j *joined) judge(row algebra.Row, measures []commonMeasure, dims int, total bool) {
+	j.book.Cells++
+	at := place{grain: j.grain, bucket: row.Int64(0), total: total}
 	for i := range dims {
-		at.dims = append(at.dims, algebra.ReadValue(row, 1+i, d.job.view.Dimensions[i].Type))
+		at.dims = append(at.dims, algebra.ReadValue(row, 1+i, j.view.Dimensions[i].Type))
 	}
 	for i, m := range measures {
-		measure := &d.job.view.Measures[m.after]
+		measure := &j.view.Measures[m.after]
 		read := func(col int, t view.Type) algebra.Value {
-			stored := t
-			switch {
-			case total:
+			stored := storedAs(t)
+			if total {
 				stored = totalType(t)
-			case t.Kind == view.Int128:
-				stored = view.Type{Kind: view.Decimal, Precision: 38}
 			}
 			v := algebra.ReadValue(row, col, stored)
 			if stored.Kind == view.Decimal && t.Kind != view.Decimal && !v.IsNull() {
@@ -328,10 +322,10 @@ func (d *definitions) judge(row algebra.Row, measures []commonMeasure, dims int,
 			}
 			return v
 		}
-		was, now := read(1+dims+2*i, d.earlier.Measures[m.before].Type), read(2+dims+2*i, measure.Type)
+		was, now := read(1+dims+2*i, j.definitions.before.Measures[m.before].Type), read(2+dims+2*i, measure.Type)
 		if same(algebra.Answer{Value: was, Exact: measure.Type.Kind != view.Double}, now) {
 			continue
 		}
-		d.book.add(at, measure, []step{{value: was}, {ledger.DefinitionChange, now}}, false)
+		j.book.add(at, measure, []step{{value: was}, {ledger.DefinitionChange, now}}, false)
 	}
 }

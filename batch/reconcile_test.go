@@ -207,7 +207,7 @@ func TestAPartialAnswerIsOfTheClassCoverage(t *testing.T) {
 
 func TestALedgerIsBoundedAndItsCountsGoOn(t *testing.T) {
 	w := newWorld(t).withRuns()
-	b := newBook(&job{view: w.project.Views[0], options: &RunOptions{}, current: w.current()})
+	b := newBook(w.project.Views[0], "run", nil)
 	m := &w.project.Views[0].Measures[1]
 	for i := range entriesLimit + 10 {
 		b.add(place{grain: "1d", bucket: int64(i)}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}}, false)
@@ -216,81 +216,5 @@ func TestALedgerIsBoundedAndItsCountsGoOn(t *testing.T) {
 	b.add(place{grain: "1d", total: true}, m, []step{{value: algebra.Int64Value(1)}, {ledger.SketchError, algebra.Int64Value(2)}}, false)
 	if len(b.Entries) != entriesLimit+2 || b.Changed != entriesLimit+12 || b.Classes[ledger.SketchError] != entriesLimit+11 || b.Unexplained != 1 {
 		t.Fatalf("%d entries of %d changes, %v", len(b.Entries), b.Changed, b.Classes)
-	}
-}
-
-// canonical is as much of a view's canonical bytes as its files need to be read.
-func canonical(v *view.View) []byte {
-	d := earlier{Zone: v.Timezone, Dimensions: []earlierColumn{}}
-	for _, dim := range v.Dimensions {
-		d.Dimensions = append(d.Dimensions, earlierColumn{dim.Name, dim.Type})
-	}
-	for _, g := range v.Grains {
-		d.Grains = append(d.Grains, g.Name)
-	}
-	for _, m := range v.Measures {
-		d.Measures = append(d.Measures, earlierMeasure{earlierColumn{m.Name, m.Type}, m.Agg})
-	}
-	data, err := json.Marshal(d)
-	if err != nil {
-		panic(err)
-	}
-	return data
-}
-
-func TestAChangedDefinitionIsAClassOfItsOwn(t *testing.T) {
-	w := newWorld(t).withRuns()
-	first := w.project.Views[0]
-	first.Canonical = canonical(first)
-	w.produce(300, 78, 3)
-	w.accelerate()
-	w.archiveAll(nil)
-	w.run(RunOptions{})
-	before := w.current()
-
-	second := testView(t, w.project.Sources[0])
-	second.Hash, second.Where = strings.Repeat("cd", 32), "price >= 50"
-	second.Measures = append(second.Measures[1:], view.Measure{Name: "biggest", Agg: view.Max, Expr: "price", Type: second.Measures[0].Input, Input: second.Measures[0].Input})
-	second.Canonical = canonical(second)
-	w.project.Views = []*view.View{second}
-	w.run(RunOptions{})
-	l := w.ledger()
-	if !l.Comparable || l.Parent != before.ID || l.ParentDefinition != first.Hash || classes(l) != "definition_change" {
-		t.Fatalf("%+v", l)
-	}
-	sum, countries, want := int64(0), 0, int64(0)
-	for _, e := range l.Entries {
-		switch {
-		case e.Measure == "biggest":
-			t.Fatalf("a new measure has no answer before: %s", text(&e))
-		case e.Grain == "1mo" && e.Measure == "lines" && e.Total:
-			sum += int64(w.float(e.Difference))
-		case e.Grain == "1mo" && e.Measure == "customers":
-			countries++
-		}
-	}
-	for _, row := range queryRows(t, "SELECT CAST(-count(*) AS VARCHAR) FROM "+w.lakeRows()+" WHERE NOT _duplicate AND price >= 1 AND price < 50") {
-		want = int64(w.float(json.RawMessage(row)))
-	}
-	if sum != want || countries == 0 {
-		t.Fatalf("the totals moved by %d and should have by %d; %d countries", sum, want, countries)
-	}
-
-	// Other dimensions, and a day that got records meanwhile: totals are compared, of the other days.
-	third := testView(t, w.project.Sources[0])
-	third.Hash, third.Dimensions = strings.Repeat("ef", 32), nil
-	third.Canonical = canonical(third)
-	w.project.Views = []*view.View{third}
-	w.produce(20, 79, 1)
-	w.archiveAll(nil)
-	w.run(RunOptions{})
-	l = w.ledger()
-	if l.Comparable || !strings.Contains(l.Reason, "got records") || l.ParentDefinition != second.Hash || classes(l) != "definition_change" {
-		t.Fatalf("%+v", l)
-	}
-	for _, e := range l.Entries {
-		if !e.Total || e.Measure != "lines" || e.Grain != "1d" || e.Time.Before(day.AddDate(0, 0, 1).Add(-time.Hour)) {
-			t.Fatalf("%s", text(&e))
-		}
 	}
 }

@@ -22,14 +22,17 @@ type Report struct {
 // ViewReport says what a run did for one view.
 type ViewReport struct {
 	View        string               `json:"view"`
-	Snapshot    string               `json:"snapshot,omitempty"` // id; "" = none was published
-	Parent      string               `json:"parent,omitempty"`   // the snapshot that it was planned against
-	Cuts        map[int]int64        `json:"cuts,omitempty"`     // V, by partition
-	Earlier     []lake.Past          `json:"earlier,omitempty"`  // the lives of the topic before its newest
-	Periods     int                  `json:"periods"`            // that were computed
-	NewFiles    int                  `json:"new_files"`          // that were written for them
-	Files       int                  `json:"files"`              // of the snapshot
-	Events      int64                `json:"events"`             // below V, duplicates among them
+	Definition  string               `json:"definition,omitempty"` // hash
+	Role        Role                 `json:"role,omitempty"`       // what the definition is in use for
+	Declared    string               `json:"declared,omitempty"`   // hash of the definition in the project's file, where answers come from another
+	Snapshot    string               `json:"snapshot,omitempty"`   // id; "" = none was published
+	Parent      string               `json:"parent,omitempty"`     // the snapshot that it was planned against
+	Cuts        map[int]int64        `json:"cuts,omitempty"`       // V, by partition
+	Earlier     []lake.Past          `json:"earlier,omitempty"`    // the lives of the topic before its newest
+	Periods     int                  `json:"periods"`              // that were computed
+	NewFiles    int                  `json:"new_files"`            // that were written for them
+	Files       int                  `json:"files"`                // of the snapshot
+	Events      int64                `json:"events"`               // below V, duplicates among them
 	Duplicates  int64                `json:"duplicates"`
 	Late        int64                `json:"late"`
 	Dead        int64                `json:"dead"`
@@ -59,6 +62,9 @@ func (r Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s, %.1f s\n", r.Run, r.Seconds)
 	for _, v := range r.Views {
+		if v.Role == Pending || v.Role == Previous {
+			v.View += fmt.Sprintf(" (%s definition %.12s)", v.Role, v.Definition)
+		}
 		if v.Error != "" {
 			fmt.Fprintf(&b, "%s: failed, the old snapshot stays: %s\n", v.View, v.Error)
 			continue
@@ -91,6 +97,9 @@ func (r Report) String() string {
 		}
 		if v.Merged > 0 {
 			fmt.Fprintf(&b, "  %d speed epochs of runs that had failed are merged\n", v.Merged)
+		}
+		if v.Declared != "" {
+			fmt.Fprintf(&b, "  the project's file holds another definition: `caudal replay %s` rebuilds it\n", v.View)
 		}
 		if v.Note != "" {
 			fmt.Fprintf(&b, "  %s\n", v.Note)

@@ -8,14 +8,19 @@ import (
 )
 
 // Rollback makes an earlier snapshot of a view the one that answers rest on, as a new publication (SEAM 14). Where the speed layer still has
-// an epoch that starts at its V, answers are whole at once; otherwise they are partial until it has rebuilt its state from there.
+// an epoch that starts at its V, answers are whole at once; otherwise they are partial until it has rebuilt its state from there. It is the
+// definition that answers come from; going back to the one before is Undo.
 func (r *Runner) Rollback(ctx context.Context, name, id string) (*lake.Manifest, error) {
-	v, err := r.view(name)
+	declared, err := r.view(name)
 	if err != nil {
 		return nil, err
 	}
 	var published *lake.Manifest
 	err = r.locked(ctx, "rollback of "+name, func(ctx context.Context) error {
+		v, err := r.answering(ctx, declared)
+		if err != nil {
+			return err
+		}
 		current, tag, err := r.cfg.Lake.Current(ctx, v.Name, v.Hash)
 		if err != nil {
 			return err

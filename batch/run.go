@@ -136,8 +136,8 @@ type Step struct {
 	Note  string // for people
 }
 
-// Run cuts all views, waits until the archive has reached the cut, computes, checks and publishes each view. A view that fails keeps its old
-// snapshot and does not stop the others; the error then names all that failed. Overlapping runs are refused with lake.ErrLocked.
+// Run cuts all views, waits until the archive has reached the cut, computes, checks and publishes each view, under each definition that is in
+// use. A view that fails keeps its old snapshot and does not stop the others; the error then names all that failed. Overlapping runs are refused with lake.ErrLocked.
 func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 	began := time.Now()
 	if o.Now.IsZero() {
@@ -155,25 +155,28 @@ func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 		return report, err
 	}
 	err = r.locked(ctx, "run "+o.RunID, func(ctx context.Context) error {
-		jobs := make([]*job, len(views))
-		for i, v := range views {
-			jobs[i] = &job{runner: r, options: &o, view: v, report: ViewReport{View: v.Name}}
-		}
+		jobs := r.jobs(ctx, views, &o)
 		asked := r.asked(ctx)
 		r.carryOut(ctx, jobs, &o)
-		var failed error
-		for _, j := range jobs {
-			if j.err != nil {
-				j.report.Error = j.err.Error()
-				failed = errors.Join(failed, fmt.Errorf("batch view %s: %w", j.view.Name, j.err))
-			}
-			report.Views = append(report.Views, j.report)
-		}
 		r.answer(ctx, asked, jobs)
-		return failed
+		r.sweepAll(ctx, views)
+		report.Views, err = reportOf(jobs)
+		return err
 	})
 	report.Seconds = time.Since(began).Seconds()
 	return report, err
+}
+
+// reportOf says what jobs did, and joins what they failed of.
+func reportOf(jobs []*job) (reports []ViewReport, failed error) {
+	for _, j := range jobs {
+		if j.err != nil {
+			j.report.Error = j.err.Error()
+			failed = errors.Join(failed, fmt.Errorf("batch view %s: %w", j.view.Name, j.err))
+		}
+		reports = append(reports, j.report)
+	}
+	return reports, failed
 }
 
 // carryOut takes the jobs through the phases. A job that fails has its err set and takes no further part.

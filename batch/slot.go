@@ -15,12 +15,18 @@ const slotsPerLife = 1 << 20
 
 // slot numbers a partition of a life of the job's topic.
 func (j *job) slot(incarnation, partition int) int {
-	return (j.topic.Incarnation-incarnation)*slotsPerLife + partition
+	return slotIn(j.topic, incarnation, partition)
+}
+
+func slotIn(newest lake.Topic, incarnation, partition int) int {
+	return (newest.Incarnation-incarnation)*slotsPerLife + partition
 }
 
 // unslot is the inverse of slot.
-func (j *job) unslot(slot int) (of lake.Topic, partition int) {
-	return topicAt(j.topic, slot/slotsPerLife), slot % slotsPerLife
+func (j *job) unslot(slot int) (of lake.Topic, partition int) { return unslotIn(j.topic, slot) }
+
+func unslotIn(newest lake.Topic, slot int) (of lake.Topic, partition int) {
+	return topicAt(newest, slot/slotsPerLife), slot % slotsPerLife
 }
 
 // topicAt is the life of a topic so many before its newest.
@@ -42,13 +48,17 @@ func (j *job) label(slot int) string {
 
 // slots are the cuts of a snapshot or a run, in all lives, by slot.
 func (j *job) slots(of lake.Topic, cuts map[int]lake.Cut, earlier []lake.Past) map[int]lake.Cut {
+	return slotsIn(j.topic, of, cuts, earlier)
+}
+
+func slotsIn(newest, of lake.Topic, cuts map[int]lake.Cut, earlier []lake.Past) map[int]lake.Cut {
 	all := map[int]lake.Cut{}
 	for p, cut := range cuts {
-		all[j.slot(of.Incarnation, p)] = cut
+		all[slotIn(newest, of.Incarnation, p)] = cut
 	}
 	for _, past := range earlier {
 		for p, cut := range past.Cuts {
-			all[j.slot(past.Incarnation, p)] = cut
+			all[slotIn(newest, past.Incarnation, p)] = cut
 		}
 	}
 	return all

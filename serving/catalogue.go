@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -13,13 +15,31 @@ type ViewInfo struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	Source      string          `json:"source"`
-	Definition  string          `json:"definition"` // hash
+	Definition  string          `json:"definition"`         // hash of the one that answers come from, and that the rest is about
+	Pending     string          `json:"pending,omitempty"`  // hash of one that was rebuilt beside it
+	Previous    string          `json:"previous,omitempty"` // hash of the one before, to which an undo goes back
+	Declared    string          `json:"declared,omitempty"` // hash of the one in the project's file, where answers come from another
+	Switched    *Switch         `json:"switched,omitempty"` // how answers came to come from it
 	Timezone    string          `json:"timezone"`
 	Grains      []string        `json:"grains"` // finest first
 	Dimensions  []DimensionInfo `json:"dimensions"`
 	Measures    []MeasureInfo   `json:"measures"`
 	Snapshot    string          `json:"snapshot,omitempty"` // that is served; absent before the first
 	Range       *TimeRange      `json:"range,omitempty"`    // of what the snapshot holds; the speed layer may hold more
+}
+
+// Switch is a change of the definition that answers come from.
+type Switch struct {
+	At       string `json:"at"`       // RFC 3339
+	From     string `json:"from"`     // hash of the definition before
+	Snapshot string `json:"snapshot"` // id, of the new definition, that answers began with
+}
+
+func switchOf(a lake.Active) *Switch {
+	if a.Switched == nil {
+		return nil
+	}
+	return &Switch{formatTime(a.Switched.At.UnixMicro(), time.UTC), a.Switched.From, a.Switched.Snapshot}
 }
 
 // DimensionInfo describes a dimension.
@@ -46,10 +66,15 @@ type TimeRange struct {
 }
 
 func (s *Server) info(v *view.View) ViewInfo {
-	vs := s.views[v.Name]
+	vs := s.state(v)
 	info := ViewInfo{
 		Name: v.Name, Description: v.Description, Source: v.Source.Name, Definition: v.Hash, Timezone: v.Location.String(),
 		Grains: grainNames(v), Dimensions: []DimensionInfo{}, Measures: []MeasureInfo{},
+	}
+	a := s.active(v)
+	info.Pending, info.Previous, info.Switched = a.Pending, a.Previous, switchOf(a)
+	if declared := s.definitions.slots[v.Name].declared; declared.Hash != v.Hash {
+		info.Declared = declared.Hash
 	}
 	for _, d := range v.Dimensions {
 		info.Dimensions = append(info.Dimensions, DimensionInfo{d.Name, d.Type.String(), d.Description})
@@ -74,14 +99,19 @@ func (s *Server) serveViews(w http.ResponseWriter, r *http.Request) {
 		Project string     `json:"project"`
 		Views   []ViewInfo `json:"views"`
 	}{Project: s.cfg.Project.Name, Views: []ViewInfo{}}
-	for _, v := range s.cfg.Project.Views {
+	for _, declared := range s.cfg.Project.Views {
+		v, err := s.find(r.Context(), declared.Name)
+		if err != nil {
+			s.writeError(w, r, err)
+			return
+		}
 		list.Views = append(list.Views, s.info(v))
 	}
 	s.writeValue(w, r, list)
 }
 
 func (s *Server) serveView(w http.ResponseWriter, r *http.Request) {
-	v, err := findView(s.cfg.Project, r.PathValue("view"))
+	v, err := s.find(r.Context(), r.PathValue("view"))
 	if err != nil {
 		s.writeError(w, r, err)
 		return

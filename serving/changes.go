@@ -20,12 +20,13 @@ const (
 	maxChanges     = 10_000
 )
 
-// Changes is what the publish of one snapshot changed: its ledger, as far as it was asked for.
+// Changes is what the publish of one snapshot changed, or the switch to its definition: the ledger, as far as it was asked for.
 type Changes struct {
 	View             string               `json:"view"`
 	Definition       string               `json:"definition"`                  // hash
 	Snapshot         string               `json:"snapshot"`                    // id
-	Created          string               `json:"created,omitempty"`           // when it was computed
+	Created          string               `json:"created,omitempty"`           // when it was computed, or switched to
+	Switched         *Switch              `json:"switched,omitempty"`          // where these are the changes of a switch of definitions
 	Parent           string               `json:"parent"`                      // the snapshot before
 	ParentDefinition string               `json:"parent_definition,omitempty"` // where the snapshot before is of another definition: its hash
 	Grains           []string             `json:"grains"`                      // that were compared
@@ -45,6 +46,7 @@ type Changes struct {
 type changesQuery struct {
 	from, to int64 // of the buckets' starts, µs UTC
 	snapshot string
+	switched bool // the latest switch of definitions, whatever was published since
 	limit    int
 }
 
@@ -74,6 +76,10 @@ func readChangesQuery(r *http.Request, v *view.View) (changesQuery, error) {
 			q.to, err = readInstant(name, text, v)
 		case "snapshot":
 			q.snapshot = text
+		case "switch":
+			if q.switched = text == "latest"; !q.switched || given.Has("snapshot") {
+				err = invalid("switch", "write switch=latest, and no snapshot", "%q names no switch of definitions", text)
+			}
 		case "limit":
 			n, wrong := strconv.Atoi(text)
 			if wrong != nil || n < 1 || n > maxChanges {
@@ -81,7 +87,7 @@ func readChangesQuery(r *http.Request, v *view.View) (changesQuery, error) {
 			}
 			q.limit = n
 		default:
-			err = unknown(name, "parameter", name, []string{"from", "to", "snapshot", "limit"})
+			err = unknown(name, "parameter", name, []string{"from", "to", "snapshot", "switch", "limit"})
 		}
 		if err != nil {
 			return q, err
@@ -111,7 +117,7 @@ func readInstant(field, text string, v *view.View) (int64, error) {
 	return us, nil
 }
 
-// changes reads the ledger of a snapshot, of the current one where none is named.
+// changes reads the ledger of a snapshot, of the current one where none is named: that of the switch, where answers began with it.
 func (s *Server) changes(ctx context.Context, v *view.View, q changesQuery) (*Changes, error) {
 	kept, current, err := s.cfg.Lake.Snapshots(ctx, v.Name, v.Hash)
 	if err != nil && !errors.Is(err, lake.ErrNotFound) {
@@ -130,19 +136,26 @@ func (s *Server) changes(ctx context.Context, v *view.View, q changesQuery) (*Ch
 		return nil, unknown("snapshot", "snapshot", id, ids)
 	}
 	a := &Changes{View: v.Name, Definition: v.Hash, Snapshot: id, Grains: []string{}, Classes: map[ledger.Class]int{}, Changes: []ledger.Entry{}}
-	if i < 0 {
-		a.Reason = "no snapshot of this definition was published yet"
+	file, reason := lake.ViewFile{}, "no snapshot of this definition was published yet"
+	if i >= 0 {
+		a.Created, a.Parent = formatTime(kept[i].Created.UnixMicro(), v.Location), kept[i].Parent
+		file, reason = ledgerOf(kept[i]), "the snapshot has no ledger: it is the empty one that a view begins with"
+	}
+	active := s.active(v)
+	if q.switched || q.snapshot == "" && active.Switched != nil && active.Switched.Snapshot == id {
+		file, reason = lake.ViewFile{}, "answers have come from no other definition of the view"
+		if a.Switched = switchOf(active); a.Switched != nil {
+			file, reason = active.Switched.Ledger, "the ledger of the switch is not kept, or batch had answered nothing before"
+			a.Snapshot, a.Created = active.Switched.Snapshot, formatTime(active.Switched.At.UnixMicro(), v.Location)
+		}
+	}
+	if file.Key == "" {
+		a.Reason = reason
 		return a, nil
 	}
-	m := kept[i]
-	a.Created, a.Parent = formatTime(m.Created.UnixMicro(), v.Location), m.Parent
-	l, err := s.readLedger(ctx, m)
+	l, err := s.readLedger(ctx, file)
 	if err != nil {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
-	}
-	if l == nil {
-		a.Reason = "the snapshot has no ledger: it is the empty one that a view begins with"
-		return a, nil
 	}
 	a.Parent, a.ParentDefinition, a.Grains, a.Comparable, a.Reason = l.Parent, l.ParentDefinition, l.Grains, l.Comparable, l.Reason
 	a.Repeats, a.Compared, a.Changed, a.Unexplained, a.Classes = l.Repeats, l.Cells, l.Changed, l.Unexplained, l.Classes
@@ -157,22 +170,27 @@ func (s *Server) changes(ctx context.Context, v *view.View, q changesQuery) (*Ch
 	return a, nil
 }
 
-// readLedger reads the ledger of a snapshot; nil if it has none.
-func (s *Server) readLedger(ctx context.Context, m *lake.Manifest) (*ledger.Ledger, error) {
+// ledgerOf is the file of a snapshot's ledger; the zero one if it has none.
+func ledgerOf(m *lake.Manifest) lake.ViewFile {
 	if len(m.Ledger) == 0 {
-		return nil, nil
+		return lake.ViewFile{}
 	}
-	path, err := s.cfg.Lake.Fetch(ctx, m.Ledger[0].Key, m.Ledger[0].SHA256)
+	return m.Ledger[0]
+}
+
+// readLedger reads a ledger.
+func (s *Server) readLedger(ctx context.Context, file lake.ViewFile) (*ledger.Ledger, error) {
+	path, err := s.cfg.Lake.Fetch(ctx, file.Key, file.SHA256)
 	if err != nil {
-		return nil, fmt.Errorf("ledger of snapshot %s: %w", m.ID, err)
+		return nil, fmt.Errorf("ledger %s: %w", file.Key, err)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("ledger of snapshot %s: %w", m.ID, err)
+		return nil, fmt.Errorf("ledger %s: %w", file.Key, err)
 	}
 	l, err := ledger.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("ledger of snapshot %s: %w", m.ID, err)
+		return nil, fmt.Errorf("ledger %s: %w", file.Key, err)
 	}
 	return l, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/lake"
@@ -74,7 +75,7 @@ func (s *Server) serveExplain(w http.ResponseWriter, r *http.Request) {
 
 // serveAbout answers a question about the view that the path names, within the time that a query may take.
 func (s *Server) serveAbout(w http.ResponseWriter, r *http.Request, answer func(context.Context, *view.View) (any, error)) {
-	v, err := findView(s.cfg.Project, r.PathValue("view"))
+	v, err := s.find(r.Context(), r.PathValue("view"))
 	if err != nil {
 		s.writeError(w, r, err)
 		return
@@ -159,7 +160,7 @@ func explainedGrain(v *view.View) view.Grain {
 }
 
 // question asks for the bucket.
-func (b *bucketName) question(p *view.Project, v *view.View) (*question, error) {
+func (b *bucketName) question(v *view.View) (*question, error) {
 	var where []string
 	for i, d := range b.dims {
 		name := `"` + strings.ReplaceAll(v.Dimensions[d].Name, `"`, `""`) + `"`
@@ -170,7 +171,7 @@ func (b *bucketName) question(p *view.Project, v *view.View) (*question, error) 
 		}
 		where = append(where, name+" = "+text)
 	}
-	q, err := resolve(p, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and ")})
+	q, err := resolve(&view.Project{Views: []*view.View{v}}, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and ")})
 	if err != nil {
 		return nil, err
 	}
@@ -179,11 +180,11 @@ func (b *bucketName) question(p *view.Project, v *view.View) (*question, error) 
 }
 
 func (s *Server) explain(ctx context.Context, v *view.View, b bucketName) (*Explanation, error) {
-	q, err := b.question(s.cfg.Project, v)
+	q, err := b.question(v)
 	if err != nil {
 		return nil, err
 	}
-	vs := s.views[v.Name]
+	vs := s.state(v)
 	m, err := s.merge(ctx, vs, q)
 	if err != nil {
 		return nil, err
@@ -255,26 +256,41 @@ func (s *Server) history(ctx context.Context, v *view.View, b bucketName, e *Exp
 		return unavailable(err.Error(), "try again; see /v1/status")
 	}
 	slices.Reverse(kept)
+	var turns []answeredSince
 	for _, m := range kept[:min(len(kept), ledgersAtMost)] {
-		l, err := s.readLedger(ctx, m)
+		turns = append(turns, answeredSince{m.ID, m.Created, ledgerOf(m)})
+	}
+	if a := s.active(v); a.Switched != nil {
+		turns = append(turns, answeredSince{a.Switched.Snapshot, a.Switched.At, a.Switched.Ledger})
+		slices.SortStableFunc(turns, func(a, b answeredSince) int { return b.at.Compare(a.at) })
+	}
+	for _, c := range turns {
+		if c.ledger.Key == "" {
+			continue
+		}
+		l, err := s.readLedger(ctx, c.ledger)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			s.cfg.Logger.Warn("cannot read a ledger", "view", v.Name, "snapshot", m.ID, "error", err)
-			e.Unread = append(e.Unread, m.ID)
-			continue
-		}
-		if l == nil {
+			s.cfg.Logger.Warn("cannot read a ledger", "view", v.Name, "snapshot", c.snapshot, "error", err)
+			e.Unread = append(e.Unread, c.snapshot)
 			continue
 		}
 		for i := range l.Entries {
 			if b.concerns(v, &l.Entries[i]) {
-				e.Changes = append(e.Changes, Change{m.ID, formatTime(m.Created.UnixMicro(), v.Location), l.Entries[i]})
+				e.Changes = append(e.Changes, Change{c.snapshot, formatTime(c.at.UnixMicro(), v.Location), l.Entries[i]})
 			}
 		}
 	}
 	return nil
+}
+
+// answeredSince is a publish, or a switch to another definition, that may have changed answers.
+type answeredSince struct {
+	snapshot string // that answers came from then on
+	at       time.Time
+	ledger   lake.ViewFile
 }
 
 // concerns says whether an entry is of the bucket, or of a longer one around it, and of exactly the dimension values that were given:

@@ -39,13 +39,13 @@ func TestAQueryAsOfASnapshotAnswersWhatBatchAnsweredThen(t *testing.T) {
 			t.Errorf("now: %d events", r.Statistics.Events)
 		}
 	}
-	if n := len(w.server.store.tables[w.server.views["sales"].plan].retired); n != 2 {
+	if n := len(w.server.store.tables[w.server.state(w.server.definitions.answering("sales")).plan].retired); n != 2 {
 		t.Errorf("%d snapshots are kept loaded, want each once", n)
 	}
 	// What nobody asks for any more leaves the local copy.
 	w.pass(graceTime + time.Minute)
 	w.query(Query{Measures: []string{"lines"}})
-	must(t, w.server.cleanUp(context.Background(), w.server.views["sales"]))
+	must(t, w.server.cleanUp(context.Background(), w.server.state(w.server.definitions.answering("sales"))))
 	if r := ask(first.ID); r.Statistics.Events != 300 {
 		t.Errorf("after a clean-up: %d events", r.Statistics.Events)
 	}

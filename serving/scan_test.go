@@ -214,7 +214,7 @@ func TestAScanReadsTheDatesAndColumnsThatMatter(t *testing.T) {
 	}
 	q, err := resolve(w.project, Query{View: "sales", Exact: true, Measures: []string{"orders"}, Grain: "1mo", Where: "country = 'France'"})
 	must(t, err)
-	m, chunks, err := w.server.extent(context.Background(), w.server.views["sales"])
+	m, chunks, err := w.server.extent(context.Background(), w.server.state(w.server.definitions.answering("sales")))
 	must(t, err)
 	l := &lakeScan{server: w.server, q: q, source: q.view.Source, below: belowOf(m.partitions)}
 	must(t, l.plan(chunks))

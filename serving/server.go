@@ -16,13 +16,13 @@ import (
 
 // Server answers queries of one project. Its methods may be called from many goroutines.
 type Server struct {
-	cfg     Config
-	store   *store
-	speed   *speedReader
-	topics  *topics
-	views   map[string]*viewState
-	metrics *metrics
-	scans   chan struct{} // holds one for each scan of the lake that is under way
+	cfg         Config
+	store       *store
+	speed       *speedReader
+	topics      *topics
+	definitions *definitions
+	metrics     *metrics
+	scans       chan struct{} // holds one for each scan of the lake that is under way
 }
 
 // New prepares a server. Nothing is read before the first query, or Run.
@@ -31,16 +31,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, views: map[string]*viewState{}, scans: make(chan struct{}, cfg.Scans)}
+	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, scans: make(chan struct{}, cfg.Scans)}
 	s.topics = newTopics(cfg.Stream, s.livesOf, cfg.Clock)
-	for _, v := range cfg.Project.Views {
-		plan, err := algebra.Compile(v)
-		if err != nil {
-			return nil, fmt.Errorf("serve view %s: %w", v.Name, err)
-		}
-		s.views[v.Name] = &viewState{view: v, plan: plan}
-	}
 	var err error
+	if s.definitions, err = newDefinitions(cfg.Project); err != nil {
+		return nil, err
+	}
 	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("serve: register metrics: %w", err)
 	}
@@ -58,9 +54,9 @@ func (s *Server) Close() error { return s.store.close() }
 func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	names := map[string]bool{}
-	for _, vs := range s.views {
-		wg.Go(func() { s.follow(ctx, vs) })
-		names[vs.view.Source.Topic] = true
+	for _, v := range s.cfg.Project.Views {
+		wg.Go(func() { s.follow(ctx, v.Name) })
+		names[v.Source.Topic] = true
 	}
 	for name := range names {
 		wg.Go(func() { s.topics.follow(ctx, name) })
@@ -72,27 +68,29 @@ func (s *Server) Run(ctx context.Context) error {
 // cleanEvery is the time between two looks for results that nobody reads any more.
 const cleanEvery = time.Minute
 
-// follow keeps one view current.
-func (s *Server) follow(ctx context.Context, vs *viewState) {
+// follow keeps one view current: the definition that answers come from, and its snapshot.
+func (s *Server) follow(ctx context.Context, name string) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	var failure string
 	cleaned := s.cfg.Clock()
 	for {
-		err := s.refresh(ctx, vs, s.cfg.Clock())
+		err := s.redefine(ctx, name, s.cfg.Clock())
+		vs := s.state(s.definitions.answering(name))
+		err = errors.Join(err, s.refresh(ctx, vs, s.cfg.Clock()))
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil && err.Error() != failure:
 			failure = err.Error()
-			s.cfg.Logger.Warn("cannot bring the snapshot up to date; trying again", "view", vs.view.Name, "error", err)
+			s.cfg.Logger.Warn("cannot bring the snapshot up to date; trying again", "view", name, "error", err)
 		case err == nil:
 			failure = ""
 		}
 		if now := s.cfg.Clock(); err == nil && now.Sub(cleaned) > cleanEvery {
 			cleaned = now
-			if err := s.cleanUp(ctx, vs); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Warn("cannot drop old results; trying again", "view", vs.view.Name, "error", err)
+			if err := errors.Join(s.cleanUp(ctx, vs), s.forget(ctx, name, now)); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Warn("cannot drop old results; trying again", "view", name, "error", err)
 			}
 		}
 		select {
@@ -116,8 +114,8 @@ func (s *Server) cleanUp(ctx context.Context, vs *viewState) error {
 // Ready says why queries cannot be answered yet; nil: they can.
 func (s *Server) Ready() error {
 	var errs []error
-	for _, v := range s.cfg.Project.Views {
-		vs := s.views[v.Name]
+	for _, v := range s.definitions.now.Load().Views {
+		vs := s.state(v)
 		vs.mu.Lock()
 		if vs.current == nil {
 			errs = append(errs, fmt.Errorf("view %s: %w", v.Name, cmp.Or(vs.failed, errors.New("its snapshot is not loaded yet"))))
@@ -131,7 +129,11 @@ func (s *Server) Ready() error {
 // a batch layer that cannot be read, is a *Problem; a speed layer that cannot be read makes the answer partial.
 func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
 	start := time.Now()
-	q, err := resolve(s.cfg.Project, query)
+	p, err := s.project(ctx, query.View)
+	var q *question
+	if err == nil {
+		q, err = resolve(p, query)
+	}
 	if err != nil {
 		s.metrics.observe("", err, time.Since(start))
 		return nil, err
@@ -151,7 +153,7 @@ func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
 }
 
 func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
-	vs := s.views[q.view.Name]
+	vs := s.state(q.view)
 	switch {
 	case q.exact:
 		return s.scan(ctx, vs, q)

@@ -81,8 +81,13 @@ func (s *Server) Status(ctx context.Context) Status {
 	for _, a := range asked {
 		out.Batch = append(out.Batch, BatchAsk{View: a.View, Cause: a.Cause, Reason: a.Reason, Since: a.At.UTC().Format(time.RFC3339)})
 	}
-	for _, v := range s.cfg.Project.Views {
-		vs := s.viewStatus(ctx, s.views[v.Name], now)
+	for _, declared := range s.cfg.Project.Views {
+		v, err := s.find(ctx, declared.Name)
+		if err != nil {
+			out.Views = append(out.Views, ViewStatus{View: declared.Name, Topic: declared.Source.Topic, Sequence: -1, Partitions: []PartitionStatus{}, Error: err.Error()})
+			continue
+		}
+		vs := s.viewStatus(ctx, s.state(v), now)
 		out.Lag.Speed = larger(out.Lag.Speed, vs.Lag.Speed)
 		out.Lag.Archive = larger(out.Lag.Archive, vs.Lag.Archive)
 		out.Views = append(out.Views, vs)

@@ -29,6 +29,7 @@ type store struct {
 	loading sync.Mutex   // held by the one load or clean-up at a time
 	writer  *engine.Conn // guarded by loading
 	tables  map[*algebra.Plan]*tables
+	made    int // tables ever made; guarded by loading
 }
 
 // tables are those of one view. What may change is guarded by store.loading.
@@ -132,10 +133,11 @@ func (s *store) load(ctx context.Context, plan *algebra.Plan, m *lake.Manifest, 
 	defer s.loading.Unlock()
 	t := s.tables[plan]
 	if t == nil {
-		t = &tables{plan: plan, prefix: fmt.Sprintf("view%d", len(s.tables)), ids: map[string]int{}}
+		t = &tables{plan: plan, prefix: fmt.Sprintf("view%d", s.made), ids: map[string]int{}}
 		if err := s.create(ctx, t); err != nil {
 			return nil, fmt.Errorf("load snapshot %s of %s: %w", m.ID, m.View, err)
 		}
+		s.made++
 		s.tables[plan] = t
 	}
 	var missing []lake.ViewFile
@@ -357,6 +359,25 @@ func (s *store) clean(ctx context.Context, current *snapshot, now time.Time) err
 			delete(t.ids, key)
 		}
 	}
+	return nil
+}
+
+// drop removes all that is kept of a definition that nobody reads any more.
+func (s *store) drop(ctx context.Context, plan *algebra.Plan) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	t := s.tables[plan]
+	if t == nil {
+		return nil
+	}
+	for _, g := range plan.View.Grains {
+		for _, set := range plan.Sets() {
+			if err := s.writer.Exec(ctx, "DROP TABLE IF EXISTS "+t.name(g.Name, set)); err != nil {
+				return fmt.Errorf("drop the results of an old definition of %s: %w", plan.View.Name, err)
+			}
+		}
+	}
+	delete(s.tables, plan)
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 // stored counts the rows of the finest table of the only view.
 func (w *world) stored() int64 {
 	w.t.Helper()
-	vs := w.server.views["sales"]
+	vs := w.server.state(w.server.definitions.answering("sales"))
 	var n int64
 	conn, release, err := w.server.store.reader(context.Background())
 	must(w.t, err)
@@ -31,7 +31,7 @@ func TestOldResultsAreDroppedOnceNobodyReadsThem(t *testing.T) {
 	first := w.publish(w.cuts())
 	w.serve()
 	checkAll(t, w, "first:")
-	vs := w.server.views["sales"]
+	vs := w.server.state(w.server.definitions.answering("sales"))
 	_, release, err := w.server.pin(context.Background(), vs)
 	must(t, err)
 	one := w.stored()
@@ -95,9 +95,9 @@ func TestQueriesGoOnWhileSnapshotsAreSwapped(t *testing.T) {
 	for range 5 {
 		w.publish(w.cuts())
 		w.pass(time.Hour)
-		must(t, w.server.refresh(ctx, w.server.views["sales"], w.clock()))
+		must(t, w.server.refresh(ctx, w.server.state(w.server.definitions.answering("sales")), w.clock()))
 		w.pass(time.Hour)
-		must(t, w.server.cleanUp(ctx, w.server.views["sales"]))
+		must(t, w.server.cleanUp(ctx, w.server.state(w.server.definitions.answering("sales"))))
 	}
 	cancel()
 	wg.Wait()

@@ -12,11 +12,14 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// currents remembers CURRENT of each view for a moment: all partitions ask for it at the same time.
+// currents remembers CURRENT of each definition of a view for a moment: all partitions ask for it at the same time.
 type currents struct {
 	mu   sync.Mutex
-	seen map[string]seenCurrent
+	seen map[viewName]seenCurrent
 }
+
+// viewName is a view under one definition.
+type viewName struct{ view, hash string }
 
 type seenCurrent struct {
 	manifest *lake.Manifest
@@ -28,8 +31,8 @@ func (w *Worker) current(ctx context.Context, v *view.View, t lake.Topic, starts
 	c := &w.currents
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	if s, ok := c.seen[v.Name]; ok && now.Sub(s.at) < age {
+	now, name := time.Now(), viewName{v.Name, v.Hash}
+	if s, ok := c.seen[name]; ok && now.Sub(s.at) < age {
 		return s.manifest, nil
 	}
 	m, _, err := w.cfg.Lake.Current(ctx, v.Name, v.Hash)
@@ -42,6 +45,6 @@ func (w *Worker) current(ctx context.Context, v *view.View, t lake.Topic, starts
 	if m.Topic.Incarnation > t.Incarnation {
 		return nil, fmt.Errorf("snapshot %s of view %s is of %s, which comes after %s: %w", m.ID, v.Name, m.Topic, t, stream.ErrTopicReplaced)
 	}
-	c.seen[v.Name] = seenCurrent{m, now}
+	c.seen[name] = seenCurrent{m, now}
 	return m, nil
 }

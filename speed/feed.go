@@ -111,7 +111,7 @@ func (f *feed) hand(ctx context.Context, to chan<- fetched, what fetched) error 
 
 // replay hands over what only the lake has, and makes the fold go on behind it.
 func (f *feed) replay(ctx context.Context, s *shift, offset, first int64, most int) (int64, error) {
-	conn, err := s.w.db.Connect()
+	conn, err := s.w.crew.db.Connect()
 	if err != nil {
 		return 0, err
 	}

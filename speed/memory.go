@@ -19,7 +19,7 @@ func (s *shift) evict() {
 			}
 		}
 	}
-	limit := s.w.cfg.Memory / int64(len(s.w.lanes))
+	limit := s.w.cfg.Memory / int64(len(s.w.crew.lanes))
 	if bytes > limit {
 		var all []candidate
 		for _, p := range s.parts {

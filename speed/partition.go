@@ -59,6 +59,9 @@ func (p *partition) lowest() int64 {
 func (s *shift) take(ctx context.Context, p *partition) error {
 	token := randomID()
 	for i, g := range p.groups {
+		if err := s.w.stillInUse(ctx, s.lane.queries[i].view); err != nil {
+			return err
+		}
 		v, at, err := s.boundary(ctx, i, p.number)
 		if err != nil {
 			return err

@@ -10,8 +10,8 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// lane is what a source needs to be computed: its decode plan, its relation in the engine and the prepared query of each of its
-// views. It outlives generations of the consumer group, which come one after the other.
+// lane is what a definition of a source needs to be computed: its decode plan, its relation in the engine and the prepared query of each of
+// its views. It outlives generations of the consumer group, which come one after the other.
 type lane struct {
 	src     *view.Source
 	schema  *intake.Schema
@@ -30,7 +30,7 @@ type query struct {
 	out   partials
 }
 
-func newLane(db *engine.DB, src *view.Source, views []*view.View) (*lane, error) {
+func newLane(db *engine.DB, number int, src *view.Source, views []*view.View) (*lane, error) {
 	l := &lane{src: src}
 	var err error
 	if l.schema, err = intake.NewSchema(src); err != nil {
@@ -39,7 +39,7 @@ func newLane(db *engine.DB, src *view.Source, views []*view.View) (*lane, error)
 	if l.conn, err = db.Connect(); err != nil {
 		return nil, err
 	}
-	if l.input, err = l.conn.RegisterRows("caudal_rows_of_"+src.Name, src); err != nil {
+	if l.input, err = l.conn.RegisterRows(fmt.Sprintf("caudal_rows_%d_of_%s", number, src.Name), src); err != nil {
 		return nil, err
 	}
 	for _, v := range views {

@@ -23,7 +23,7 @@ func TestWhatKafkaLostIsReplayedFromTheLakeAsTheIntakeSawIt(t *testing.T) {
 	db, err := engine.Open(engine.Options{Threads: 1})
 	w.check(err)
 	t.Cleanup(func() { db.Close() })
-	l, err := newLane(db, src, w.project.Views)
+	l, err := newLane(db, 0, src, w.project.Views)
 	w.check(err)
 	t.Cleanup(l.close)
 	conn, err := db.Connect()

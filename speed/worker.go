@@ -10,10 +10,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
-	"github.com/caudal/caudal/internal/view"
 )
 
 // Worker is the speed layer of one process. Any number of them share a project's partitions through a consumer group.
@@ -22,8 +20,8 @@ type Worker struct {
 	log      *slog.Logger
 	metrics  *metrics
 	currents currents
-	db       *engine.DB
-	lanes    []*lane
+	actives  actives
+	crew     *crew // changed between two works only
 	status   statusBoard
 }
 
@@ -37,44 +35,55 @@ func New(cfg Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("speed: register metrics: %w", err)
 	}
-	return &Worker{cfg: cfg, log: cfg.Logger, metrics: m, currents: currents{seen: map[string]seenCurrent{}},
+	return &Worker{cfg: cfg, log: cfg.Logger, metrics: m, currents: currents{seen: map[viewName]seenCurrent{}}, actives: actives{seen: map[string]seenActive{}},
 		status: statusBoard{parts: map[*partition]PartitionStatus{}}}, nil
 }
 
 // Run folds the partitions that the consumer group gives to this worker until ctx ends; it then finishes the flush in hand and
 // returns ctx's error. Services that are away are waited for. It may be called once.
 func (w *Worker) Run(ctx context.Context) (err error) {
-	db, err := engine.Open(engine.Options{Threads: 1, MemoryLimit: w.cfg.EngineMemory, TempDir: w.cfg.EngineTemp})
-	if err != nil {
-		return fmt.Errorf("speed: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	w.db = db
-	var topics []string
-	for _, src := range w.cfg.Project.Sources {
-		views := viewsOf(w.cfg.Project, src)
-		if len(views) == 0 {
-			continue
-		}
-		l, err := newLane(db, src, views)
-		if err != nil {
-			return fmt.Errorf("speed: source %s: %w", src.Name, err)
-		}
-		defer l.close()
-		w.lanes = append(w.lanes, l)
-		if !slices.Contains(topics, src.Topic) {
-			topics = append(topics, src.Topic)
-		}
-	}
-	if len(topics) == 0 {
+	if len(w.cfg.Project.Views) == 0 {
 		return errors.New("speed: no source has a view")
 	}
-	for pause := w.cfg.Backoff; ; pause = min(2*pause, maxPause) {
-		err := w.cfg.Live.Check(ctx)
-		if err == nil {
-			break
+	defer func() {
+		if w.crew != nil {
+			err = errors.Join(err, w.crew.close())
 		}
-		if errors.Is(err, live.ErrUnfit) {
+	}()
+	if err := w.patiently(ctx, func() error { return w.cfg.Live.Check(ctx) }); err != nil {
+		return err
+	}
+	watching, done := context.WithCancel(ctx)
+	var watched sync.WaitGroup
+	watched.Go(func() { w.watchMemory(watching) })
+	defer watched.Wait()
+	defer done()
+	for {
+		var c *crew
+		if err := w.patiently(ctx, func() (err error) { c, err = w.crewOf(ctx); return err }); err != nil {
+			return err
+		}
+		topics := slices.Clone(c.topics)
+		err := w.cfg.Stream.RunGroup(ctx, w.cfg.ConsumerGroup, topics, func(ctx context.Context, a stream.Assignment) error {
+			return w.generation(ctx, a, topics)
+		})
+		if !errors.Is(err, errOtherTopics) {
+			return err
+		}
+	}
+}
+
+// errOtherTopics leaves the consumer group, to join it for the topics of other definitions.
+var errOtherTopics = errors.New("other topics are read by now")
+
+// patiently calls f until it succeeds or ctx ends, with growing pauses. What no waiting can mend is returned.
+func (w *Worker) patiently(ctx context.Context, f func() error) error {
+	for pause := w.cfg.Backoff; ; pause = min(2*pause, maxPause) {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, live.ErrUnfit) || errors.Is(err, errUnusable) {
 			return fmt.Errorf("speed: %w", err)
 		}
 		w.status.trouble(err)
@@ -82,30 +91,42 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	watching, done := context.WithCancel(ctx)
-	var watched sync.WaitGroup
-	watched.Go(func() { w.watchMemory(watching) })
-	defer watched.Wait()
-	defer done()
-	return w.cfg.Stream.RunGroup(ctx, w.cfg.ConsumerGroup, topics, w.generation)
 }
 
-func viewsOf(p *view.Project, src *view.Source) (views []*view.View) {
-	for _, v := range p.Views {
-		if v.Source == src {
-			views = append(views, v)
+// generation works on the partitions of one generation of the group, with the definitions that are in use; when these change it goes on with
+// the others.
+func (w *Worker) generation(ctx context.Context, a stream.Assignment, topics []string) error {
+	for {
+		c, err := w.crewOf(ctx)
+		if errors.Is(err, errUnusable) {
+			err = stream.Permanent(err)
+		}
+		if err != nil {
+			w.status.trouble(err)
+			return err
+		}
+		for _, topic := range c.topics {
+			if !slices.Contains(topics, topic) {
+				return stream.Permanent(errOtherTopics)
+			}
+		}
+		if err := w.work(ctx, a, c); !errors.Is(err, errRedefined) || ctx.Err() != nil {
+			return err
 		}
 	}
-	return views
 }
 
-// generation works on the partitions of one generation of the group: every source in a loop of its own. Where one fails all end, and
-// the group is joined again.
-func (w *Worker) generation(ctx context.Context, a stream.Assignment) error {
+// work is the crew's on the partitions of a generation: every lane in a loop of its own. Where one fails all end, and the group is joined again.
+func (w *Worker) work(ctx context.Context, a stream.Assignment, c *crew) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	for _, l := range w.lanes {
+	wg.Go(func() {
+		if err := w.watch(ctx, c); errors.Is(err, errRedefined) {
+			cancel(err)
+		}
+	})
+	for _, l := range c.lanes {
 		numbers := a.Topics[l.src.Topic]
 		if len(numbers) == 0 {
 			continue
@@ -126,7 +147,7 @@ func (w *Worker) generation(ctx context.Context, a stream.Assignment) error {
 	}
 	wg.Wait()
 	err := context.Cause(ctx)
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, errRedefined) {
 		w.status.trouble(err)
 	}
 	if crashed(err) {

@@ -16,12 +16,22 @@ func HasExactColumn(agg view.Agg) bool {
 	return true
 }
 
-func exactColumn(measure int) string { return fmt.Sprintf("x%d", measure) }
+// exactColumn is the column of the exact answer of a stored measure. Derived measures are not counted: they are no part of a definition's
+// hash, and the files under one hash have the same columns.
+func (p *Plan) exactColumn(measure int) string {
+	n := 0
+	for _, use := range p.uses[:measure] {
+		if use != useDerived {
+			n++
+		}
+	}
+	return fmt.Sprintf("x%d", n)
+}
 
 // ExactColumns names the columns of a view file that ReadExact takes for a stored measure, in order.
 func (p *Plan) ExactColumns(measure int) []string {
 	if HasExactColumn(p.View.Measures[measure].Agg) {
-		return []string{exactColumn(measure)}
+		return []string{p.exactColumn(measure)}
 	}
 	k := p.uses[measure]
 	names := make([]string, p.spans[k])

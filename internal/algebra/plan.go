@@ -273,7 +273,7 @@ func (p *Plan) StateColumns() []Column {
 }
 
 // ViewColumns lists the columns of a view file in order: `_grain`, the columns of BatchSQL (`_set`, `_bucket`, d<i> per dimension, the
-// state columns, x<i> per stored measure whose exact answer is not its state).
+// state columns, x<i> per measure whose exact answer is not its state, as the i-th that is stored).
 func (p *Plan) ViewColumns() []Column {
 	cols := []Column{{"_grain", "VARCHAR"}, {"_set", "INTEGER"}, {"_bucket", "BIGINT"}}
 	for i := range p.View.Dimensions {
@@ -282,7 +282,7 @@ func (p *Plan) ViewColumns() []Column {
 	cols = append(cols, p.StateColumns()...)
 	for i := range p.View.Measures {
 		if p.uses[i] != useDerived && HasExactColumn(p.View.Measures[i].Agg) {
-			cols = append(cols, Column{exactColumn(i), exactType(&p.View.Measures[i])})
+			cols = append(cols, Column{p.exactColumn(i), exactType(&p.View.Measures[i])})
 		}
 	}
 	return cols

@@ -74,7 +74,7 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 		}
 	}
 	for i := range p.View.Measures {
-		m, x := &p.View.Measures[i], exactColumn(i)
+		m, x := &p.View.Measures[i], p.exactColumn(i)
 		answer := "_events"
 		switch use := p.uses[i]; {
 		case !HasExactColumn(m.Agg):

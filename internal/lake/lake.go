@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/caudal/caudal/internal/view"
 )
 
 // Lake is the lake of one project in a store. Its methods may be called from many goroutines.
@@ -20,11 +22,12 @@ type Lake struct {
 	chunksPerIndex int
 
 	mu        sync.Mutex
-	chains    map[chainKey]*chain  // committed chunks, which never change
-	manifests map[string]*Manifest // by key; they never change
-	bodies    map[string][]byte    // definitions by hash; they never change
-	erasures  map[string]*Erasure  // by key; those that are done, which never change
-	revisions map[string]Revision  // by key; they never change
+	chains    map[chainKey]*chain   // committed chunks, which never change
+	manifests map[string]*Manifest  // by key; they never change
+	bodies    map[string][]byte     // definitions by hash; they never change
+	views     map[string]*view.View // made from definitions, by the key of their presentation
+	erasures  map[string]*Erasure   // by key; those that are done, which never change
+	revisions map[string]Revision   // by key; they never change
 
 	incarnations map[string]incarnation // by key; they never change
 }
@@ -40,6 +43,7 @@ func New(store Store) *Lake {
 		erasures:       map[string]*Erasure{},
 		revisions:      map[string]Revision{},
 		incarnations:   map[string]incarnation{},
+		views:          map[string]*view.View{},
 	}
 }
 
