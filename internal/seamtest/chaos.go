@@ -154,7 +154,7 @@ func (c *chaos) plan() []func() {
 		c.query, c.query, c.query, c.query, c.query,
 		c.crashWorker, c.crashWorker, c.restartWorker, c.secondWorker, c.zombie, c.zombie,
 		c.crashArchive, c.restartArchive, c.zombieArchive,
-		c.batch, c.batch, c.batch, c.rollback,
+		c.batch, c.batch, c.batch, c.rollback, c.replay, c.replay, c.replay,
 		c.redisHiccup, c.redisHiccup, c.redisAway, c.redisLoses, c.redisFallsBehind, c.redisFallsBehind, c.redisRefuses, c.brokerHangsUp, c.brokerFails,
 		c.lakeFault, c.lakeFault, c.lakeFault,
 	}
@@ -374,7 +374,10 @@ func (c *chaos) carryOut(o batch.RunOptions) {
 }
 
 func (c *chaos) rollback() {
-	v := c.project.Views[c.random.IntN(len(c.project.Views))]
+	v, err := c.answering(c.project.Views[c.random.IntN(len(c.project.Views))].Name)
+	if err != nil || v == nil {
+		return
+	}
 	all, current, err := c.lake.Snapshots(c.ctx, v.Name, v.Hash)
 	if err != nil || len(all) < 2 {
 		return

@@ -29,7 +29,7 @@ func (w *World) ask(q serving.Query, fresh bool) (*serving.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, w.compare(w.view(q.View), q, r)
+	return r, w.compare(w.defined(q.View, r.Meta.Definition), q, r)
 }
 
 func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error {
@@ -59,7 +59,7 @@ func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[lo
 	if err != nil {
 		return err
 	}
-	keep := func(c verdict) bool { return (v.Name != "people" || c.cents > 0) && asked(c) }
+	keep := func(c verdict) bool { return passes(v, c) && asked(c) }
 	i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == q.Grain })
 	bucket := func(at time.Time) time.Time { return time.UnixMicro(v.Grains[i].Floor(at.UnixMicro(), v.Location)) }
 	switch q.Grain {

@@ -40,6 +40,7 @@ func (c *chaos) heal() {
 		c.must(c.flushed())
 		c.compareAll(false)
 	}
+	c.healReplays()
 	c.must(c.estimates.check())
 }
 

@@ -63,9 +63,9 @@ measures:
   - {name: spent, agg: sum, expr: amount, type: "decimal(18,2)"}
 `
 
-// parseProject reads the definitions of the small shop. With both, it has the view people beside sales.
-func parseProject(ctx context.Context, partitions int, both bool) (*view.Project, error) {
-	files := []view.File{{Path: "caudal.yaml", Data: fmt.Appendf(nil, shopYAML, partitions)}, {Path: "views/sales.yaml", Data: []byte(salesYAML)}}
+// parseProject reads the definitions of the small shop, with a text of the view sales. With both, it has the view people beside sales.
+func parseProject(ctx context.Context, partitions int, both bool, sales string) (*view.Project, error) {
+	files := []view.File{{Path: "caudal.yaml", Data: fmt.Appendf(nil, shopYAML, partitions)}, {Path: "views/sales.yaml", Data: []byte(sales)}}
 	if both {
 		files = append(files, view.File{Path: "views/people.yaml", Data: []byte(peopleYAML)})
 	}

@@ -147,7 +147,11 @@ func (w *World) flushed() error {
 		return err
 	}
 	return w.until("that Redis holds the whole log", func() error {
-		for _, v := range w.project.Views {
+		views, err := w.inUse()
+		if err != nil {
+			return err
+		}
+		for _, v := range views {
 			m, _, err := w.lake.Current(w.ctx, v.Name, v.Hash)
 			if err != nil {
 				return err

@@ -87,6 +87,15 @@ func (s *stepper) awaitHeld(ctx context.Context) error {
 	}
 }
 
+// pass lets a role that stands still go on to another step, where it stands still again.
+func (s *stepper) pass(at string) {
+	s.mu.Lock()
+	stood := s.resume
+	s.mu.Unlock()
+	s.hold(at)
+	close(stood)
+}
+
 // wake lets a role go on that stands still, or that was told to and has not come to the step.
 func (s *stepper) wake() {
 	s.mu.Lock()

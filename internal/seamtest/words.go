@@ -27,6 +27,7 @@ func (p *Player) words() map[string]func(call) (string, error) {
 		"lake": p.lakeWord, "log": p.logWord, "dead-letters": p.deadLetters, "retention": p.retention, "ledger": p.ledger, "asked": p.asked,
 		"heal": p.heal, "erase": p.erase, "find": p.find,
 		"recreate-topic": p.recreateTopic, "add-partitions": p.morePartitions,
+		"define": p.defineWord, "definitions": p.definitionsWord, "replay": p.replayWord, "undo": p.undoWord, "drop": p.dropWord,
 	}
 }
 
@@ -252,26 +253,35 @@ func (p *Player) runBatch(c call) (string, error) {
 	}
 	var lines []string
 	for _, v := range report.Views {
-		line := earlierText(v.Earlier) + fmt.Sprintf("%s: snapshot %s of the records below %s: %d events, %d duplicates, %d late, %d dead letters", v.View, v.Snapshot, offsetsText(v.Cuts),
-			v.Events-v.Duplicates, v.Duplicates, v.Late, v.Dead)
-		if v.Merged > 0 {
-			line += fmt.Sprintf("; %d epochs merged", v.Merged)
-		}
-		if v.Dropped > 0 {
-			line += fmt.Sprintf("; %d epochs dropped", v.Dropped)
-		}
-		if v.Classes["coverage"] > 0 && len(v.Earlier) > 0 {
-			line += "; answers changed by coverage"
-		}
-		if v.Unexplained > 0 {
-			line += fmt.Sprintf("; %d answers changed and nobody knows why", v.Unexplained)
-		}
-		if strings.HasPrefix(v.Note, "this run") { // other notes are about the ledger, which has a word of its own
-			line += "; " + v.Note
-		}
-		lines = append(lines, line)
+		lines = append(lines, p.ran(v))
 	}
 	return strings.Join(lines, "\n"), nil
+}
+
+// ran says what a run did for a view, under one definition.
+func (p *Player) ran(v batch.ViewReport) string {
+	line := earlierText(v.Earlier) + v.View
+	if v.Role != batch.Answering {
+		line += fmt.Sprintf(" (%s %s)", v.Role, p.nameOf(v.Definition))
+	}
+	line += fmt.Sprintf(": snapshot %s of the records below %s: %d events, %d duplicates, %d late, %d dead letters", v.Snapshot, offsetsText(v.Cuts),
+		v.Events-v.Duplicates, v.Duplicates, v.Late, v.Dead)
+	if v.Merged > 0 {
+		line += fmt.Sprintf("; %d epochs merged", v.Merged)
+	}
+	if v.Dropped > 0 {
+		line += fmt.Sprintf("; %d epochs dropped", v.Dropped)
+	}
+	if v.Classes["coverage"] > 0 && len(v.Earlier) > 0 {
+		line += "; answers changed by coverage"
+	}
+	if v.Unexplained > 0 {
+		line += fmt.Sprintf("; %d answers changed and nobody knows why", v.Unexplained)
+	}
+	if strings.HasPrefix(v.Note, "this run") { // other notes are about the ledger, which has a word of its own
+		line += "; " + v.Note
+	}
+	return line
 }
 
 // brief is an error without what differs from run to run.
@@ -291,7 +301,10 @@ func (p *Player) rollBack(c call) (string, error) {
 }
 
 func (p *Player) snapshots(c call) (string, error) {
-	v := p.view("sales")
+	v, err := p.answering("sales")
+	if err != nil {
+		return "", err
+	}
 	all, current, err := p.lake.Snapshots(p.ctx, v.Name, v.Hash)
 	if err != nil {
 		return "", err

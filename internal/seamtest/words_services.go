@@ -14,7 +14,11 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/lake"
+<<<<<<< HEAD
 	"github.com/caudal/caudal/internal/ledger"
+=======
+	"github.com/caudal/caudal/internal/view"
+>>>>>>> 423e063 (Replay in the scripts and in the random plans; query an empty Redis while it is refilled; document which definition answers)
 )
 
 // chunks prints what the lake holds of each partition.
@@ -46,7 +50,13 @@ func (p *Player) chunks(c call) (string, error) {
 
 // state prints what Redis holds of the view sales, or of the one named.
 func (p *Player) state(c call) (string, error) {
-	v := p.view(c.name(0, "sales"))
+	v, err := p.answering(c.name(0, "sales"))
+	if err != nil {
+		return "", err
+	}
+	if of := c.settings["of"]; of != "" && p.projects[of] != nil {
+		v = p.projects[of].Views[slices.IndexFunc(p.projects[of].Views, func(w *view.View) bool { return w.Name == v.Name })]
+	}
 	var lines []string
 	for n := range p.partitions() {
 		m, ok, err := p.live.Peek(p.ctx, p.group(v, n))
@@ -176,7 +186,10 @@ func (p *Player) deadLetters(c call) (string, error) {
 
 // ledger prints what the current snapshot's run found out about speed versus batch.
 func (p *Player) ledger(c call) (string, error) {
-	v := p.view("sales")
+	v, err := p.answering("sales")
+	if err != nil {
+		return "", err
+	}
 	m, _, err := p.lake.Current(p.ctx, v.Name, v.Hash)
 	if err != nil {
 		return "", err

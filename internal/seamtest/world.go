@@ -33,7 +33,9 @@ type World struct {
 	t       testing.TB
 	ctx     context.Context
 	project *view.Project
-	log     *slog.Logger
+	// projects are the shop with each definition of sales, by its name
+	projects map[string]*view.Project
+	log      *slog.Logger
 
 	broker *embedded.Broker // nil where the brokers are others
 	topics testservices.Topics
@@ -102,8 +104,7 @@ func newWorldOver(t testing.TB, partitions int, both bool, redis string, brokers
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	var err error
-	w.project, err = parseProject(w.ctx, partitions, both)
-	w.check(err)
+	w.check(w.defineAll(partitions, both))
 	w.gate, err = openGate(redis)
 	w.check(err)
 	t.Cleanup(func() { w.gate.close() })
@@ -224,10 +225,15 @@ func (w *World) ends() (map[int]int64, error) {
 // does a fault of the lake; it is freed as time would.
 func (w *World) batch(o batch.RunOptions) (batch.Report, error) {
 	report, err := w.runner.Run(w.ctx, o)
+	return report, w.unlockAfter(err)
+}
+
+// unlockAfter frees the lock after an error that left it.
+func (w *World) unlockAfter(err error) error {
 	if errors.Is(err, errCrash) || errors.Is(err, lake.ErrLocked) {
-		err = errors.Join(err, w.unlock())
+		return errors.Join(err, w.unlock())
 	}
-	return report, err
+	return err
 }
 
 func (w *World) rollback(viewName, snapshot string) error {
