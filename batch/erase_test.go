@@ -14,6 +14,7 @@ import (
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // visit sends what a customer leaves behind: events of two days, one of them twice, and a record that cannot be read.
@@ -246,17 +247,28 @@ func TestAnErasureFinishesOneThatWasStoppedBefore(t *testing.T) {
 }
 
 func TestAnErasureReachesFormerDefinitionsAndTheirSpeedState(t *testing.T) {
-	w := newWorld(t).withRuns()
+	w := newWorldOf(t, defined(t))
 	w.visit("Berta", day)
 	w.produce(100, 93, 2)
+	w.archiving(nil)
+	w.speeding()
 	w.accelerate()
-	w.archiveAll(nil)
 	w.run(RunOptions{})
-	former := *w.project.Views[0]
+	former := w.project.Views[0]
 	groups := []live.Group{w.group(0), w.group(1)}
-	w.project.Views[0].Hash = strings.Repeat("cd", 32)
+	w.declare(defined(t, "price >= 1", "price >= 2"))
+	w.replay(ReplayOptions{Switch: true})
+	previous := w.erase(of("Berta")) // while both are in use
+	if len(previous.Views) != 1 || len(previous.Views[0].Former) != 0 || w.active().Switched.Ledger.Key != "" {
+		t.Fatalf("%+v, active %+v", previous, w.active())
+	}
+	w.sameAsNaive(w.currentOf(former))
+	w.visit("Berta", day)
 	w.accelerate()
 	w.run(RunOptions{})
+	if _, err := w.runner(nil).Drop(t.Context(), "revenue"); err != nil {
+		t.Fatal(err)
+	}
 	report := w.erase(of("Berta"))
 	if len(report.Views[0].Former) != 1 || report.Views[0].Former[0] != former.Hash {
 		t.Fatalf("%+v", report)
@@ -266,16 +278,26 @@ func TestAnErasureReachesFormerDefinitionsAndTheirSpeedState(t *testing.T) {
 			t.Errorf("Redis holds %s (%v)", g, err)
 		}
 	}
-	m, _, err := w.lake.Current(t.Context(), former.Name, former.Hash)
-	if err != nil || m.Run != firstRun || len(m.Files) != 0 || m.Cuts[0].Offset != w.sent[0] {
-		t.Fatalf("%+v, %v", m, err)
+	m := w.currentOf(former)
+	if m.Run != firstRun || len(m.Files) != 0 || m.Cuts[0].Offset != w.sent[0] {
+		t.Fatalf("%+v", m)
 	}
-	*w.project.Views[0] = former // and back
-	w.run(RunOptions{})
+	w.declare(defined(t)) // and back
+	w.replay(ReplayOptions{Switch: true})
 	w.sameAsNaive(w.current())
 	if key := w.trace("Berta"); key != "" {
 		t.Errorf("Berta stands in %s", key)
 	}
+}
+
+// currentOf is the current snapshot of a definition.
+func (w *world) currentOf(v *view.View) *lake.Manifest {
+	w.t.Helper()
+	m, _, err := w.lake.Current(w.t.Context(), v.Name, v.Hash)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m
 }
 
 func TestARevisedSegmentIsWhatTheArchiveWouldHaveWritten(t *testing.T) {
