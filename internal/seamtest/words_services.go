@@ -14,11 +14,8 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/lake"
-<<<<<<< HEAD
 	"github.com/caudal/caudal/internal/ledger"
-=======
 	"github.com/caudal/caudal/internal/view"
->>>>>>> 423e063 (Replay in the scripts and in the random plans; query an empty Redis while it is refilled; document which definition answers)
 )
 
 // chunks prints what the lake holds of each partition.
