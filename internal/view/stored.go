@@ -9,9 +9,10 @@ import (
 )
 
 // presented is what a definition says to people and not to cells, so that its hash is the same without it: descriptions, units, the order of
-// the measures, and derived ones.
+// the measures, derived ones, and how many values of a dimension the speed layer knows.
 type presented struct {
 	Description string             `json:"description,omitempty"`
+	MaxValues   int                `json:"max_values,omitempty"`
 	Dimensions  []string           `json:"dimensions"` // their descriptions
 	Measures    []presentedMeasure `json:"measures"`   // in the order of the file
 }
@@ -26,7 +27,7 @@ type presentedMeasure struct {
 
 // Presentation returns the bytes that are kept beside Canonical, so that ParseView finds all of the view again.
 func (v *View) Presentation() []byte {
-	p := presented{Description: v.Description, Dimensions: []string{}}
+	p := presented{Description: v.Description, MaxValues: v.MaxValues, Dimensions: []string{}}
 	for i := range v.Dimensions {
 		p.Dimensions = append(p.Dimensions, v.Dimensions[i].Description)
 	}
@@ -60,7 +61,7 @@ func ParseView(name string, canonical, presentation []byte) (*View, error) {
 		return fail("%w", err)
 	}
 	source.FullDedup = c.BatchDedup == "full"
-	v := &View{Name: name, Source: source, Where: c.Where, Timezone: c.Zone}
+	v := &View{Name: name, Source: source, Where: c.Where, Timezone: c.Zone, MaxValues: defaultMaxValues}
 	if v.Location, err = loadZone(c.Zone); err != nil {
 		return fail("%w", err)
 	}
@@ -105,6 +106,9 @@ func (v *View) present(text []byte) error {
 		return err
 	}
 	v.Description = p.Description
+	if p.MaxValues > 0 {
+		v.MaxValues = p.MaxValues
+	}
 	if len(p.Dimensions) != len(v.Dimensions) {
 		return fmt.Errorf("%d dimensions are described, and there are %d", len(p.Dimensions), len(v.Dimensions))
 	}
