@@ -14,7 +14,6 @@ import (
 
 // topPart keeps the most frequent values of a cell with their counts, which SQL computes: a summary of a limited number of counters.
 type topPart struct {
-	value    string // the row value
 	text     string // its canonical text
 	in       view.Type
 	capacity int
