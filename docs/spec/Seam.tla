@@ -39,7 +39,8 @@ VARIABLES red, rep,           \* red[g]: Redis; rep: what a failover brings back
           rd,                 \* a reader between two calls
           mg,                 \* a merge of epochs between reading and swapping
           faults
-vars == <<red, rep, wk, run, snaps, cur, ver, lake, rd, mg, faults>>
+base == <<red, rep, wk, run, snaps, cur, ver, lake, rd, faults>>
+vars == <<base, mg>>
 
 F(x) == x \in Fix
 Off  == 0..(N-1)
@@ -248,9 +249,9 @@ Next == \/ Step /\ UNCHANGED mg
         \/ \E g \in G, b \in Ids : MergeRead(g, b)
 Spec == Init /\ [][Next]_vars
 Fair == \A w \in W, g \in G :              \* an owner polls CURRENT, begins again, flushes
-          /\ WF_vars(Look(w)) /\ WF_vars(Take(w, g)) /\ WF_vars(Poll(w, g))
-          /\ \A c \in Cell : WF_vars(Load(w, g, c))
-          /\ \A k \in 1..N : SF_vars(Flush(w, g, k, TRUE))
+          /\ WF_base(Look(w)) /\ WF_base(Take(w, g)) /\ WF_base(Poll(w, g))
+          /\ \A c \in Cell : WF_base(Load(w, g, c))
+          /\ \A k \in 1..N : SF_base(Flush(w, g, k, TRUE))
 LiveSpec == Spec /\ Fair
 Sym == Permutations(G) \cup Permutations(W) \cup Permutations(B)
 
