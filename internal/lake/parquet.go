@@ -107,29 +107,39 @@ func writeParquet(w io.Writer, name string, columns []column, n int, meta map[st
 	return nil
 }
 
-// readParquet calls each for the rows of a file, group by group. Values are valid during the call only. parquet-go panics on malformed files; those become errors.
-func readParquet(path string, each func(schema *parquet.Schema, row parquet.Row) error) (err error) {
+// readParquet calls each for the rows of a file, group by group. Values are valid during the call only.
+func readParquet(path string, each func(schema *parquet.Schema, row parquet.Row) error) error {
+	return eachGroup(path, func(schema *parquet.Schema, group parquet.RowGroup) error {
+		if err := readGroup(group, schema, each); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// eachGroup calls f for the row groups of a file. parquet-go panics on malformed files; those become errors.
+func eachGroup(path string, f func(*parquet.Schema, parquet.RowGroup) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("read %s: malformed: %v", path, r)
 		}
 	}()
-	f, err := os.Open(path)
+	opened, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("read parquet: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer opened.Close()
+	info, err := opened.Stat()
 	if err != nil {
 		return fmt.Errorf("read parquet: %w", err)
 	}
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	file, err := parquet.OpenFile(opened, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	for _, group := range file.RowGroups() {
-		if err := readGroup(group, file.Schema(), each); err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
+		if err := f(file.Schema(), group); err != nil {
+			return err
 		}
 	}
 	return nil

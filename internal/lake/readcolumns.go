@@ -3,39 +3,20 @@ package lake
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/parquet-go/parquet-go"
 )
 
 // readColumns reads some columns of a file: extend is called for each of its rows and returns the position that the row's values are
-// given to set with. Values are valid during the call only. parquet-go panics on malformed files; those become errors.
-func readColumns(path string, extend func() int, set map[string]func(i int, v parquet.Value)) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("read %s: malformed: %v", path, r)
-		}
-	}()
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("read parquet: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("read parquet: %w", err)
-	}
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
-	for _, group := range file.RowGroups() {
+// given to set with. Values are valid during the call only.
+func readColumns(path string, extend func() int, set map[string]func(i int, v parquet.Value)) error {
+	return eachGroup(path, func(schema *parquet.Schema, group parquet.RowGroup) error {
 		at := make([]int, group.NumRows())
 		for i := range at {
 			at[i] = extend()
 		}
 		for name, value := range set {
-			leaf, ok := file.Schema().Lookup(name)
+			leaf, ok := schema.Lookup(name)
 			if !ok {
 				return fmt.Errorf("read %s: no column %q", path, name)
 			}
@@ -48,8 +29,8 @@ func readColumns(path string, extend func() int, set map[string]func(i int, v pa
 				return fmt.Errorf("read column %s of %s: %w", name, path, err)
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // readColumn calls each for the values of a column of a row group. They are valid during the call only.
