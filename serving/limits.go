@@ -27,7 +27,7 @@ func (s *speedReader) limitsOf(ctx context.Context, g live.Group, v int64, r *re
 	if err != nil {
 		return false, err
 	}
-	if l.Served != live.ServedWhole || l.Meta.Inst != r.meta.Inst {
+	if l.Served != live.ServedWhole || l.Meta.Tenure() != r.meta.Tenure() {
 		return false, fmt.Errorf("the state of %s began anew while it was read", g)
 	}
 	r.lacking = l.Lacking(func(int64) bool { return true })

@@ -31,11 +31,11 @@ type speedChunk struct {
 	rollups map[rollupKey][]speedCell // guarded by mu
 }
 
-// chunkKey names a chunk of one life of a group's state.
+// chunkKey names a chunk of one owner's work on one life of a group's state.
 type chunkKey struct {
-	group live.Group
-	inst  string
-	id    live.ChunkID
+	group  live.Group
+	tenure string
+	id     live.ChunkID
 }
 
 // speedCache keeps decoded chunks, so that a query reads again only those whose version moved. The least recently used ones go first.
@@ -44,7 +44,7 @@ type speedCache struct {
 	limit  int64
 	bytes  int64
 	chunks map[chunkKey]*speedChunk
-	known  map[live.Group]string // the life whose chunks are kept
+	known  map[live.Group]string // the tenure whose chunks are kept
 	byUse  *list.List            // of *speedChunk, latest first
 }
 
@@ -52,33 +52,33 @@ func newSpeedCache(limit int64) *speedCache {
 	return &speedCache{limit: limit, chunks: map[chunkKey]*speedChunk{}, known: map[live.Group]string{}, byUse: list.New()}
 }
 
-// held returns the chunks of a group that are kept, of one grain, from boundary v on, in a range, and the life that they are of. What
+// held returns the chunks of a group that are kept, of one grain, from boundary v on, in a range, and the tenure that they are of. What
 // some of them lack of a query's measures has to be read again.
-func (c *speedCache) held(g live.Group, r live.ReadRequest) (inst string, chunks map[live.ChunkID]*speedChunk) {
+func (c *speedCache) held(g live.Group, r live.ReadRequest) (tenure string, chunks map[live.ChunkID]*speedChunk) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	inst = c.known[g]
+	tenure = c.known[g]
 	chunks = map[live.ChunkID]*speedChunk{}
 	for k, chunk := range c.chunks {
-		if k.group == g && k.inst == inst && k.id.Grain == r.Grain && k.id.Start >= r.V && k.id.Chunk >= r.MinChunk && k.id.Chunk <= r.MaxChunk {
+		if k.group == g && k.tenure == tenure && k.id.Grain == r.Grain && k.id.Start >= r.V && k.id.Chunk >= r.MinChunk && k.id.Chunk <= r.MaxChunk {
 			chunks[k.id] = chunk
 			c.byUse.MoveToFront(chunk.place)
 		}
 	}
-	return inst, chunks
+	return tenure, chunks
 }
 
 // keep adds a chunk in place of its older version.
 func (c *speedCache) keep(chunk *speedChunk) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if g := chunk.key.group; c.known[g] != chunk.key.inst {
+	if g := chunk.key.group; c.known[g] != chunk.key.tenure {
 		for k, old := range c.chunks {
 			if k.group == g {
 				c.drop(old)
 			}
 		}
-		c.known[g] = chunk.key.inst
+		c.known[g] = chunk.key.tenure
 	}
 	if old := c.chunks[chunk.key]; old != nil {
 		if old.version > chunk.version || old.version == chunk.version && old.plan.Covers(chunk.plan) {
@@ -152,8 +152,8 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 	for i, span := range spans {
 		request := live.ReadRequest{V: v, Grain: span.grain.Name}
 		request.MinChunk, request.MaxChunk = span.chunks()
-		inst, held := s.cache.held(g, request)
-		request.Inst, request.Known = inst, make(map[live.ChunkID]int64, len(held))
+		tenure, held := s.cache.held(g, request)
+		request.Tenure, request.Known = tenure, make(map[live.ChunkID]int64, len(held))
 		for id, chunk := range held {
 			if chunk.plan.Covers(plan) {
 				request.Known[id] = chunk.version
@@ -163,7 +163,7 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 		if err != nil {
 			return reading{}, false, err
 		}
-		if i > 0 && (reply.Meta.Inst != r.meta.Inst || reply.Meta.Off != r.meta.Off || reply.Served != r.served || !slices.Equal(reply.Meta.Starts, r.meta.Starts)) {
+		if i > 0 && (reply.Meta.Tenure() != r.meta.Tenure() || reply.Meta.Off != r.meta.Off || reply.Served != r.served || !slices.Equal(reply.Meta.Starts, r.meta.Starts)) {
 			// A flush came between, or epochs were merged, so that one chunk might be read under two names.
 			return reading{}, false, nil
 		}
@@ -178,7 +178,7 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 				if chunk != nil {
 					decoded = plan.Union(chunk.plan) // so that queries for other measures need not read it again in turn
 				}
-				if chunk, err = decodeChunk(decoded, chunkKey{g, reply.Meta.Inst, c.ID}, c); err != nil {
+				if chunk, err = decodeChunk(decoded, chunkKey{g, reply.Meta.Tenure(), c.ID}, c); err != nil {
 					return reading{}, false, fmt.Errorf("read %s: %w", g, err)
 				}
 				s.cache.keep(chunk)

@@ -380,11 +380,11 @@ func TestReader16KnownChunksAreNotSentAgain(t *testing.T) {
 		flushed(t, r, step(peek(t, r), 20, write(minute(0, 2), false, "b", "2")))
 		known := map[ChunkID]int64{minute(0, 1): 10, minute(0, 2): 10}
 		for _, hi := range []int64{5, 5000} { // by name, and by listing
-			q := ReadRequest{V: 0, Grain: "1m", MinChunk: 0, MaxChunk: hi, Inst: "i", Known: known}
+			q := ReadRequest{V: 0, Grain: "1m", MinChunk: 0, MaxChunk: hi, Tenure: Meta{Inst: "i", Token: "t"}.Tenure(), Known: known}
 			if got := cellsOf(t, r, q); got != "0:1m:1@10 same; 0:1m:2@20 b=2" {
 				t.Errorf("up to %d: %s", hi, got)
 			}
-			q.Inst = "before"
+			q.Tenure = "before"
 			if got := cellsOf(t, r, q); got != "0:1m:1@10 a=1; 0:1m:2@20 b=2" {
 				t.Errorf("up to %d, of another life: %s", hi, got)
 			}
@@ -392,6 +392,22 @@ func TestReader16KnownChunksAreNotSentAgain(t *testing.T) {
 			if got := cellsOf(t, r, q); got != "0:1m:2@20 b=2" {
 				t.Errorf("from 2 up to %d: %s", hi, got)
 			}
+		}
+	})
+}
+
+// After a failover that lost writes the next owner writes chunks of the same versions again, and what they hold may differ.
+func TestReader16ChunksOfAnEarlierOwnerAreSentAgain(t *testing.T) {
+	eachServer(t, func(t *testing.T, r *Redis) {
+		m := take(t, r, 0, "t", "i")
+		flushed(t, r, step(m, 10, write(minute(0, 1), true, "a", "1")))
+		q := ReadRequest{V: 0, Grain: "1m", MinChunk: 0, MaxChunk: 5, Tenure: m.Tenure(), Known: map[ChunkID]int64{minute(0, 1): 10}}
+		if got := cellsOf(t, r, q); got != "0:1m:1@10 same" {
+			t.Errorf("of the same owner: %s", got)
+		}
+		take(t, r, 0, "next", "unused")
+		if got := cellsOf(t, r, q); got != "0:1m:1@10 a=1" {
+			t.Errorf("of the owner before: %s", got)
 		}
 	})
 }

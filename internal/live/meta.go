@@ -42,6 +42,11 @@ type Meta struct {
 	Cells    int64             // of the newest epoch; only Take counts them
 }
 
+// Tenure names the work of one owner on one life of the state. Only within it does the version of a chunk name its content: after a failover
+// that lost writes the next owner comes by the same offsets again, and what the limits of the speed layer leave out depends on which
+// records were taken together.
+func (m Meta) Tenure() string { return m.Inst + ":" + m.Token }
+
 // Newest is the start of the epoch that is being written.
 func (m Meta) Newest() int64 { return m.Starts[len(m.Starts)-1] }
 

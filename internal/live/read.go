@@ -9,9 +9,9 @@ import (
 // readScript is SEAM Reader 16 and 17. Starts are kept ascending, so those from V on are the tail of the list that begins with V.
 // A narrow range of chunks is looked up by name, a wide one by listing the index.
 var readScript = newScript(`
-local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n')
+local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n', 'token')
 if not m[1] then return {'missing'} end
-local v, grain, lo, hi, narrow, same = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1', ARGV[7] == m[1]
+local v, grain, lo, hi, narrow, same = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1', ARGV[7] == m[1] .. ':' .. m[4]
 local starts, from = {}, false
 for s in string.gmatch(m[2], '[^,]+') do
   if s == v then from = true end
@@ -68,7 +68,7 @@ type ReadRequest struct {
 	V                  int64 // the snapshot's boundary; the start of an epoch
 	Grain              string
 	MinChunk, MaxChunk int64             // both included
-	Inst               string            // the life of the state that Known is of
+	Tenure             string            // Meta.Tenure of what Known is of
 	Known              map[ChunkID]int64 // chunks that the caller keeps, with their versions: they are not sent again
 }
 
@@ -107,7 +107,7 @@ func (r *Redis) Read(ctx context.Context, g Group, q ReadRequest) (ReadReply, er
 	}
 	args := make([]any, 0, 7+2*len(q.Known))
 	args = append(args, strconv.FormatInt(q.V, 10), q.Grain, strconv.FormatInt(q.MinChunk, 10), strconv.FormatInt(q.MaxChunk, 10),
-		narrow, g.prefix(), q.Inst)
+		narrow, g.prefix(), q.Tenure)
 	for id, version := range q.Known {
 		args = append(args, id.field(), strconv.FormatInt(version, 10))
 	}
