@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -317,19 +316,9 @@ func TestLimitsHoldWhateverCrashes(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 23))
 			w := limitedWorld(t, 1+rnd.IntN(40), []int{60, 200, 1 << 30}[rnd.IntN(3)])
-			var mu sync.Mutex
-			fuse := 0
+			var crash fuse
 			cfg := w.config()
-			cfg.Steps = func(string) error {
-				mu.Lock()
-				defer mu.Unlock()
-				if fuse > 0 {
-					if fuse--; fuse == 0 {
-						return errors.New("crash")
-					}
-				}
-				return nil
-			}
+			cfg.Steps = crash.step
 			w.produce(rnd, 300)
 			_, stop := w.start(cfg)
 			w.settled()
@@ -341,9 +330,7 @@ func TestLimitsHoldWhateverCrashes(t *testing.T) {
 				case 2:
 					w.cut(v, fmt.Sprintf("run%d", i), rnd.IntN(2) == 0)
 				case 3:
-					mu.Lock()
-					fuse = 1 + rnd.IntN(25)
-					mu.Unlock()
+					crash.light(1 + rnd.IntN(25))
 				case 4:
 					stop()
 					cfg.Memory = []int64{1, 20_000, 1 << 20}[rnd.IntN(3)]
@@ -363,9 +350,7 @@ func TestLimitsHoldWhateverCrashes(t *testing.T) {
 					}
 				}
 			}
-			mu.Lock()
-			fuse = 0
-			mu.Unlock()
+			crash.light(0)
 			stop()
 			_, stop = w.start(cfg)
 			w.settled()

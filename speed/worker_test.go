@@ -307,19 +307,9 @@ func TestAnyCrash(t *testing.T) {
 func anyCrash(t *testing.T, seed uint64) {
 	w := newWorld(t)
 	rnd := rand.New(rand.NewPCG(seed, 77))
-	var mu sync.Mutex
-	fuse := 0 // steps until the next crash; 0: none
+	var crash fuse
 	cfg := w.config()
-	cfg.Steps = func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if fuse > 0 {
-			if fuse--; fuse == 0 {
-				return errors.New("crash")
-			}
-		}
-		return nil
-	}
+	cfg.Steps = crash.step
 	w.produce(rnd, 300)
 	_, stop := w.start(cfg)
 	for i := range 40 {
@@ -332,9 +322,7 @@ func anyCrash(t *testing.T, seed uint64) {
 		case 4:
 			w.cut(v, fmt.Sprintf("run%d", i), false) // a batch that never published
 		case 5:
-			mu.Lock()
-			fuse = 1 + rnd.IntN(25)
-			mu.Unlock()
+			crash.light(1 + rnd.IntN(25))
 		case 6:
 			stop() // also after a crash
 			cfg.Memory = []int64{1, 20_000, 1 << 20}[rnd.IntN(3)]
@@ -350,9 +338,7 @@ func anyCrash(t *testing.T, seed uint64) {
 		}
 		w.compare()
 	}
-	mu.Lock()
-	fuse = 0
-	mu.Unlock()
+	crash.light(0)
 	stop()
 	_, stop = w.start(cfg)
 	w.await()
