@@ -22,12 +22,13 @@ type Lake struct {
 	chunksPerIndex int
 
 	mu        sync.Mutex
-	chains    map[chainKey]*chain   // committed chunks, which never change
-	manifests map[string]*Manifest  // by key; they never change
-	bodies    map[string][]byte     // definitions by hash; they never change
-	views     map[string]*view.View // made from definitions, by the key of their presentation
-	erasures  map[string]*Erasure   // by key; those that are done, which never change
-	revisions map[string]Revision   // by key; they never change
+	chains    map[chainKey]*chain      // committed chunks, which never change
+	manifests map[string]*Manifest     // by key; they never change
+	bodies    map[string][]byte        // definitions by hash; they never change
+	views     map[string]*view.View    // made from definitions, by the key of their presentation
+	erasures  map[string]*Erasure      // by key; those that are done, which never change
+	revisions map[string]Revision      // by key; they never change
+	tables    map[string]*TableVersion // by key; they never change
 
 	incarnations map[string]incarnation // by key; they never change
 }
@@ -42,6 +43,7 @@ func New(store Store) *Lake {
 		bodies:         map[string][]byte{},
 		erasures:       map[string]*Erasure{},
 		revisions:      map[string]Revision{},
+		tables:         map[string]*TableVersion{},
 		incarnations:   map[string]incarnation{},
 		views:          map[string]*view.View{},
 	}

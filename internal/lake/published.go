@@ -50,17 +50,12 @@ func (l *Lake) Published(ctx context.Context) ([]Published, error) {
 
 // publishedIn reads the current snapshot in a definition's folder, whose name is only the beginning of its hash.
 func (l *Lake) publishedIn(ctx context.Context, folder string) (p Published, err error) {
-	key := folder + "/CURRENT"
-	data, etag, err := l.store.Get(ctx, key)
+	if p.Tag, err = l.readCurrent(ctx, folder+"/CURRENT"); err != nil {
+		return p, err
+	}
+	key := folder + "/snapshots/" + p.Tag.current.Snapshot + ".json"
+	data, _, err := l.store.Get(ctx, key)
 	if err != nil {
-		return p, err
-	}
-	p.Tag = Tag{etag: etag}
-	if err := decode(key, data, &p.Tag.current); err != nil {
-		return p, err
-	}
-	key = folder + "/snapshots/" + p.Tag.current.Snapshot + ".json"
-	if data, _, err = l.store.Get(ctx, key); err != nil {
 		return p, err
 	}
 	p.Manifest = &Manifest{}

@@ -37,6 +37,13 @@ func RowColumns(src *view.Source) []string {
 // ReadSegments is a query over local segments that were written with the definition of, perhaps another one than src: types may have
 // widened, and a column that is new is null. Its columns are RowColumns(src), named so; condition is over the columns of the segments.
 func ReadSegments(src, of *view.Source, paths []string, condition string) string {
+	cols := readFields(src, of)
+	cols = append(cols, ColumnPartition, ColumnOffset, "epoch_us("+ColumnEventTime+") AS _event_time_us", ColumnDuplicate, ColumnLate)
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE %s", strings.Join(cols, ", "), PathList(paths), condition)
+}
+
+// readFields are the columns of src, with plain timestamps, of files that were written with the definition of.
+func readFields(src, of *view.Source) []string {
 	var cols []string
 	for _, f := range src.Fields {
 		name := quoteName(f.Name)
@@ -51,8 +58,7 @@ func ReadSegments(src, of *view.Source, paths []string, condition string) string
 			cols = append(cols, "CAST("+name+" AS "+f.Type.SQL()+") AS "+name)
 		}
 	}
-	cols = append(cols, ColumnPartition, ColumnOffset, "epoch_us("+ColumnEventTime+") AS _event_time_us", ColumnDuplicate, ColumnLate)
-	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE %s", strings.Join(cols, ", "), PathList(paths), condition)
+	return cols
 }
 
 // ReadIDs is a query over the ids of the events below the offsets that are no duplicates within the horizon, of local segments that were

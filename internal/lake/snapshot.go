@@ -53,11 +53,10 @@ type Manifest struct {
 	ErasedDead int64              `json:"erased_dead,omitempty"` // dead letters that they took
 }
 
-// Current is the content of CURRENT, the only object of a view that changes. Its sequence number makes its bytes never come back, so
-// that a conditional put cannot be fooled by a rollback.
+// Current is the content of a CURRENT: of a view's snapshots, or of a table's versions.
 type Current struct {
 	Sequence int64         `json:"sequence"` // from 0, one more with each publish
-	Snapshot string        `json:"snapshot"` // id
+	Snapshot string        `json:"snapshot"` // id; of a table: of its version
 	History  []Publication `json:"history"`  // oldest first, this one the last; at most historyLimit
 }
 
@@ -82,14 +81,9 @@ func (t Tag) Sequence() int64 { return t.current.Sequence }
 // Current returns the snapshot that a view's answers rest on, under one definition, and the tag to publish against. The manifest is
 // shared and must not be written to. ErrNotFound if there is none, not even S0.
 func (l *Lake) Current(ctx context.Context, view, definition string) (*Manifest, Tag, error) {
-	key := currentKey(view, definition)
-	data, etag, err := l.store.Get(ctx, key)
+	tag, err := l.readCurrent(ctx, currentKey(view, definition))
 	if err != nil {
 		return nil, Tag{}, fmt.Errorf("current snapshot of %s: %w", view, err)
-	}
-	tag := Tag{etag: etag}
-	if err := decode(key, data, &tag.current); err != nil {
-		return nil, Tag{}, err
 	}
 	m, err := l.Snapshot(ctx, view, definition, tag.current.Snapshot)
 	if err != nil {
@@ -222,10 +216,7 @@ func (l *Lake) Rollback(ctx context.Context, view, definition, id string, tag Ta
 }
 
 func (l *Lake) swing(ctx context.Context, view, definition, id string, tag Tag) (*Manifest, Tag, error) {
-	next := Current{Sequence: tag.current.Sequence + 1, Snapshot: id}
-	next.History = append(next.History, tag.current.History[max(0, len(tag.current.History)-historyLimit+1):]...)
-	next.History = append(next.History, Publication{Sequence: next.Sequence, Snapshot: id})
-	etag, err := l.store.Swap(ctx, currentKey(view, definition), encode(next), tag.etag)
+	next, err := l.swingCurrent(ctx, currentKey(view, definition), id, tag)
 	if err != nil {
 		return nil, Tag{}, fmt.Errorf("publish snapshot %s of %s: %w", id, view, err)
 	}
@@ -233,7 +224,7 @@ func (l *Lake) swing(ctx context.Context, view, definition, id string, tag Tag) 
 	if err != nil {
 		return nil, Tag{}, err
 	}
-	return m, Tag{etag: etag, current: next}, nil
+	return m, next, nil
 }
 
 // Snapshots returns the snapshots of a view under one definition that were published and are kept, oldest first, and its current state.
