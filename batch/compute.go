@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caudal/caudal/batch/workdir"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
 )
@@ -70,7 +71,7 @@ type computation struct {
 	cuts   map[int]int64        // the highest of any job
 	db     *engine.DB
 	conn   *engine.Conn
-	work   *workDir
+	work   *workdir.Dir
 	// erasing says that open erasures may take out rows of the segments, and that erasedTable tells which.
 	erasing bool
 }
@@ -86,12 +87,12 @@ func (r *Runner) newComputation(jobs []*job) (*computation, error) {
 		}
 	}
 	var err error
-	if c.work, err = newWorkDir(r.cfg.TempDir); err != nil {
+	if c.work, err = workdir.New(r.cfg.TempDir); err != nil {
 		return nil, err
 	}
 	options := r.cfg.Engine
 	if options.TempDir == "" {
-		options.TempDir = c.work.path
+		options.TempDir = c.work.Path
 	}
 	if c.db, err = engine.Open(options); err == nil {
 		c.conn, err = c.db.Connect()
@@ -114,7 +115,7 @@ func (c *computation) close() error {
 	if c.db != nil {
 		err = c.db.Close()
 	}
-	return errors.Join(err, c.work.close())
+	return errors.Join(err, c.work.Close())
 }
 
 // run computes load by load. An error of one view is the view's; one that is returned is everybody's.

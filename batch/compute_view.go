@@ -154,7 +154,7 @@ func (c *computation) writeFiles(ctx context.Context, j *job, periods []period) 
 		if rows[p.from] == 0 {
 			continue
 		}
-		path := filepath.Join(c.work.path, fmt.Sprintf("%s-%s-%d.parquet", j.view.Name, p.unit, i))
+		path := filepath.Join(c.work.Path, fmt.Sprintf("%s-%s-%d.parquet", j.view.Name, p.unit, i))
 		err := c.conn.Exec(ctx, fmt.Sprintf("COPY (SELECT * EXCLUDE (_period) FROM %s WHERE _period = %d ORDER BY %s) TO %s (FORMAT parquet, COMPRESSION zstd)",
 			sorted, p.from, strings.Join(order, ", "), quoteText(path)))
 		if err != nil {

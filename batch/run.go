@@ -231,48 +231,12 @@ func (r *Runner) view(name string) (*view.View, error) {
 
 // locked calls f under the project's lock. f's context ends if the lock is lost.
 func (r *Runner) locked(ctx context.Context, what string, f func(context.Context) error) error {
-	lock, err := r.cfg.Lake.Lock(ctx, "batch-"+r.cfg.Project.Name, r.cfg.Owner+", "+what, r.cfg.Clock(), r.cfg.LockTTL)
-	if err != nil {
-		return fmt.Errorf("begin %s: %w", what, err)
+	h := lake.Holding{
+		Name: "batch-" + r.cfg.Project.Name, Owner: r.cfg.Owner, What: what, TTL: r.cfg.LockTTL, Clock: r.cfg.Clock,
+		Died:       func(err error) bool { return errors.Is(err, errCrash) },
+		Unreleased: func(err error) { r.cfg.Logger.Warn("the batch lock was not released", "error", err) },
 	}
-	held, cancel := context.WithCancelCause(ctx)
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		tick := time.NewTicker(r.cfg.LockTTL / 4)
-		defer tick.Stop()
-		until := time.Now().Add(r.cfg.LockTTL) // by time that passes, not by the clock
-		for {
-			select {
-			case <-held.Done():
-				return
-			case now := <-tick.C:
-				err := lock.Renew(held, r.cfg.Clock(), r.cfg.LockTTL)
-				if err == nil {
-					until = now.Add(r.cfg.LockTTL)
-				} else if errors.Is(err, lake.ErrLocked) || time.Until(until) < r.cfg.LockTTL/4 {
-					cancel(fmt.Errorf("%s lost its lock: %w", what, err))
-					return
-				}
-			}
-		}
-	}()
-	err = f(held)
-	lost := context.Cause(held) != nil && ctx.Err() == nil
-	if lost {
-		err = errors.Join(err, context.Cause(held))
-	}
-	cancel(nil)
-	<-renewed
-	if errors.Is(err, errCrash) {
-		return err // as if the process had died: the lock falls free by itself
-	}
-	release, done := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.LockTTL/4)
-	defer done()
-	if free := lock.Release(release); free != nil && !lost {
-		r.cfg.Logger.Warn("the batch lock was not released", "error", free)
-	}
-	return err
+	return r.cfg.Lake.Hold(ctx, h, f)
 }
 
 // errCrash marks the errors of Config.Steps.

@@ -41,8 +41,9 @@ var allowed = map[string][]string{
 	"internal/testservices": {},
 	"internal/seamtest":     {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/embedded", "internal/feed", "internal/testservices", "speed", "batch", "batch/table", "serving"},
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
-	"batch/table":           {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
-	"batch":                 {"batch/table", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
+	"batch/workdir":         {},
+	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
+	"batch":                 {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
 	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
 }
 

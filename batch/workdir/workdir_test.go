@@ -1,4 +1,4 @@
-package batch
+package workdir
 
 import (
 	"os"
@@ -17,7 +17,7 @@ func TestARunRemovesTheFoldersOfKilledRunsAndNoOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if lock {
-			if err := os.WriteFile(filepath.Join(dir, workDirLock), nil, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, lockName), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -28,18 +28,18 @@ func TestARunRemovesTheFoldersOfKilledRunsAndNoOthers(t *testing.T) {
 		return dir
 	}
 	folder("caudal-batch-killed", true, 0)
-	folder("caudal-batch-of-an-older-version", false, 2*workDirAge)
+	folder("caudal-batch-of-an-older-version", false, 2*abandoned)
 	making := folder("caudal-batch-in-the-making", false, 0)
 	other := folder("caudal-else", true, 0)
-	atWork, err := newWorkDir(parent)
+	atWork, err := New(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine, err := newWorkDir(parent)
+	mine, err := New(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{making, other, atWork.path, mine.path}
+	want := []string{making, other, atWork.Path, mine.Path}
 	slices.Sort(want)
 	got, err := filepath.Glob(filepath.Join(parent, "*"))
 	if err != nil {
@@ -48,12 +48,12 @@ func TestARunRemovesTheFoldersOfKilledRunsAndNoOthers(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("left are %v, not %v", got, want)
 	}
-	for _, d := range []*workDir{atWork, mine} {
-		if err := d.close(); err != nil {
+	for _, d := range []*Dir{atWork, mine} {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(d.path); !os.IsNotExist(err) {
-			t.Errorf("%s is still there", d.path)
+		if _, err := os.Stat(d.Path); !os.IsNotExist(err) {
+			t.Errorf("%s is still there", d.Path)
 		}
 	}
 }
