@@ -69,6 +69,18 @@ func Between(from, to time.Time) Span {
 // All is every event time that there can be.
 var All = Span{-1 << 62, 1 << 62}
 
+// on is the condition that a timestamp lies in the span, in the form by which a reader skips row groups.
+func (s Span) on(column string) string {
+	condition := "TRUE"
+	if s.From > All.From {
+		condition = fmt.Sprintf("%s >= make_timestamptz(%d)", column, s.From)
+	}
+	if s.To < All.To {
+		condition += fmt.Sprintf(" AND %s < make_timestamptz(%d)", column, s.To)
+	}
+	return condition
+}
+
 // Select returns the files of the version that may hold event times of a span, in its order.
 func (v *Version) Select(s Span) []lake.TableFile {
 	var files []lake.TableFile
@@ -116,14 +128,16 @@ func fetch[F any](ctx context.Context, l *lake.Lake, files []F, of func(*F) (key
 // lake.TableColumns(src): src may be a later definition than the files'. The files are fetched and checked first. A version without such
 // rows is a query without rows.
 func (v *Version) Query(ctx context.Context, src *view.Source, s Span) (string, error) {
-	return v.queryOf(ctx, src, v.Select(s), s)
-}
-
-func (v *Version) queryOf(ctx context.Context, src *view.Source, files []lake.TableFile, s Span) (string, error) {
-	open, err := openErasures(ctx, v.lake, v.TableVersion)
+	open, err := v.lake.OpenErasures(ctx, v.Topic.Name)
 	if err != nil {
 		return "", err
 	}
+	return v.queryOf(ctx, src, open, v.Select(s), s)
+}
+
+// queryOf is Query over some of the version's files, without what the erasures take out of them.
+func (v *Version) queryOf(ctx context.Context, src *view.Source, open []lake.OpenErasure, files []lake.TableFile, s Span) (string, error) {
+	open = slices.DeleteFunc(slices.Clone(open), func(e lake.OpenErasure) bool { return e.Number <= v.Erasures })
 	parts := []string{"SELECT " + nulls(lake.TableColumns(src)) + " WHERE FALSE"}
 	for _, g := range groupFiles(files) {
 		paths, err := v.Fetch(ctx, g.files)
@@ -134,26 +148,21 @@ func (v *Version) queryOf(ctx context.Context, src *view.Source, files []lake.Ta
 		if err != nil {
 			return "", err
 		}
-		condition := "TRUE"
-		if s != All {
-			condition = fmt.Sprintf("(epoch_us(%[1]s) >= %[2]d AND epoch_us(%[1]s) < %[3]d)", lake.ColumnEventTime, s.From, s.To)
-		}
-		parts = append(parts, keptRows(lake.ReadTable(src, of, g.incarnation, paths, condition), open, g, v.Topic, of, paths))
+		read := lake.ReadTable(src, of, g.incarnation, paths, s.on(lake.ColumnEventTime))
+		parts = append(parts, keptRows(read, open, g.incarnation, v.Topic, of, paths))
 	}
 	return strings.Join(parts, " UNION ALL "), nil
 }
 
-// keptRows is a query over some files without what open erasures take out of them.
-func keptRows(query string, open []lake.OpenErasure, g fileGroup, newest lake.Topic, of *view.Source, paths []string) string {
-	t := lake.Topic{Name: newest.Name, Incarnation: g.incarnation}
-	reach := slices.DeleteFunc(slices.Clone(open), func(e lake.OpenErasure) bool { return e.Topic.Incarnation < g.incarnation })
-	return lake.Kept(query, reach, t, of, paths, lake.ColumnPartition, lake.ColumnOffset)
+// keptRows is a query over some files of one life of a topic without what open erasures take out of them.
+func keptRows(query string, open []lake.OpenErasure, incarnation int, newest lake.Topic, of *view.Source, paths []string) string {
+	t := lake.Topic{Name: newest.Name, Incarnation: incarnation}
+	return lake.Kept(query, reaching(open, incarnation), t, of, paths, lake.ColumnPartition, lake.ColumnOffset)
 }
 
-// openErasures are those that the files of a version may still hold records of.
-func openErasures(ctx context.Context, l *lake.Lake, v *lake.TableVersion) ([]lake.OpenErasure, error) {
-	open, err := l.OpenErasures(ctx, v.Topic.Name)
-	return slices.DeleteFunc(open, func(e lake.OpenErasure) bool { return e.Number <= v.Erasures }), err
+// reaching are the erasures that reach a life of their topic: they were asked for in it, or later.
+func reaching(open []lake.OpenErasure, incarnation int) []lake.OpenErasure {
+	return slices.DeleteFunc(slices.Clone(open), func(e lake.OpenErasure) bool { return e.Topic.Incarnation < incarnation })
 }
 
 // fileGroup is some files that are read together: of one life of the topic and of one definition of the source.

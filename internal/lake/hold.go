@@ -14,7 +14,7 @@ type Holding struct {
 	What       string        // that is done under it, such as "erasure"
 	TTL        time.Duration // how long the lock holds without being renewed
 	Clock      func() time.Time
-	Died       func(err error) bool // whether what was done ended as if the process had died, and so without a release; for tests
+	Died       func(err error) bool // whether what was done ended as if the process had died, and so without a release; nil: never. For tests
 	Unreleased func(err error)      // is told why the lock was not released, and so falls free by itself after TTL
 }
 
@@ -39,7 +39,7 @@ func (l *Lake) Hold(ctx context.Context, h Holding, f func(context.Context) erro
 	}
 	cancel(nil)
 	<-renewed
-	if h.Died(err) {
+	if h.Died != nil && h.Died(err) {
 		return err
 	}
 	release, done := context.WithTimeout(context.WithoutCancel(ctx), h.TTL/4)

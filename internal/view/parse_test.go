@@ -79,7 +79,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 	if p.Name != "shop" || !slices.Equal(p.Kafka.Brokers, []string{"localhost:9092", "b:9093"}) || p.Redis.Password != "secret: {x" {
 		t.Errorf("services are %+v", p)
 	}
-	if want := (Lake{"s3://bucket/prefix", "http://localhost:7070", "eu-west-1", "a", "s", true, ""}); p.Lake != want {
+	if want := (Lake{URL: "s3://bucket/prefix", Endpoint: "http://localhost:7070", Region: "eu-west-1", AccessKey: "a", SecretKey: "s", PathStyle: true, FileBytes: DefaultFileBytes, Versions: Versions{Keep: 10}}); p.Lake != want {
 		t.Errorf("lake is %+v", p.Lake)
 	}
 	if want := (Batch{"512MB", 2, 90 * time.Second, 7, 2, 24 * time.Hour}); p.Batch != want {

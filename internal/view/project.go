@@ -43,6 +43,17 @@ type Lake struct {
 	SecretKey string
 	PathStyle bool
 	Cache     string // folder of files that were read from S3; "": .caudal/cache of the project
+
+	FileBytes    int64         // how large the files of a source's table are to become
+	CompactEvery time.Duration // how often a process with the role batch brings the tables up to date; 0: only who is called from outside does
+	Versions     Versions
+}
+
+// Versions says which versions of a source's table are kept: a version goes when it is neither among the newest nor young, and nobody refers
+// to it.
+type Versions struct {
+	Keep int           // how many of the newest
+	Age  time.Duration // how long every version; 0: no longer than that
 }
 
 // Batch bounds the batch layer.

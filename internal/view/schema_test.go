@@ -106,6 +106,7 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"kafka.sasl", at(project, "properties", "kafka", "properties", "sasl"), saslKeys()},
 		{"tls", at(project, "$defs", "tls", "anyOf", 1), tlsKeys()},
 		{"lake", at(project, "properties", "lake"), lakeKeys()},
+		{"lake.versions", at(project, "properties", "lake", "properties", "versions"), versionsKeys()},
 		{"batch", at(project, "properties", "batch"), batchKeys()},
 		{"speed", at(project, "properties", "speed"), speedKeys()},
 		{"source", at(project, "$defs", "source"), sourceKeys()},

@@ -13,7 +13,7 @@ func projectKeys() []string {
 func kafkaKeys() []string { return []string{"brokers", "cluster", "tls", "sasl", "session_timeout"} }
 func redisKeys() []string { return []string{"addrs", "cluster", "username", "password", "tls"} }
 func lakeKeys() []string {
-	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache"}
+	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache", "file_size", "compact_every", "versions"}
 }
 func batchKeys() []string {
 	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every"}
@@ -37,6 +37,7 @@ func (p *linter) services(f File) {
 	r.require(n, projectFile, "project", "sources")
 	p.project.Name = r.name(n.get("project"), "project", "-")
 	p.project.Kafka.SessionTimeout = sessionTimeout
+	p.project.Lake.tables(r, nil)
 	if v := n.get("kafka"); v != nil && r.mapping(v, "kafka", kafkaKeys()) {
 		r.require(v, "kafka", "brokers")
 		p.project.Kafka.Brokers = r.addresses(v.get("brokers"), "kafka.brokers")
@@ -74,7 +75,7 @@ func (r *reader) lake(n *node) Lake {
 		PathStyle: r.boolean(n.get("path_style"), "lake.path_style"),
 		Cache:     r.text(n.get("cache"), "lake.cache"),
 	}
-	r.require(n, "lake", "url")
+	l.tables(r, n)
 	s3 := strings.HasPrefix(l.URL, "s3://")
 	switch {
 	case s3 && strings.Trim(strings.TrimPrefix(l.URL, "s3://"), "/") == "":
