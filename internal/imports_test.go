@@ -23,6 +23,7 @@ var owners = map[string]string{
 	"github.com/duckdb/":                 "internal/engine",
 	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
 	"github.com/alicebob/miniredis":      "internal/embedded",
+	"github.com/apache/arrow-go":         "serving/tabular",
 }
 
 // allowed says which packages of ours a package may import. A package that is not listed may not exist, but for the two commands (the
@@ -44,11 +45,13 @@ var allowed = map[string][]string{
 	"batch/workdir":         {},
 	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
 	"batch":                 {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
-	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
+	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "serving/openapi", "serving/tabular"},
+	"serving/openapi":       {},
+	"serving/tabular":       {"internal/algebra", "internal/view", "internal/lake"},
 }
 
 // pure packages do no I/O, start no goroutine and read no clock.
-var pure = []string{"internal/algebra", "internal/view", "internal/intake", "internal/ledger"}
+var pure = []string{"internal/algebra", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
 
 var impure = []string{"os", "net", "net/http", "io/fs", "os/exec", "syscall", "context", "sync", "log", "log/slog"}
 

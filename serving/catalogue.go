@@ -1,8 +1,6 @@
 package serving
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -94,11 +92,34 @@ func (s *Server) info(v *view.View) ViewInfo {
 	return info
 }
 
-func (s *Server) serveViews(w http.ResponseWriter, r *http.Request) {
-	list := struct {
-		Project string     `json:"project"`
-		Views   []ViewInfo `json:"views"`
-	}{Project: s.cfg.Project.Name, Views: []ViewInfo{}}
+// Catalogue lists what can be asked.
+type Catalogue struct {
+	Project string     `json:"project"`
+	Views   []ViewInfo `json:"views"`
+}
+
+// catalogueRoutes say what can be asked.
+func catalogueRoutes() []route {
+	return []route{
+		{
+			method: http.MethodGet, path: "/v1/views", id: "list_views", tag: "catalogue", summary: "List the views",
+			description: "Every view with its grains, its dimensions and measures with types, units and descriptions, what batch holds of it, and how fresh it is.",
+			answers:     []answerKind{{http.StatusOK, "all views of the project", []string{mediaJSON}, Catalogue{}}}, problems: []int{http.StatusServiceUnavailable}, serve: (*Server).serveViews,
+		},
+		{
+			method: http.MethodGet, path: "/v1/views/{view}", id: "get_view", tag: "catalogue", summary: "Describe a view",
+			description: "What the list of views says of one of them.", parameters: []parameter{viewParameter()},
+			answers: []answerKind{{http.StatusOK, "the view", []string{mediaJSON}, ViewInfo{}}}, problems: []int{http.StatusNotFound, http.StatusServiceUnavailable}, serve: (*Server).serveView,
+		},
+	}
+}
+
+func (s *Server) serveViews(w http.ResponseWriter, r *http.Request, rt *route) {
+	if _, err := rt.readArguments(r, nil); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	list := Catalogue{Project: s.cfg.Project.Name, Views: []ViewInfo{}}
 	for _, declared := range s.cfg.Project.Views {
 		v, err := s.find(r.Context(), declared.Name)
 		if err != nil {
@@ -110,20 +131,15 @@ func (s *Server) serveViews(w http.ResponseWriter, r *http.Request) {
 	s.writeValue(w, r, list)
 }
 
-func (s *Server) serveView(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveView(w http.ResponseWriter, r *http.Request, rt *route) {
+	if _, err := rt.readArguments(r, nil); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
 	v, err := s.find(r.Context(), r.PathValue("view"))
 	if err != nil {
 		s.writeError(w, r, err)
 		return
 	}
 	s.writeValue(w, r, s.info(v))
-}
-
-func (s *Server) writeValue(w http.ResponseWriter, r *http.Request, v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		s.writeError(w, r, fmt.Errorf("write the answer: %w", err))
-		return
-	}
-	writeJSON(w, r, text)
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
@@ -50,9 +49,30 @@ type changesQuery struct {
 	limit    int
 }
 
-func (s *Server) serveChanges(w http.ResponseWriter, r *http.Request) {
+// changesRoutes serve the ledger.
+func changesRoutes() []route {
+	return []route{{
+		method: http.MethodGet, path: "/v1/views/{view}/changes", id: "changes", tag: "explanation", summary: "What the publish of a snapshot changed, and why",
+		description: "The ledger of a snapshot, or of the latest switch of definitions: each answer before and after, and the parts of the difference by cause.",
+		parameters: []parameter{
+			viewParameter(),
+			{name: "from", in: inQuery, description: "buckets that start at this time or later; any time, RFC 3339 or a date", example: func(*view.View) any { return "2011-03-01" }},
+			{name: "to", in: inQuery, description: "buckets that start before this time", example: func(*view.View) any { return "2025-04-01" }},
+			{name: "snapshot", in: inQuery, description: "id of a kept snapshot; default: the current one"},
+			{name: "switch", in: inQuery, values: []string{"latest"}, description: "the changes of the latest switch of definitions, whatever was published since; not with snapshot"},
+			{name: "limit", in: inQuery, kind: isWhole, least: 1, most: maxChanges, description: "changes at most; default 1,000"},
+		},
+		answers: []answerKind{{http.StatusOK, "the ledger, as far as it was asked for", []string{mediaJSON}, Changes{}}}, problems: aboutProblems(), serve: (*Server).serveChanges,
+	}}
+}
+
+func (s *Server) serveChanges(w http.ResponseWriter, r *http.Request, rt *route) {
 	s.serveAbout(w, r, func(ctx context.Context, v *view.View) (any, error) {
-		q, err := readChangesQuery(r, v)
+		a, err := rt.readArguments(r, nil)
+		if err != nil {
+			return nil, err
+		}
+		q, err := changesQueryOf(a, v)
 		if err != nil {
 			return nil, err
 		}
@@ -60,41 +80,23 @@ func (s *Server) serveChanges(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func readChangesQuery(r *http.Request, v *view.View) (changesQuery, error) {
-	q := changesQuery{from: beginning, to: forever, limit: defaultChanges}
-	given := r.URL.Query()
-	for _, name := range sortedNames(given) {
-		if len(given[name]) > 1 {
-			return q, invalid(name, "give it once", "%s is given %d times", name, len(given[name]))
+func changesQueryOf(a arguments, v *view.View) (q changesQuery, err error) {
+	q = changesQuery{from: beginning, to: forever, snapshot: a.text("snapshot"), switched: a.has("switch"), limit: a.whole("limit", defaultChanges)}
+	if q.switched && a.has("snapshot") {
+		return q, invalid("switch", "leave one of the two out", "switch and snapshot name two ledgers")
+	}
+	if a.has("from") {
+		if q.from, err = readInstant("from", a.text("from"), v); err != nil {
+			return q, err
 		}
-		text := given.Get(name)
-		var err error
-		switch name {
-		case "from":
-			q.from, err = readInstant(name, text, v)
-		case "to":
-			q.to, err = readInstant(name, text, v)
-		case "snapshot":
-			q.snapshot = text
-		case "switch":
-			if q.switched = text == "latest"; !q.switched || given.Has("snapshot") {
-				err = invalid("switch", "write switch=latest, and no snapshot", "%q names no switch of definitions", text)
-			}
-		case "limit":
-			n, wrong := strconv.Atoi(text)
-			if wrong != nil || n < 1 || n > maxChanges {
-				err = invalid("limit", fmt.Sprintf("give 1 to %d", maxChanges), "%q is no number of changes", text)
-			}
-			q.limit = n
-		default:
-			err = unknown(name, "parameter", name, []string{"from", "to", "snapshot", "switch", "limit"})
-		}
-		if err != nil {
+	}
+	if a.has("to") {
+		if q.to, err = readInstant("to", a.text("to"), v); err != nil {
 			return q, err
 		}
 	}
 	if q.from >= q.to {
-		return q, invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", given.Get("from"), given.Get("to"))
+		return q, invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", a.text("from"), a.text("to"))
 	}
 	return q, nil
 }

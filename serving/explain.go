@@ -63,14 +63,34 @@ type Change struct {
 	ledger.Entry
 }
 
-func (s *Server) serveExplain(w http.ResponseWriter, r *http.Request) {
+// explainRoutes explain single numbers.
+func explainRoutes() []route {
+	return []route{{
+		method: http.MethodGet, path: "/v1/views/{view}/explain", id: "explain", tag: "explanation", summary: "Where a number comes from, and why it changed",
+		description: "One bucket: its answer, what batch and each epoch of the speed layer have in it, and what the ledgers of the kept snapshots list of it.",
+		parameters: []parameter{
+			viewParameter(),
+			{name: "at", in: inQuery, required: true, description: "a time within the bucket, RFC 3339 or a date", example: func(*view.View) any { return "2011-03-04T10:00:00Z" }},
+			{name: "grain", in: inQuery, description: "of the bucket; default: the view's day, or its coarsest grain below"},
+		},
+		open:    "dimensions by their names, each with the one value that is asked for; the others are added up",
+		answers: []answerKind{{http.StatusOK, "the explanation", []string{mediaJSON}, Explanation{}}}, problems: aboutProblems(), serve: (*Server).serveExplain,
+	}}
+}
+
+func (s *Server) serveExplain(w http.ResponseWriter, r *http.Request, rt *route) {
 	s.serveAbout(w, r, func(ctx context.Context, v *view.View) (any, error) {
-		at, err := readBucket(r, v)
+		at, err := readBucket(r, rt, v)
 		if err != nil {
 			return nil, err
 		}
 		return s.explain(ctx, v, at)
 	})
+}
+
+// aboutProblems are what serveAbout may answer beside what every route may.
+func aboutProblems() []int {
+	return []int{http.StatusNotFound, http.StatusRequestTimeout, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 }
 
 // serveAbout answers a question about the view that the path names, within the time that a query may take.
@@ -83,20 +103,11 @@ func (s *Server) serveAbout(w http.ResponseWriter, r *http.Request, answer func(
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.QueryTimeout, errTimeout)
 	defer cancel()
 	found, err := answer(ctx, v)
-	s.answerWith(w, r, found, err)
-}
-
-// answerWith writes an answer, or the problem that stood in its way.
-func (s *Server) answerWith(w http.ResponseWriter, r *http.Request, answer any, err error) {
-	var text []byte
-	if err == nil {
-		text, err = json.Marshal(answer)
-	}
 	if err != nil {
 		s.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, r, text)
+	s.writeValue(w, r, found)
 }
 
 // bucketName is the bucket that is to be explained.
@@ -108,40 +119,33 @@ type bucketName struct {
 }
 
 // readBucket reads at, grain, and dimensions by their names.
-func readBucket(r *http.Request, v *view.View) (bucketName, error) {
+func readBucket(r *http.Request, rt *route, v *view.View) (bucketName, error) {
 	b := bucketName{grain: explainedGrain(v)}
-	given := r.URL.Query()
-	at := int64(0)
-	var err error
-	for _, name := range sortedNames(given) {
-		if len(given[name]) > 1 {
-			return b, invalid(name, "give it once", "%s is given %d times", name, len(given[name]))
+	a, err := rt.readArguments(r, func(name, text string) error {
+		d := v.Dimension(name)
+		if d < 0 {
+			return unknown(name, "parameter or dimension", name, append(rt.names(), dimensionNames(v)...))
 		}
-		text := given.Get(name)
-		switch d := v.Dimension(name); {
-		case name == "at":
-			at, err = readInstant(name, text, v)
-		case name == "grain":
-			i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == text })
-			if i < 0 {
-				return b, unknown("grain", "grain", text, grainNames(v))
-			}
-			b.grain = v.Grains[i]
-		case d >= 0:
-			value, wrong := algebra.ParseValue(text, v.Dimensions[d].Type)
-			if wrong != nil {
-				err = invalid(name, "give a value of that type", "%q is no value of %s, which is %s", text, name, v.Dimensions[d].Type)
-			}
-			b.dims, b.values = append(b.dims, d), append(b.values, value)
-		default:
-			err = unknown(name, "parameter or dimension", name, append([]string{"at", "grain"}, dimensionNames(v)...))
+		value, wrong := algebra.ParseValue(text, v.Dimensions[d].Type)
+		if wrong != nil {
+			return invalid(name, "give a value of that type", "%q is no value of %s, which is %s", text, name, v.Dimensions[d].Type)
 		}
-		if err != nil {
-			return b, err
-		}
+		b.dims, b.values = append(b.dims, d), append(b.values, value)
+		return nil
+	})
+	if err != nil {
+		return b, err
 	}
-	if !given.Has("at") {
-		return b, invalid("at", "give a time within the bucket: at=2011-03-04T10:00:00Z", "no time is given")
+	if a.has("grain") {
+		i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == a.text("grain") })
+		if i < 0 {
+			return b, unknown("grain", "grain", a.text("grain"), grainNames(v))
+		}
+		b.grain = v.Grains[i]
+	}
+	at, err := readInstant("at", a.text("at"), v)
+	if err != nil {
+		return b, err
 	}
 	b.start = b.grain.Floor(at, v.Location)
 	b.end = b.grain.Next(b.start, v.Location)

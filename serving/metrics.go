@@ -3,6 +3,8 @@ package serving
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +18,7 @@ type metrics struct {
 	sequence *prometheus.GaugeVec
 	scans    prometheus.Gauge
 	created  *prometheus.GaugeVec
+	requests *prometheus.HistogramVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -37,8 +40,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		created: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "caudal_serving_snapshot_created_seconds", Help: "When the snapshot that is served was computed, s since the epoch.",
 		}, []string{"view"}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "caudal_serving_request_seconds", Help: "Time that HTTP requests took, by route and HTTP status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"route", "status"}),
 	}
-	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans, m.created} {
+	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans, m.created, m.requests} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -58,3 +65,29 @@ func (m *metrics) observe(view string, err error, took time.Duration) {
 	}
 	m.queries.WithLabelValues(view, fmt.Sprint(status)).Inc()
 }
+
+// timed notes how long the requests of a route take.
+func (m *metrics) timed(route string, serve http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		start := time.Now()
+		defer func() {
+			m.requests.WithLabelValues(route, strconv.Itoa(seen.status)).Observe(time.Since(start).Seconds())
+		}()
+		serve(seen, r)
+	})
+}
+
+// statusWriter learns the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (s *statusWriter) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController flush, and set deadlines.
+func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }

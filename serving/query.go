@@ -19,7 +19,7 @@ const (
 
 // Query asks for measures of a view by dimensions and time.
 type Query struct {
-	View       string   `json:"view"`
+	View       string   `json:"view,omitempty"`
 	Measures   []string `json:"measures,omitempty"`   // default: all of the view
 	Dimensions []string `json:"dimensions,omitempty"` // default: none
 	Grain      string   `json:"grain,omitempty"`      // size of the buckets; "": the range is one bucket
@@ -28,6 +28,7 @@ type Query struct {
 	Where      string   `json:"where,omitempty"`      // condition over dimensions; see docs/api.md
 	Order      []string `json:"order,omitempty"`      // "time", dimensions and measures, "-" before one for descending; default: time, then the dimensions
 	Limit      int      `json:"limit,omitempty"`      // rows at most, 1 to 1,000,000; default 10,000
+	Cursor     string   `json:"cursor,omitempty"`     // Statistics.Next of the answer before: the rows after it
 	Exact      bool     `json:"exact,omitempty"`      // scan the lake: From and To may be any times, Where may look at any field of the source
 	AsOf       string   `json:"as_of,omitempty"`      // id of a kept snapshot: what batch answered then, without the speed layer
 }
@@ -44,9 +45,11 @@ type question struct {
 	filter   *filter
 	order    []orderKey
 	limit    int
-	keep     bool   // what was read of the speed layer is looked at once more after the merge
-	exact    bool   // the lake is scanned
-	asOf     string // id of the snapshot asked for; "" = the current one, and the speed layer
+	page     []byte    // what all pages of the answer have in common
+	after    *rowPlace // the last row of the page before; nil: the answer begins at its beginning
+	keep     bool      // what was read of the speed layer is looked at once more after the merge
+	exact    bool      // the lake is scanned
+	asOf     string    // id of the snapshot asked for; "" = the current one, and the speed layer
 }
 
 // set is the set of dimensions that the stored rows must have: those of the answer and those of the filter.
@@ -82,7 +85,7 @@ func resolve(p *view.Project, q Query) (*question, error) {
 		return nil, invalid("as_of", "leave one of the two out", "exact=true scans the lake and looks at no snapshot")
 	}
 	r := &question{view: v, limit: q.Limit, exact: q.Exact, asOf: q.AsOf}
-	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveFilter, r.resolveOrder} {
+	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveFilter, r.resolveOrder, r.resolveCursor} {
 		if err := step(q); err != nil {
 			return nil, err
 		}

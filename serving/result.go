@@ -1,7 +1,10 @@
 package serving
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -40,13 +43,14 @@ type Column struct {
 
 // Statistics count what was done for the answer.
 type Statistics struct {
-	Rows      int     `json:"rows"`       // in this answer
-	TotalRows int     `json:"total_rows"` // without the limit
-	Truncated bool    `json:"truncated"`  // by the limit
-	Events    int64   `json:"events"`     // in all rows, duplicates not among them
-	Late      int64   `json:"late"`       // of the events
-	Errors    int64   `json:"errors"`     // of expressions, on the events
-	Scanned   int64   `json:"scanned"`    // stored rows and cells looked at
+	Rows      int     `json:"rows"`           // in this answer
+	TotalRows int     `json:"total_rows"`     // without the limit and the cursor
+	Truncated bool    `json:"truncated"`      // by the limit: more rows follow
+	Next      string  `json:"next,omitempty"` // where rows follow: the cursor of the next page
+	Events    int64   `json:"events"`         // in all rows, duplicates not among them
+	Late      int64   `json:"late"`           // of the events
+	Errors    int64   `json:"errors"`         // of expressions, on the events
+	Scanned   int64   `json:"scanned"`        // stored rows and cells looked at
 	ElapsedMS float64 `json:"elapsed_ms"`
 }
 
@@ -105,59 +109,36 @@ type RowOrigin struct {
 	Bounds map[string]*float64 `json:"bounds,omitempty"`
 }
 
-// MarshalJSON writes the answer as docs/api.md says: each row an object, times in RFC 3339 in the view's zone.
+// MarshalJSON writes the answer as WriteJSON does.
 func (r *Result) MarshalJSON() ([]byte, error) {
-	var dst []byte
-	field := func(name string, v any) error {
-		text, err := json.Marshal(v)
-		if err != nil {
-			return err
-		}
-		dst = append(append(append(dst, `,"`...), name...), `":`...)
-		dst = append(dst, text...)
-		return nil
-	}
-	if err := field("meta", r.Meta); err != nil {
+	var out bytes.Buffer
+	if err := r.WriteJSON(&out); err != nil {
 		return nil, err
 	}
-	dst[0] = '{'
-	dst = append(dst, `,"data":[`...)
-	dst = r.appendRows(dst)
-	dst = append(dst, ']')
-	if err := field("statistics", r.Statistics); err != nil {
-		return nil, err
-	}
-	if err := field("provenance", r.Provenance); err != nil {
-		return nil, err
-	}
-	return append(dst, '}'), nil
+	return out.Bytes(), nil
 }
 
-func (r *Result) appendRows(dst []byte) []byte {
-	names := make([][]byte, len(r.Meta.Columns))
-	for i, c := range r.Meta.Columns {
-		names[i] = append(algebra.StringValue(c.Name).AppendJSON(nil), ':')
+// WriteJSON writes the answer as docs/api.md says: each row an object, times in RFC 3339 in the view's zone.
+func (r *Result) WriteJSON(w io.Writer) error {
+	meta, err := json.Marshal(r.Meta)
+	if err != nil {
+		return fmt.Errorf("encode what an answer is about: %w", err)
 	}
-	for i, values := range r.Rows {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		for k, v := range values {
-			if k == 0 {
-				dst = append(dst, '{')
-			} else {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, names[k]...)
-			if r.Meta.Columns[k].Role == "time" {
-				dst = append(dst, '"')
-				dst = append(dst, formatTime(v.Int64(), r.location)...)
-				dst = append(dst, '"')
-			} else {
-				dst = v.AppendJSON(dst)
-			}
-		}
-		dst = append(dst, '}')
+	tail, err := json.Marshal(struct {
+		Statistics *Statistics `json:"statistics"`
+		Provenance *Provenance `json:"provenance"`
+	}{&r.Statistics, &r.Provenance})
+	if err != nil {
+		return fmt.Errorf("encode where an answer comes from: %w", err)
 	}
-	return dst
+	if _, err := fmt.Fprintf(w, `{"meta":%s,"data":[`, meta); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	if err := r.table().JSONRows(w); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "],%s\n", tail[1:]); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
 }

@@ -285,7 +285,7 @@ func TestLimitsOfAScanAreProblems(t *testing.T) {
 	for range cap(w.server.scans) {
 		w.server.scans <- struct{}{}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	_, err := w.server.Query(ctx, Query{View: "sales", Exact: true})
 	if p := (*Problem)(nil); !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || !strings.HasSuffix(p.Type, ":busy") {

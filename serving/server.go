@@ -22,6 +22,7 @@ type Server struct {
 	topics      *topics
 	definitions *definitions
 	metrics     *metrics
+	routes      []route       // of the API
 	scans       chan struct{} // holds one for each scan of the lake that is under way
 }
 
@@ -31,7 +32,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, scans: make(chan struct{}, cfg.Scans)}
+	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, routes: routes(), scans: make(chan struct{}, cfg.Scans)}
 	s.topics = newTopics(cfg.Stream, s.livesOf, cfg.Clock)
 	var err error
 	if s.definitions, err = newDefinitions(cfg.Project); err != nil {
@@ -185,8 +186,8 @@ func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, e
 			rows[i].time = q.start(m.cells)
 		}
 	}
-	if len(rows) > q.limit {
-		rows, r.Statistics.Truncated = rows[:q.limit], true
+	if rows = q.rest(rows); len(rows) > q.limit {
+		rows, r.Statistics.Truncated, r.Statistics.Next = rows[:q.limit], true, q.next(rows[q.limit-1])
 	}
 	r.Statistics.Rows = len(rows)
 	r.Rows = make([][]algebra.Value, len(rows))

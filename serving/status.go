@@ -2,7 +2,6 @@ package serving
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"time"
 
@@ -223,8 +222,4 @@ func or(a, b *int64) *int64 {
 		return a
 	}
 	return b
-}
-
-func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
-	s.writeValue(w, r, s.Status(r.Context()))
 }

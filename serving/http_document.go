@@ -1,0 +1,210 @@
+package serving
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/openapi"
+)
+
+// documentRoutes serve the description of the API.
+func documentRoutes() []route {
+	return []route{{
+		method: http.MethodGet, path: "/openapi.json", id: "openapi", tag: "operation", summary: "This document", description: "The API in OpenAPI 3.1, with the names of this project's views.",
+		answers: []answerKind{{http.StatusOK, "the document", []string{mediaJSON}, json.RawMessage{}}}, serve: (*Server).serveDocument,
+	}}
+}
+
+func (s *Server) serveDocument(w http.ResponseWriter, r *http.Request, rt *route) {
+	if _, err := rt.readArguments(r, nil); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	text, err := Document(s.cfg.Project)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	s.writeText(w, r, text)
+}
+
+// Document is the API of a project's server in OpenAPI 3.1, indented.
+func Document(p *view.Project) ([]byte, error) {
+	r := openapi.NewRegistry(nil)
+	d := openapi.Document{
+		OpenAPI: openapi.Version,
+		Info: openapi.Info{
+			Title: "caudal: " + p.Name, Version: apiVersion,
+			Description: "Answers about a stream of events, exact and live merged, that say of every number where it comes from. Shapes change by additions only.",
+		},
+		Servers: []openapi.Server{{URL: "/", Description: "where this document is served"}},
+		Tags: []openapi.Tag{
+			{Name: "query", Description: "Ask a view."},
+			{Name: "catalogue", Description: "What can be asked."},
+			{Name: "explanation", Description: "Where numbers come from, and why they changed."},
+			{Name: "operation", Description: "For those who look after the service."},
+		},
+		Paths:    map[string]openapi.Path{},
+		Security: []openapi.Requirement{{}},
+	}
+	describeTypes(r)
+	w := documentWriter{project: p, types: r}
+	for _, rt := range routes() {
+		path := rt.openAPIPath()
+		if d.Paths[path] == nil {
+			d.Paths[path] = openapi.Path{}
+		}
+		d.Paths[path][strings.ToLower(rt.method)] = w.operation(&rt)
+	}
+	d.Components = openapi.Components{Schemas: r.Schemas(), SecuritySchemes: map[string]openapi.SecurityScheme{}}
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// apiVersion is that of the API's paths.
+const apiVersion = "1.0.0"
+
+// describeTypes puts the schemas of types that do not follow from their Go type.
+func describeTypes(r *openapi.Registry) {
+	classes := []string{}
+	for _, c := range []ledger.Class{ledger.BatchDedup, ledger.SketchError, ledger.Cardinality, ledger.Coverage, ledger.DefinitionChange, ledger.Erasure, ledger.Unexplained} {
+		classes = append(classes, string(c))
+	}
+	r.Put("Class", &openapi.Schema{Type: openapi.Types{"string"}, Enum: classes, Description: "why an answer changed"})
+	row := r.Put("Row", &openapi.Schema{
+		Type: openapi.Types{"object"}, Properties: map[string]*openapi.Schema{"time": {Type: openapi.Types{"string"}, Format: "date-time", Description: "start of the bucket"}},
+		Required:    []string{"time"},
+		Description: "time, the dimensions and the measures, each by its name; decimals, and integers beyond 2^53, are strings, so that no reader rounds them",
+	})
+	r.Put("Result", &openapi.Schema{
+		Type: openapi.Types{"object"}, Description: "an answer", Required: []string{"meta", "data", "statistics", "provenance"},
+		Properties: map[string]*openapi.Schema{"meta": r.Of(Meta{}), "data": openapi.ListOf(row), "statistics": r.Of(Statistics{}), "provenance": r.Of(Provenance{})},
+	})
+}
+
+// documentWriter turns routes into operations.
+type documentWriter struct {
+	project *view.Project
+	types   *openapi.Registry
+}
+
+func (w *documentWriter) operation(rt *route) *openapi.Operation {
+	op := &openapi.Operation{ID: rt.id, Tags: []string{rt.tag}, Summary: rt.summary, Description: rt.description, Responses: map[string]openapi.Response{}}
+	no := false
+	for i := range rt.parameters {
+		p := &rt.parameters[i]
+		if p.in == inQuery && rt.body != nil && !rt.body.events {
+			continue // it stands in the body
+		}
+		one := openapi.Parameter{Name: p.name, In: p.in, Description: p.description, Required: p.required, Schema: w.schemaOf(p), Example: w.example(p)}
+		if p.kind == isList {
+			one.Style, one.Explode = "form", &no
+		}
+		op.Parameters = append(op.Parameters, one)
+	}
+	if rt.open != "" {
+		op.Parameters = append(op.Parameters, openapi.Parameter{
+			Name: "dimensions", In: inQuery, Style: "form", Description: rt.open, Schema: &openapi.Schema{Type: openapi.Types{"object"}, AdditionalProperties: openapi.Text()},
+		})
+	}
+	if rt.body != nil {
+		op.Body = w.body(rt)
+	}
+	for _, a := range rt.answers {
+		op.Responses[strconv.Itoa(a.status)] = w.answer(rt, a)
+	}
+	problem := map[string]openapi.Media{mediaProblem: {Schema: w.types.Of(Problem{})}}
+	for _, status := range append([]int{http.StatusBadRequest, http.StatusInternalServerError}, rt.problems...) {
+		op.Responses[strconv.Itoa(status)] = openapi.Response{Description: problemText(status), Content: problem}
+	}
+	return op
+}
+
+// problemText is what a status means, in the same words for every route.
+func problemText(status int) string {
+	return strings.ToLower(http.StatusText(status)) + ": the problem says which parameter is at fault, why, and what to do"
+}
+
+func (w *documentWriter) answer(rt *route, a answerKind) openapi.Response {
+	r := openapi.Response{Description: a.description}
+	for _, media := range a.types {
+		if r.Content == nil {
+			r.Content = map[string]openapi.Media{}
+		}
+		m := openapi.Media{}
+		if media == mediaJSON && a.value != nil {
+			m.Schema = w.types.Of(a.value)
+		}
+		r.Content[media] = m
+	}
+	if rt.tag == "query" && a.status == http.StatusOK {
+		r.Headers = map[string]openapi.Header{
+			"Caudal-Exact":    {Description: "whether every number is exact", Schema: openapi.Text()},
+			"Caudal-Partial":  {Description: "whether records that were written are missing", Schema: openapi.Text()},
+			"Caudal-Snapshot": {Description: "id of the batch result that was pinned", Schema: openapi.Text()},
+		}
+		if rt.method == http.MethodGet {
+			r.Headers["ETag"] = openapi.Header{Description: "for If-None-Match", Schema: openapi.Text()}
+		}
+	}
+	return r
+}
+
+func (w *documentWriter) body(rt *route) *openapi.Body {
+	b := &openapi.Body{Description: rt.body.description, Required: true, Content: map[string]openapi.Media{}}
+	s := &openapi.Schema{Type: openapi.Types{"object"}, Properties: map[string]*openapi.Schema{}, Closed: true}
+	example := map[string]any{}
+	for i := range rt.parameters {
+		p := &rt.parameters[i]
+		if p.in != inQuery {
+			continue
+		}
+		s.Properties[p.name] = w.schemaOf(p)
+		s.Properties[p.name].Description = p.description
+		if p.required {
+			s.Required = append(s.Required, p.name)
+		}
+		if e := w.example(p); e != nil {
+			example[p.name] = e
+		}
+	}
+	for _, media := range rt.body.types {
+		b.Content[media] = openapi.Media{Schema: s, Example: example}
+	}
+	return b
+}
+
+func (w *documentWriter) schemaOf(p *parameter) *openapi.Schema {
+	switch p.kind {
+	case isList:
+		return openapi.ListOf(openapi.Text())
+	case isWhole:
+		return openapi.Whole(int64(p.least), int64(p.most))
+	case isTruth:
+		return &openapi.Schema{Type: openapi.Types{"boolean"}}
+	}
+	s := openapi.Text()
+	s.Enum = p.values
+	if p.in == inPath && p.name == "view" {
+		for _, v := range w.project.Views {
+			s.Enum = append(s.Enum, v.Name)
+		}
+	}
+	return s
+}
+
+// example is a value that works for the first view.
+func (w *documentWriter) example(p *parameter) any {
+	if p.example == nil || len(w.project.Views) == 0 {
+		return nil
+	}
+	return p.example(w.project.Views[0])
+}

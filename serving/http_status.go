@@ -1,0 +1,53 @@
+package serving
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// statusRoutes are for those who look after the service.
+func statusRoutes() []route {
+	plain := func(status int, what string) []answerKind {
+		return []answerKind{{status, what, []string{mediaText}, nil}}
+	}
+	return []route{
+		{
+			method: http.MethodGet, path: "/v1/status", id: "status", tag: "operation", summary: "How far each layer is",
+			description: "Per view and partition: the log, the speed layer, the archive and batch; and who asks for a batch. What cannot be had is null.",
+			answers:     []answerKind{{http.StatusOK, "the status", []string{mediaJSON}, Status{}}}, serve: (*Server).serveStatus,
+		},
+		{
+			method: http.MethodGet, path: "/livez", id: "livez", tag: "operation", summary: "Whether the process lives", answers: plain(http.StatusOK, "it does"),
+			serve: func(_ *Server, w http.ResponseWriter, _ *http.Request, _ *route) { fmt.Fprintln(w, "ok") },
+		},
+		{
+			method: http.MethodGet, path: "/readyz", id: "readyz", tag: "operation", summary: "Whether every view's snapshot is loaded",
+			answers: plain(http.StatusOK, "queries can be answered"), problems: []int{http.StatusServiceUnavailable}, serve: (*Server).serveReady,
+		},
+		{
+			method: http.MethodGet, path: "/metrics", id: "metrics", tag: "operation", summary: "Metrics for Prometheus",
+			answers: []answerKind{{http.StatusOK, "the metrics of the process", []string{"text/plain"}, nil}},
+			serve: func(s *Server, w http.ResponseWriter, r *http.Request, _ *route) {
+				promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+			},
+		},
+	}
+}
+
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, rt *route) {
+	if _, err := rt.readArguments(r, nil); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	s.writeValue(w, r, s.Status(r.Context()))
+}
+
+func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request, _ *route) {
+	if err := s.Ready(); err != nil {
+		writeProblem(w, unavailable(err.Error(), "wait a moment"))
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
