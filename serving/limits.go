@@ -21,7 +21,7 @@ type IncompleteRange struct {
 // listedRanges bounds the ranges that an answer lists; beyond it the last one reaches to the end of all that follow.
 const listedRanges = 100
 
-// limitsOf reads which ranges of event time the epochs from v on lack events of. It says whether that is as of the offset of r.
+// limitsOf reads which ranges of event time the epochs from v on lack events of, and which offsets they passed over. It says whether that is as of the offset of r.
 func (s *speedReader) limitsOf(ctx context.Context, g live.Group, v int64, r *reading) (whole bool, err error) {
 	l, err := s.live.Limits(ctx, g, v, false)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *speedReader) limitsOf(ctx context.Context, g live.Group, v int64, r *re
 	if l.Served != live.ServedWhole || l.Meta.Tenure() != r.meta.Tenure() {
 		return false, fmt.Errorf("the state of %s began anew while it was read", g)
 	}
-	r.lacking = l.Lacking(func(int64) bool { return true })
+	r.lacking, r.missing = l.Lacking(func(int64) bool { return true }), l.Missing()
 	return l.Meta.Off == r.meta.Off, nil
 }
 
@@ -53,6 +53,15 @@ func deferredReason(q *question, ranges []live.Deferred) string {
 	}
 	return fmt.Sprintf("the speed layer has no room for more cells and left %s events between %s and %s to the next batch",
 		thousands(events), formatTime(ranges[0].From, q.view.Location), formatTime(ranges[len(ranges)-1].To, q.view.Location))
+}
+
+// missingReason says of offsets that the speed layer passed over, of which there is a range at least, that nobody has them.
+func missingReason(gaps [][2]int64) string {
+	records := int64(0)
+	for _, gap := range gaps {
+		records += gap[1] - gap[0]
+	}
+	return fmt.Sprintf("the log's retention took %s records, from offset %d on, before they were archived", thousands(records), gaps[0][0])
 }
 
 // incomplete joins the ranges of all partitions.

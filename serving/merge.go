@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,13 +126,17 @@ func (s *Server) readPartition(ctx context.Context, vs *viewState, plan *algebra
 		p.reason = fmt.Sprintf("the speed layer could not be read: %v", err)
 	case r.served == live.ServedWhole:
 		p.read, p.served = r, r.meta.Off
-		lacking := clip(r.lacking, q.from, q.to)
-		switch {
-		case p.first > p.served:
-			p.reason = fmt.Sprintf("the log's retention took the records from offset %d to %d before the speed layer read them", p.served, p.first-1)
-		case len(lacking) > 0:
-			p.reason = deferredReason(q, lacking)
+		var reasons []string
+		if p.first > p.served {
+			reasons = append(reasons, fmt.Sprintf("the log's retention took the records from offset %d to %d before the speed layer read them", p.served, p.first-1))
 		}
+		if len(r.missing) > 0 {
+			reasons = append(reasons, missingReason(r.missing))
+		}
+		if lacking := clip(r.lacking, q.from, q.to); len(lacking) > 0 {
+			reasons = append(reasons, deferredReason(q, lacking))
+		}
+		p.reason = strings.Join(reasons, "; ")
 		return
 	case r.served == live.ServedNothing:
 		p.reason = "the speed layer has no state of this partition yet"

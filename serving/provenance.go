@@ -63,7 +63,8 @@ func (p *Provenance) coverage(m *merged) {
 	byReason := map[string][]string{}
 	p.Partitions = make([]Coverage, len(m.partitions))
 	for i, part := range m.partitions {
-		c := Coverage{Incarnation: part.life, Partition: part.number, Batch: part.batch, Served: part.served, Partial: part.reason != "", Reason: part.reason, Missing: m.snap.manifest.MissingOf(part.life)[part.number]}
+		c := Coverage{Incarnation: part.life, Partition: part.number, Batch: part.batch, Served: part.served, Partial: part.reason != "", Reason: part.reason,
+			Missing: slices.Concat(m.snap.manifest.MissingOf(part.life)[part.number], part.read.missing)}
 		if part.end >= 0 {
 			c.End = &m.partitions[i].end
 			behind += max(0, part.end-part.served)
@@ -78,7 +79,7 @@ func (p *Provenance) coverage(m *merged) {
 		}
 		for _, gap := range c.Missing {
 			cause := "taken by the log's retention before they were archived"
-			if gap[0] >= part.batch {
+			if part.covered && gap[0] >= part.batch {
 				cause = "gone with the topic before they were archived"
 			}
 			p.warn(fmt.Sprintf("offsets %d to %d of partition %s were %s", gap[0], gap[1]-1, part.label(), cause))

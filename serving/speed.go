@@ -113,6 +113,7 @@ type reading struct {
 	chunks []*speedChunk // each once
 	// lacking are the ranges of event time whose events were left to the next batch, in part or all.
 	lacking []live.Deferred
+	missing [][2]int64 // offsets [a, b) that the speed layer passed over, as nobody has them
 }
 
 // groupReader reads a group in one step. A *live.Redis is one.
@@ -189,7 +190,7 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 			}
 		}
 	}
-	if r.meta.Counts.Deferred > 0 {
+	if r.meta.Counts.Deferred > 0 || r.meta.Counts.Missing > 0 {
 		whole, err = s.limitsOf(ctx, g, v, &r)
 		return r, whole, err
 	}

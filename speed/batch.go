@@ -21,15 +21,16 @@ type microBatch struct {
 // part is one partition's share of a micro-batch.
 type part struct {
 	p     *partition
-	marks []mark // one for each record, dead letters too
+	marks []mark // one for each record, dead letters too, and one for each gap
 }
 
-// mark is what the intake said of one record, and where it stood after it.
+// mark is what the intake said of one record, and where it stood after it; or that there are no records.
 type mark struct {
 	offset int64
 	at     intake.Progress
 	kind   intake.Kind
 	late   bool
+	gone   int64 // above 0: neither Kafka nor the lake has this offset and those before it, so many in all
 }
 
 func (b *microBatch) reset() {
@@ -60,13 +61,13 @@ func (b *microBatch) add(p *partition, records []stream.Record, m *sourceMetrics
 		r := &records[i]
 		rec.Offset, rec.Timestamp, rec.Key, rec.Value = r.Offset, r.Timestamp, r.Key, r.Value
 		v := p.fold.Append(rec, b.rows)
-		share.marks = append(share.marks, mark{r.Offset, p.fold.Progress(), v.Kind, v.Late})
+		share.marks = append(share.marks, mark{offset: r.Offset, at: p.fold.Progress(), kind: v.Kind, late: v.Late})
 		if v.Kind == intake.DeadLetter {
 			m.dead[v.Dead.Reason].Inc()
 		}
 	}
 	b.records += len(records)
-	m.tally(share.counts(span{len(share.marks) - len(records), len(share.marks)}), len(records))
+	m.tally(share.counts(span{len(share.marks) - len(records), len(share.marks)}))
 }
 
 // span is a run of marks that is one flush of a group.
@@ -95,6 +96,9 @@ func (s *part) spans(off int64, n int, into []span) []span {
 func (s *part) counts(r span) (c live.Counts) {
 	for i := r.lo; i < r.hi; i++ {
 		m := &s.marks[i]
+		if m.gone > 0 {
+			continue
+		}
 		switch m.kind {
 		case intake.Event:
 			c.Events++

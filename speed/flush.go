@@ -43,6 +43,8 @@ func (s *shift) prepare(ctx context.Context, q *query, b *microBatch, view, part
 		writes, s.arena = g.merge(&q.out, rows, refs[:n], &counts, s.arena)
 		writes = g.values.writes(g.start, s.learnt(g, sub-from), s.learnt(g, sub-from+1), writes)
 		refs = refs[n:]
+		g.gaps.pass(share.marks[spans[sub].lo:spans[sub].hi], off, &counts)
+		writes = g.gaps.write(g.start, writes)
 		last := share.marks[spans[sub].hi-1]
 		counts.Add(share.counts(spans[sub]))
 		for _, i := range rows {

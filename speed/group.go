@@ -26,6 +26,7 @@ type group struct {
 	limit    int64 // cells that the newest epoch may have in Redis; 0: any number
 	cells    int64 // that it has, those on their way there among them
 	deferred deferred
+	gaps     gaps
 
 	chunks map[chunkKey]*chunk
 	held   map[chunkKey]struct{} // chunks of the newest epoch that Redis has and memory has not
@@ -82,6 +83,7 @@ func (g *group) adopt(m live.Meta, limited *live.Limited) {
 	if limited != nil {
 		g.values.adopt(limited)
 		g.deferred.adopt(limited)
+		g.gaps.adopt(limited)
 	}
 	for id := range m.Chunks {
 		if id.Start == g.start {
@@ -105,7 +107,7 @@ func (g *group) forget() {
 	clear(g.held)
 	g.cells = 0
 	g.values.forget()
-	g.deferred = deferred{}
+	g.deferred, g.gaps = deferred{}, gaps{}
 	g.endBatch()
 }
 

@@ -105,8 +105,8 @@ func (m *metrics) of(source string) *sourceMetrics {
 }
 
 // tally counts records by their verdicts. Dead letters are counted by reason as they are met.
-func (s *sourceMetrics) tally(c live.Counts, records int) {
-	s.records.Add(float64(records))
+func (s *sourceMetrics) tally(c live.Counts) {
+	s.records.Add(float64(c.Events + c.Duplicates + c.Dead))
 	s.events.Add(float64(c.Events))
 	s.duplicates.Add(float64(c.Duplicates))
 	s.late.Add(float64(c.Late))

@@ -1,6 +1,7 @@
 package speed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,9 +22,9 @@ type replay struct {
 	to    chan<- fetched
 	most  int // rows in one hand-over
 
-	at   intake.Progress
-	out  stored
-	dead []mark // dead letters of the chunk in hand that have not been handed over; at holds their own timestamp only
+	at     intake.Progress
+	out    stored
+	others []mark // dead letters and gaps of the chunk in hand that have not been handed over; at holds a dead letter's own timestamp only
 }
 
 // stored is a run of records that the lake holds. The loop copies it.
@@ -58,7 +59,7 @@ func (r *replay) run(ctx context.Context, offset, first int64) (next int64, at i
 
 // one hands over what a chunk holds from an offset on.
 func (r *replay) one(ctx context.Context, c lake.Chunk, from int64) error {
-	r.dead = r.dead[:0]
+	r.others = r.others[:0]
 	var paths []string
 	for _, f := range c.Files {
 		path, err := r.lake.Fetch(ctx, f.Key, f.SHA256)
@@ -74,10 +75,13 @@ func (r *replay) one(ctx context.Context, c lake.Chunk, from int64) error {
 			return err
 		}
 		for _, l := range letters {
-			r.dead = append(r.dead, mark{offset: l.Offset, at: intake.Progress{MaxTimestamp: l.Timestamp}, kind: intake.DeadLetter})
+			r.others = append(r.others, mark{offset: l.Offset, at: intake.Progress{MaxTimestamp: l.Timestamp}, kind: intake.DeadLetter})
 		}
 	}
-	slices.SortFunc(r.dead, func(a, b mark) int { return int(a.offset - b.offset) })
+	for _, gap := range c.Missing {
+		r.others = append(r.others, mark{offset: gap[1] - 1, at: intake.Start(), gone: gap[1] - gap[0]})
+	}
+	slices.SortFunc(r.others, func(a, b mark) int { return cmp.Compare(a.offset, b.offset) })
 	if len(paths) > 0 {
 		sql, err := r.query(ctx, c, paths)
 		if err != nil {
@@ -95,7 +99,7 @@ func (r *replay) one(ctx context.Context, c lake.Chunk, from int64) error {
 			return err
 		}
 	}
-	if err := r.deadBefore(ctx, c.Next, from); err != nil {
+	if err := r.othersBefore(ctx, c.Next, from); err != nil {
 		return err
 	}
 	// The chunk may end in control markers, and its commit is the authority on the progress at its end.
@@ -142,7 +146,7 @@ func (r *replay) query(ctx context.Context, c lake.Chunk, paths []string) (strin
 // row takes in one result row of query.
 func (r *replay) row(ctx context.Context, row *engine.Row, from int64) error {
 	offset, timestamp, eventTime := row.Int64(0), row.Int64(1), row.Int64(2)
-	if err := r.deadBefore(ctx, offset, from); err != nil {
+	if err := r.othersBefore(ctx, offset, from); err != nil {
 		return err
 	}
 	ahead := r.f.p.lane.src.MaxAhead.Microseconds()
@@ -166,11 +170,11 @@ func (r *replay) row(ctx context.Context, row *engine.Row, from int64) error {
 	return r.full(ctx)
 }
 
-// deadBefore takes in the dead letters below an offset.
-func (r *replay) deadBefore(ctx context.Context, offset, from int64) error {
-	for len(r.dead) > 0 && r.dead[0].offset < offset {
-		m := r.dead[0]
-		r.dead = r.dead[1:]
+// othersBefore takes in the dead letters and gaps below an offset.
+func (r *replay) othersBefore(ctx context.Context, offset, from int64) error {
+	for len(r.others) > 0 && r.others[0].offset < offset {
+		m := r.others[0]
+		r.others = r.others[1:]
 		r.at.MaxTimestamp = max(r.at.MaxTimestamp, m.at.MaxTimestamp)
 		if m.offset < from {
 			continue
@@ -207,7 +211,7 @@ func (b *microBatch) addStored(p *partition, run *stored, m *sourceMetrics) {
 	share := b.of(p)
 	share.marks = append(share.marks, run.marks...)
 	b.records += len(run.marks)
-	m.tally(share.counts(span{len(share.marks) - len(run.marks), len(share.marks)}), len(run.marks))
+	m.tally(share.counts(span{len(share.marks) - len(run.marks), len(share.marks)}))
 	from := run.rows
 	for i := range from.Len() {
 		j := b.rows.Extend()

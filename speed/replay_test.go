@@ -95,7 +95,7 @@ func (w *world) archive(topic lake.Topic, bounds []int) (marks []mark, rows *int
 		for off := first; off < next; off++ {
 			msg := w.sent[0][off]
 			v := fold.Append(intake.Record{Offset: off, Timestamp: msg.Timestamp, Key: msg.Key, Value: msg.Value}, rows)
-			marks = append(marks, mark{off, fold.Progress(), v.Kind, v.Late})
+			marks = append(marks, mark{offset: off, at: fold.Progress(), kind: v.Kind, late: v.Late})
 			if v.Kind == intake.DeadLetter {
 				dead = append(dead, lake.DeadLetter{Offset: off, Timestamp: msg.Timestamp, Raw: msg.Value, Reason: string(v.Dead.Reason)})
 				continue

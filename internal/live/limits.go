@@ -13,7 +13,7 @@ import (
 // do: they are written by the same flushes, are lost with it and are dropped with it.
 //
 // Chunk i, from 0 on, holds the values of dimension i that the epoch knows, each a field; chunk deferredChunk holds the ranges of event
-// time whose events were left to the next batch, as the one field deferredField.
+// time whose events were left to the next batch, as the one field deferredField; chunk gapsChunk the offsets that the epoch passed over.
 const Limits = "limits"
 
 const deferredChunk = -1
@@ -50,11 +50,12 @@ type LimitsReply struct {
 type Limited struct {
 	Values   map[int][][]byte // the known values of each dimension that has some
 	Deferred []Deferred       // ascending and apart
+	Missing  [][2]int64       // offsets [a, b) that it passed over, ascending and apart
 }
 
 // Limits reads what the limits of the epochs from v on did. With values the known values come too, which may be many.
 func (r *Redis) Limits(ctx context.Context, g Group, v int64, values bool) (LimitsReply, error) {
-	q := ReadRequest{V: v, Grain: Limits, MinChunk: deferredChunk, MaxChunk: deferredChunk}
+	q := ReadRequest{V: v, Grain: Limits, MinChunk: gapsChunk, MaxChunk: deferredChunk}
 	if values {
 		q.MaxChunk = narrowRange / 2 // more text dimensions than a view has
 	}
@@ -69,14 +70,19 @@ func (r *Redis) Limits(ctx context.Context, g Group, v int64, values bool) (Limi
 			l = &Limited{Values: map[int][][]byte{}}
 			out.Epochs[c.ID.Start] = l
 		}
-		if c.ID.Chunk != deferredChunk {
+		if c.ID.Chunk >= 0 {
 			l.Values[int(c.ID.Chunk)] = c.Cells.Fields
 			continue
 		}
 		if len(c.Cells.Values) != 1 {
 			return LimitsReply{}, fmt.Errorf("read the limits of %s: chunk %s has %d fields, not 1", g, c.ID.field(), len(c.Cells.Values))
 		}
-		if l.Deferred, err = decodeDeferred(c.Cells.Values[0]); err != nil {
+		if c.ID.Chunk == gapsChunk {
+			l.Missing, err = decodeGaps(c.Cells.Values[0])
+		} else {
+			l.Deferred, err = decodeDeferred(c.Cells.Values[0])
+		}
+		if err != nil {
 			return LimitsReply{}, fmt.Errorf("read the limits of %s: chunk %s: %w", g, c.ID.field(), err)
 		}
 	}
@@ -85,6 +91,9 @@ func (r *Redis) Limits(ctx context.Context, g Group, v int64, values bool) (Limi
 
 // addLimits adds up what the limits of two epochs did: a value is known where one knew it, and events are missing that either lacks.
 func addLimits(chunk int64) AddCells {
+	if chunk == gapsChunk {
+		return addGaps
+	}
 	return func(dst, a, b []byte) ([]byte, error) {
 		if chunk != deferredChunk {
 			return append(dst, a...), nil
@@ -111,26 +120,28 @@ func appendDeferred(dst []byte, ranges []Deferred) []byte {
 }
 
 func decodeDeferred(b []byte) (ranges []Deferred, err error) {
-	next := func() int64 {
-		x, n := binary.Varint(b)
-		if n <= 0 {
-			err = errors.New("the ranges end too early")
-			return 0
-		}
-		b = b[n:]
-		return x
+	r := varints{rest: b}
+	for len(r.rest) > 0 && r.err == nil {
+		ranges = append(ranges, Deferred{From: r.next(), To: r.next(), Events: r.next()})
 	}
-	for len(b) > 0 && err == nil {
-		r := Deferred{From: next()}
-		if err == nil {
-			r.To = next()
-		}
-		if err == nil {
-			r.Events = next()
-		}
-		ranges = append(ranges, r)
+	return ranges, r.err
+}
+
+// varints reads numbers, one after the other. After an error they are 0.
+type varints struct {
+	rest []byte
+	err  error
+}
+
+func (v *varints) next() int64 {
+	x, n := binary.Varint(v.rest)
+	if n <= 0 {
+		v.err = errors.New("the ranges end too early")
+		v.rest = nil
+		return 0
 	}
-	return ranges, err
+	v.rest = v.rest[n:]
+	return x
 }
 
 // Lacking returns the ranges of all epochs that keep accepts, those that touch or overlap joined, ascending.

@@ -17,6 +17,7 @@ type Counts struct {
 	Errors     int64 // events of which an expression failed
 	Other      int64 // events in cells of `__other__`: beyond the view's limit of cardinality
 	Deferred   int64 // events in no cell: beyond the limit of live cells, left to the next batch
+	Missing    int64 // offsets that were passed over: neither Kafka nor the lake has their records
 }
 
 // Add adds o.
@@ -28,6 +29,7 @@ func (c *Counts) Add(o Counts) {
 	c.Errors += o.Errors
 	c.Other += o.Other
 	c.Deferred += o.Deferred
+	c.Missing += o.Missing
 }
 
 // Meta is a group's state as Redis holds it.
@@ -69,7 +71,7 @@ func encodeProgress(p intake.Progress) string {
 
 func encodeCounts(c Counts) string {
 	b := make([]byte, 0, 64)
-	for i, n := range [...]int64{c.Events, c.Duplicates, c.Late, c.Dead, c.Errors, c.Other, c.Deferred} {
+	for i, n := range [...]int64{c.Events, c.Duplicates, c.Late, c.Dead, c.Errors, c.Other, c.Deferred, c.Missing} {
 		if i > 0 {
 			b = append(b, ':')
 		}
@@ -106,10 +108,10 @@ func headOf(v []any) (Meta, error) {
 	}
 	m.Progress = intake.Progress{MaxEventTime: at[0], MaxTimestamp: at[1]}
 	c, err := parseInts(f[5], ":")
-	if err != nil || len(c) != 7 {
-		return m, fmt.Errorf("meta's counts %q are not seven numbers", f[5])
+	if err != nil || len(c) != 8 {
+		return m, fmt.Errorf("meta's counts %q are not eight numbers", f[5])
 	}
-	m.Counts = Counts{Events: c[0], Duplicates: c[1], Late: c[2], Dead: c[3], Errors: c[4], Other: c[5], Deferred: c[6]}
+	m.Counts = Counts{Events: c[0], Duplicates: c[1], Late: c[2], Dead: c[3], Errors: c[4], Other: c[5], Deferred: c[6], Missing: c[7]}
 	return m, nil
 }
 

@@ -47,6 +47,9 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result) error 
 	if err != nil {
 		return err
 	}
+	if logs, err = w.withoutGone(r, logs); err != nil {
+		return err
+	}
 	if logs, err = w.answered(v, r, logs); err != nil {
 		return err
 	}
@@ -238,13 +241,13 @@ func (w *World) compareLake() error {
 	if err != nil {
 		return err
 	}
-	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.withoutErased)
+	_, err = compareChunks(w.ctx, w.lake, t, w.partitions(), w.isGone, w.withoutErased)
 	return err
 }
 
-// compareChunks does so for the chunks of a topic, and says up to where they go, by partition.
-func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions int, folds func(below map[int]int64) (map[int]*naive, error)) (map[int]int64, error) {
-	below := map[int]int64{}
+// compareChunks does so for the chunks of a topic, and says up to where they go, by partition. isGone fails where a chunk may not state a gap.
+func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions int, isGone func(logOf, [2]int64) error, folds func(below map[int]int64) (map[int]*naive, error)) (map[int]int64, error) {
+	below, gaps := map[int]int64{}, map[int][][2]int64{}
 	var have tally
 	for p := range partitions {
 		chunks, err := l.Chunks(ctx, t, p, 0)
@@ -262,7 +265,15 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 			have.events += c.Events - c.Duplicates
 			have.duplicates += c.Duplicates
 			have.dead += c.Dead
-			if n := c.Events + c.Dead + c.Erased + c.ErasedDead; n != c.Next-c.First {
+			n := c.Events + c.Dead + c.Erased + c.ErasedDead
+			for _, gap := range c.Missing {
+				if err := isGone(logOf{t.Incarnation, p}, gap); err != nil {
+					return nil, err
+				}
+				n += gap[1] - gap[0]
+				gaps[p] = append(gaps[p], gap)
+			}
+			if n != c.Next-c.First {
 				return nil, fmt.Errorf("%w: chunk [%d, %d) of partition %d holds, or held, %d records", errWrong, c.First, c.Next, p, n)
 			}
 		}
@@ -271,7 +282,7 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 	if err != nil {
 		return nil, err
 	}
-	want := count(logs, below)
+	want := count(without(logs, gaps), below)
 	want.late = 0 // chunks count late duplicates too
 	if have != want {
 		return nil, fmt.Errorf("%w: the lake holds %+v, the naive fold %+v", errWrong, have, want)

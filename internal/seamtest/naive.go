@@ -26,6 +26,7 @@ const (
 type verdict struct {
 	dead, duplicate, late bool
 	erased                bool   // set by erased, in a copy
+	gone                  bool   // set by without, in a copy
 	text                  string // key and value of a dead letter
 	at                    time.Time
 	user, country         string
@@ -100,7 +101,7 @@ func fold(logs map[logOf]*naive, below map[logOf]int64, keep func(verdict) bool,
 	cells := map[cellKey]*cell{}
 	for p, log := range logs {
 		for offset, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
-			if v.dead || v.duplicate || v.erased || !keep(v) {
+			if v.dead || v.duplicate || v.erased || v.gone || !keep(v) {
 				continue
 			}
 			k := cellKey{bucket: bucket(v.at).UnixMicro()}
@@ -135,7 +136,7 @@ func count[K comparable](logs map[K]*naive, below map[K]int64) (t tally) {
 	for p, log := range logs {
 		for _, v := range log.verdicts[:min(int64(len(log.verdicts)), below[p])] {
 			switch {
-			case v.erased:
+			case v.erased, v.gone:
 			case v.dead:
 				t.dead++
 			case v.duplicate:

@@ -204,7 +204,10 @@ func (s *Shop) Archived(ctx context.Context) error {
 			}
 		}
 	}
-	next, err := compareChunks(ctx, anew, t, s.source.Partitions, func(below map[int]int64) (map[int]*naive, error) {
+	kept := func(k logOf, gap [2]int64) error {
+		return fmt.Errorf("%w: offsets %v of partition %d are said to be missing, and nobody took them", errWrong, gap, k.partition)
+	}
+	next, err := compareChunks(ctx, anew, t, s.source.Partitions, kept, func(below map[int]int64) (map[int]*naive, error) {
 		return inOneLife(1, below, func(below map[logOf]int64) (map[logOf]*naive, error) { return s.folds(ctx, below) })
 	})
 	if err != nil {

@@ -371,10 +371,13 @@ func answerText(r *serving.Result) string {
 	if s := r.Provenance.Scan; s != nil {
 		return strings.Join(append(lines, scanText(r)), "\n")
 	}
-	below, served, before, partial := map[int]int64{}, map[int]int64{}, "", ""
+	below, served, before, gone, partial := map[int]int64{}, map[int]int64{}, "", "", ""
 	for i, c := range r.Provenance.Partitions {
 		if c.Incarnation == r.Provenance.Partitions[len(r.Provenance.Partitions)-1].Incarnation {
 			below[c.Partition], served[c.Partition] = c.Batch, c.Served
+			if len(c.Missing) > 0 {
+				gone += fmt.Sprintf(", p%d%s", c.Partition, missingText(c.Missing))
+			}
 			continue
 		}
 		if i == 0 || r.Provenance.Partitions[i-1].Incarnation != c.Incarnation {
@@ -389,5 +392,5 @@ func answerText(r *serving.Result) string {
 	if r.Statistics.Late > 0 {
 		partial = fmt.Sprintf("; %d late", r.Statistics.Late) + partial
 	}
-	return strings.Join(append(lines, fmt.Sprintf("snapshot %s %sbelow %s, live up to %s%s", r.Provenance.Snapshot, before, offsetsText(below), offsetsText(served), partial)), "\n")
+	return strings.Join(append(lines, fmt.Sprintf("snapshot %s %sbelow %s, live up to %s%s%s", r.Provenance.Snapshot, before, offsetsText(below), offsetsText(served), gone, partial)), "\n")
 }

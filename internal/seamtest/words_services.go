@@ -94,14 +94,7 @@ func (p *Player) retention(c call) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("retention takes an offset: %w", err)
 	}
-	ends, err := p.ends()
-	if err != nil {
-		return "", err
-	}
-	if _, err := p.foldsOfLife(ends); err != nil { // the naive fold still has to see them
-		return "", err
-	}
-	return "", p.broker.Trim(p.ctx, topic, 0, before)
+	return "", p.retain(0, before)
 }
 
 // lakeWord is "lake of=PROCESS FAULT…": the next writes of that process fail so.

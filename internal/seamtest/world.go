@@ -64,6 +64,7 @@ type World struct {
 	life int // that the topic is in
 	of   int // partitions of it
 	most map[servedOf]int64
+	gone map[logOf][][2]int64 // offsets that retention took and the lake may not have had
 }
 
 const topic = "orders"
@@ -98,7 +99,7 @@ func newWorldOn(t testing.TB, partitions int, both bool, redis string) *World {
 func newWorldOver(t testing.TB, partitions int, both bool, redis string, brokers []string) *World {
 	t.Helper()
 	w := &World{t: t, ctx: t.Context(), stores: map[string]*faulty{}, workers: map[string]*worker{}, keepers: map[string]*keeper{},
-		batches: &stepper{}, logs: map[logOf]*naive{}, tail: map[logOf]*stream.Reader{}, most: map[servedOf]int64{}}
+		batches: &stepper{}, logs: map[logOf]*naive{}, tail: map[logOf]*stream.Reader{}, most: map[servedOf]int64{}, gone: map[logOf][][2]int64{}}
 	w.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	if os.Getenv("CAUDAL_TEST_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
