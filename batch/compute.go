@@ -45,6 +45,9 @@ func (j *job) prepare(ctx context.Context) error {
 	if j.periods, err = planPeriods(j.view, j.chunks, j.begun, j.cuts); err != nil {
 		return err
 	}
+	if err := j.findLost(ctx); err != nil {
+		return err
+	}
 	lost, err := j.lostPeriods(ctx)
 	if err != nil {
 		return err

@@ -42,6 +42,7 @@ type job struct {
 	counts  records              // below the cuts
 	repeats *repeats             // nil unless the source says batch_dedup: full, or an erasure is open
 	missing map[int][][2]int64   // by slot: offsets below the cuts that retention took before they were archived
+	lost    map[int]int64        // by slot: how many of them answers hold until this publish
 	files   []lake.ViewFile      // computed by this run
 	ledger  []lake.ViewFile
 }

@@ -168,13 +168,13 @@ func (j *job) allMissing() map[int][][2]int64 {
 	return all
 }
 
-// lostPeriods are the periods of what the speed layer had counted of lives that are over and the lake has not: their answers change with the
-// publish, which the ledger is to show.
+// lostPeriods are the periods of what the speed layer had counted and the lake has not, of lives that are over or because of retention: their
+// answers change with the publish, which the ledger is to show.
 func (j *job) lostPeriods(ctx context.Context) ([]period, error) {
 	dates := map[string]bool{}
 	grain := comparedGrains(j.view)[0].grain
 	for slot := range j.cuts {
-		if !j.takes(slot) {
+		if !j.takes(slot) && j.lost[slot] == 0 {
 			continue
 		}
 		g := j.group(slot)

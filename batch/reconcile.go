@@ -347,7 +347,7 @@ func (c *comparison) cause(before *cell, was algebra.Answer, counted outcome, me
 	if class := c.limitedBy(before, counted); class != "" {
 		return class
 	}
-	if len(c.unread) > 0 || c.job.loses() {
+	if len(c.unread) > 0 || c.job.loses() || c.lostTo(before, counted) {
 		return ledger.Coverage
 	}
 	return ledger.Unexplained
