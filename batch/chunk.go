@@ -59,7 +59,7 @@ func (p *partition) open(ctx context.Context, f *feed, next int64, at intake.Pro
 	w := &window{partition: p, fold: intake.NewFold(f.schema, at), limit: math.MaxInt64 - 1}
 	w.chunk.rows = intake.NewRows(f.source)
 	if f.source.EventID != "" && at != intake.Start() {
-		if err := w.remember(ctx, f, first, next); err != nil {
+		if err := w.remember(ctx, f, next); err != nil {
 			return nil, fmt.Errorf("read back the dedup horizon of %s p%d before offset %d: %w", p.topic, p.id, next, err)
 		}
 	}
@@ -73,21 +73,30 @@ func (w *window) close() {
 	_ = w.reader.Close()
 }
 
-// remember gives the fold the records below next that its horizon still covers: from the lake what lies below the log's start, first.
-func (w *window) remember(ctx context.Context, f *feed, first, next int64) error {
+// remember gives the fold the records below next that its horizon still covers: from the lake what lies below the log's start.
+func (w *window) remember(ctx context.Context, f *feed, next int64) error {
 	p := w.partition
 	oldest := int64(0)
 	if f.source.DedupRecords > 0 {
 		oldest = max(0, next-f.source.DedupRecords)
 	}
-	if err := p.archive.cfg.Lake.Recall(ctx, p.topic, p.id, f.source, oldest, min(first, next), w.fold); err != nil {
-		return err
-	}
 	from, err := p.archive.cfg.Stream.OffsetAt(ctx, p.topic.Name, p.id, w.fold.Horizon())
 	if err != nil {
 		return err
 	}
-	from = max(from, oldest)
+	// Asked for after that, so that what retention takes meanwhile is looked for in the lake.
+	first, _, err := p.archive.cfg.Stream.Bounds(ctx, p.topic.Name, p.id)
+	if err != nil {
+		return err
+	}
+	reached, err := p.archive.cfg.Lake.Recall(ctx, p.topic, p.id, f.source, oldest, min(first, next), w.fold)
+	if err != nil {
+		return err
+	}
+	if reached {
+		from = first
+	}
+	from = max(from, first, oldest)
 	if from >= next {
 		return nil
 	}

@@ -66,10 +66,7 @@ func (f *feed) run(ctx context.Context, s *shift, offset int64) error {
 			return err
 		}
 	}
-	if err := f.recall(ctx, s, offset, first); err != nil {
-		return err
-	}
-	from, err := rememberFrom(ctx, client, p, offset, first)
+	from, err := f.remember(ctx, s, offset)
 	if err != nil {
 		return err
 	}
@@ -125,13 +122,27 @@ func (f *feed) replay(ctx context.Context, s *shift, offset, first int64, most i
 	return next, nil
 }
 
-// recall makes the fold remember the part of the dedup horizon that only the lake has.
-func (f *feed) recall(ctx context.Context, s *shift, offset, first int64) error {
-	src, fold := f.p.lane.src, f.p.fold
-	if fold.Progress() == intake.Start() {
-		return nil
+// remember makes the fold remember the part of the dedup horizon that only the lake has, and returns the offset to read the rest of it from: the
+// horizon's first record in the log, but not further back than dedup_records.
+func (f *feed) remember(ctx context.Context, s *shift, offset int64) (from int64, err error) {
+	p, src, client := f.p, f.p.lane.src, s.w.cfg.Stream
+	if src.EventID == "" || p.fold.Progress() == intake.Start() {
+		return offset, nil
 	}
-	return s.w.cfg.Lake.Recall(ctx, s.topic, f.p.number, src, rememberedAtMost(src, offset), min(first, offset), fold)
+	if from, err = client.OffsetAt(ctx, src.Topic, p.number, p.fold.Horizon()); err != nil {
+		return 0, fmt.Errorf("find what to remember: %w", err)
+	}
+	// Asked for after that, so that what retention takes meanwhile is looked for in the lake.
+	first, _, err := client.Bounds(ctx, src.Topic, p.number)
+	if err != nil {
+		return 0, err
+	}
+	oldest := rememberedAtMost(src, offset)
+	reached, err := s.w.cfg.Lake.Recall(ctx, s.topic, p.number, src, oldest, min(first, offset), p.fold)
+	if reached {
+		from = first
+	}
+	return min(max(from, first, oldest), offset), err
 }
 
 // rememberedAtMost is the lowest offset that a fold at an offset may have to remember, by dedup_records.
@@ -140,18 +151,4 @@ func rememberedAtMost(src *view.Source, offset int64) int64 {
 		return max(0, offset-src.DedupRecords)
 	}
 	return 0
-}
-
-// rememberFrom is the offset to read back to: the first record of the dedup horizon, but not further than dedup_records nor than
-// the log's start, first.
-func rememberFrom(ctx context.Context, client *stream.Client, p *partition, offset, first int64) (int64, error) {
-	src := p.lane.src
-	if src.EventID == "" || p.fold.Progress() == intake.Start() {
-		return offset, nil
-	}
-	from, err := client.OffsetAt(ctx, src.Topic, p.number, p.fold.Horizon())
-	if err != nil {
-		return 0, fmt.Errorf("find what to remember: %w", err)
-	}
-	return min(max(from, first, rememberedAtMost(src, offset)), offset), nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -57,6 +58,10 @@ type Broker struct {
 	stop    chan struct{}
 	done    sync.WaitGroup
 	once    sync.Once
+
+	faults sync.Mutex
+	failed []*kfake.FaultHandle // installed; guarded by faults
+	calmed atomic.Int64         // times that the faults were taken back
 }
 
 // StartBroker starts a broker. With a Dir it continues the log that it finds there: acknowledged records, topic and

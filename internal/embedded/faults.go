@@ -14,7 +14,12 @@ import (
 func (b *Broker) HangUp(n int) {
 	var left atomic.Int64
 	left.Store(int64(n))
+	calmed := b.calmed.Load()
 	b.cluster.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
+		if b.calmed.Load() != calmed {
+			b.cluster.DropControl()
+			return nil, nil, false
+		}
 		if left.Add(-1) > 0 {
 			b.cluster.KeepControl()
 		} else {
@@ -28,7 +33,20 @@ func (b *Broker) HangUp(n int) {
 // is carried out nevertheless.
 func (b *Broker) FailNext(code int16, n int) {
 	err, _ := errors.AsType[*kerr.Error](kerr.ErrorForCode(code))
-	b.cluster.Fault(kfake.Fault{Err: err, Count: n})
+	b.faults.Lock()
+	defer b.faults.Unlock()
+	b.failed = append(b.failed, b.cluster.Fault(kfake.Fault{Err: err, Count: n}))
+}
+
+// Calm takes back the faults that are still to come.
+func (b *Broker) Calm() {
+	b.calmed.Add(1)
+	b.faults.Lock()
+	defer b.faults.Unlock()
+	for _, f := range b.failed {
+		f.Remove()
+	}
+	b.failed = nil
 }
 
 // Refuse answers every command with an error, as a Redis that is out of memory or read-only does to those that write; "" ends that.

@@ -16,13 +16,16 @@ import (
 // Recall gives a fold what it has to remember of the records [from, to) of a partition, as far as the lake holds them: for the part of the
 // dedup horizon that the log has lost. Chunks of which no record can lie within the fold's horizon are not read. The fold is of src; an
 // id that was archived under another type is no id of src and is not remembered.
-func (l *Lake) Recall(ctx context.Context, t Topic, partition int, src *view.Source, from, to int64, fold *intake.Fold) error {
+//
+// reached says that a record below to may lie within the horizon. Then so do all that follow it, whatever their own timestamps say: the clock
+// that they were given by may have gone back.
+func (l *Lake) Recall(ctx context.Context, t Topic, partition int, src *view.Source, from, to int64, fold *intake.Fold) (reached bool, err error) {
 	if src.EventID == "" || from >= to {
-		return nil
+		return false, nil
 	}
 	chunks, err := l.Chunks(ctx, t, partition, from)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, c := range chunks {
 		if !c.Committed || c.First >= to {
@@ -31,11 +34,12 @@ func (l *Lake) Recall(ctx context.Context, t Topic, partition int, src *view.Sou
 		if c.Progress.MaxTimestamp < fold.Horizon() {
 			continue
 		}
+		reached = true
 		if err := l.recallChunk(ctx, &c, src, from, to, fold); err != nil {
-			return fmt.Errorf("recall the ids of offsets [%d, %d) of %s p%d: %w", max(from, c.First), min(to, c.Next), t, partition, err)
+			return false, fmt.Errorf("recall the ids of offsets [%d, %d) of %s p%d: %w", max(from, c.First), min(to, c.Next), t, partition, err)
 		}
 	}
-	return nil
+	return reached, nil
 }
 
 // recalled is a record of a chunk: a row, or a dead letter.

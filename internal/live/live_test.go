@@ -337,6 +337,9 @@ func TestBatch9AFullRedisDoesNotForbidTheCut(t *testing.T) {
 	if dropped, ok, err := r.Drop(ctx, group, 10, 10); !slices.Equal(dropped, []int64{0}) || !ok || err != nil {
 		t.Errorf("drop: %v, %v, %v", dropped, ok, err)
 	}
+	if off, _, ok, err := r.Seal(ctx, group, "nobody"); off != 10 || !ok || err != nil {
+		t.Errorf("seal: %v, %v, %v", off, ok, err)
+	}
 }
 
 func TestBatch13DropTakesEpochsBelowAndOnlyWithCurrentAmongTheStarts(t *testing.T) {

@@ -73,7 +73,7 @@ func Chaos(t testing.TB, seed uint64, moves int) Tally {
 	c.shopper = newShopper(rand.New(rand.NewPCG(seed, 5)))
 	c.limits()
 	c.producer = c.stream.Producer(topic)
-	defer c.producer.Close()
+	defer func() { c.producer.Close() }()
 	c.must(c.startWorker("a", "", c.pace()))
 	c.must(c.startArchive("x", "", 0))
 	watching, stop := context.WithCancel(t.Context())
@@ -157,6 +157,7 @@ func (c *chaos) plan() []func() {
 		c.batch, c.batch, c.batch, c.rollback, c.replay, c.replay, c.replay,
 		c.redisHiccup, c.redisHiccup, c.redisAway, c.redisLoses, c.redisFallsBehind, c.redisFallsBehind, c.redisRefuses, c.brokerHangsUp, c.brokerFails,
 		c.lakeFault, c.lakeFault, c.lakeFault,
+		c.recreateTopic, c.addPartition, c.retention, c.retention, c.retention, c.clockJumps, c.clockJumps,
 	}
 }
 

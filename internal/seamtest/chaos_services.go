@@ -23,6 +23,7 @@ func (c *chaos) redisAway() {
 func (c *chaos) redisLoses() {
 	c.note("redis flushed", "Redis loses everything")
 	c.redis.FlushAll()
+	c.forgotten()
 }
 
 // redisFallsBehind is a failover that loses writes, in two moves: a replica stops following; later it is the primary.
@@ -32,6 +33,7 @@ func (c *chaos) redisFallsBehind() {
 	if c.replica != nil {
 		c.note("redis failover", "Redis fails over to the replica, and the writes since are lost")
 		c.redis.Restore(c.replica)
+		c.forgotten()
 		c.replica = nil
 		return
 	}

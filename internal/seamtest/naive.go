@@ -27,6 +27,9 @@ type verdict struct {
 	dead, duplicate, late bool
 	erased                bool   // set by erased, in a copy
 	gone                  bool   // set by without, in a copy
+	surelyLate            bool   // late whatever retention took
+	ahead                 int64  // what it brings the watermark to, µs
+	id                    string // "" where it has none
 	text                  string // key and value of a dead letter
 	at                    time.Time
 	user, country         string
@@ -38,11 +41,12 @@ type naive struct {
 	seen      map[string]int64 // event id → the running maximum of record timestamps at its last occurrence, µs
 	newest    int64            // running maximum of record timestamps, µs
 	watermark int64            // µs, lateness not taken off yet
+	lower     int64            // the watermark of who has read none of the records that retention took
 	verdicts  []verdict        // by offset
 }
 
 func newNaive() *naive {
-	return &naive{seen: map[string]int64{}, newest: math.MinInt64, watermark: math.MinInt64}
+	return &naive{seen: map[string]int64{}, newest: math.MinInt64, watermark: math.MinInt64, lower: math.MinInt64}
 }
 
 var amountText = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,2})?$`)
@@ -58,20 +62,35 @@ func (n *naive) add(r stream.Record) {
 		Amount  *json.Number `json:"amount"`
 	}
 	if json.Unmarshal(r.Value, &e) != nil || e.ID == nil || e.At == nil || e.User == nil || e.Amount == nil || !amountText.MatchString(e.Amount.String()) {
-		n.verdicts = append(n.verdicts, verdict{dead: true, text: string(r.Key) + " " + string(r.Value)})
+		n.verdicts = append(n.verdicts, verdict{dead: true, text: string(r.Key) + " " + string(r.Value), id: idOf(r.Value), ahead: math.MinInt64})
 		return
 	}
 	us := *e.At * 1000
-	v := verdict{at: time.UnixMicro(us).UTC(), user: *e.User, country: "null", cents: cents(e.Amount.String())}
+	v := verdict{at: time.UnixMicro(us).UTC(), user: *e.User, country: "null", cents: cents(e.Amount.String()), id: *e.ID, ahead: min(us, r.Timestamp+maxAhead.Microseconds())}
 	if e.Country != nil {
 		v.country = *e.Country
 	}
-	v.late = n.watermark != math.MinInt64 && us < n.watermark-lateness.Microseconds()
-	n.watermark = max(n.watermark, min(us, r.Timestamp+maxAhead.Microseconds()))
+	v.late, v.surelyLate = isLate(us, n.watermark), isLate(us, n.lower)
+	n.watermark, n.lower = max(n.watermark, v.ahead), max(n.lower, v.ahead)
 	last, met := n.seen[*e.ID]
 	v.duplicate = met && last >= n.newest-horizon.Microseconds()
 	n.seen[*e.ID] = n.newest
 	n.verdicts = append(n.verdicts, v)
+}
+
+func isLate(us, watermark int64) bool {
+	return watermark != math.MinInt64 && us < watermark-lateness.Microseconds()
+}
+
+// idOf is the id of a record that was meant to be an order; "" where it cannot be read.
+func idOf(value []byte) string {
+	var e struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(value, &e) != nil {
+		return ""
+	}
+	return e.ID
 }
 
 func cents(text string) int64 {
@@ -83,6 +102,7 @@ func cents(text string) int64 {
 // cell is what a bucket of some dimension values should answer.
 type cell struct {
 	events, late, cents int64
+	surelyLate          int64
 	amounts             []int64 // sorted by settle
 	users               map[string]int64
 	first, last         standing
@@ -120,6 +140,9 @@ func fold(logs map[logOf]*naive, below map[logOf]int64, keep func(verdict) bool,
 			c.stand(standing{v, p, offset})
 			if v.late {
 				c.late++
+			}
+			if v.surelyLate {
+				c.surelyLate++
 			}
 		}
 	}

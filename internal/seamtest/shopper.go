@@ -3,6 +3,7 @@ package seamtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/caudal/caudal/internal/stream"
@@ -13,6 +14,7 @@ import (
 type shopper struct {
 	random *rand.Rand
 	now    time.Time // of the records
+	newest time.Time // that any had
 	made   int
 	kept   []stream.Message // to be repeated
 
@@ -30,6 +32,9 @@ func (s *shopper) orders(n int) []stream.Message {
 		s.now = s.now.Add(time.Duration(s.random.IntN(1000)) * time.Millisecond)
 		if s.random.IntN(400) == 0 {
 			s.now = s.now.Add(time.Duration(s.random.IntN(90)) * time.Minute) // a quiet hour
+		}
+		if s.now.After(s.newest) {
+			s.newest = s.now
 		}
 		all = append(all, s.order())
 	}
@@ -85,4 +90,9 @@ func (s *shopper) order() stream.Message {
 	m := stream.Message{Key: []byte(user), Value: []byte(body), Timestamp: s.now.UnixMilli() * 1000}
 	s.kept = append(s.kept, m)
 	return m
+}
+
+// forget keeps records from being repeated whose ids are given.
+func (s *shopper) forget(ids map[string]bool) {
+	s.kept = slices.DeleteFunc(s.kept, func(m stream.Message) bool { return ids[idOf(m.Value)] })
 }

@@ -94,7 +94,8 @@ func (p *Player) retention(c call) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("retention takes an offset: %w", err)
 	}
-	return "", p.retain(0, before)
+	_, _, err = p.retain(0, func(int64, int64) int64 { return before })
+	return "", err
 }
 
 // lakeWord is "lake of=PROCESS FAULT…": the next writes of that process fail so.

@@ -50,6 +50,7 @@ type World struct {
 	server  *serving.Server
 	runner  *batch.Runner
 	skew    atomic.Int64 // added to the serving layer's clock, ns
+	losses  atomic.Int64 // times that Redis lost something
 	workers map[string]*worker
 	keepers map[string]*keeper
 	batches *stepper
@@ -65,6 +66,9 @@ type World struct {
 	of   int // partitions of it
 	most map[servedOf]int64
 	gone map[logOf][][2]int64 // offsets that retention took and the lake may not have had
+
+	takenIDs map[string]bool          // of those records
+	clocks   map[string]time.Duration // how far the clock of a process is off
 }
 
 const topic = "orders"
@@ -99,7 +103,8 @@ func newWorldOn(t testing.TB, partitions int, both bool, redis string) *World {
 func newWorldOver(t testing.TB, partitions int, both bool, redis string, brokers []string) *World {
 	t.Helper()
 	w := &World{t: t, ctx: t.Context(), stores: map[string]*faulty{}, workers: map[string]*worker{}, keepers: map[string]*keeper{},
-		batches: &stepper{}, logs: map[logOf]*naive{}, tail: map[logOf]*stream.Reader{}, most: map[servedOf]int64{}, gone: map[logOf][][2]int64{}}
+		batches: &stepper{}, logs: map[logOf]*naive{}, tail: map[logOf]*stream.Reader{}, most: map[servedOf]int64{}, gone: map[logOf][][2]int64{},
+		takenIDs: map[string]bool{}, clocks: map[string]time.Duration{}}
 	w.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	if os.Getenv("CAUDAL_TEST_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -246,6 +251,7 @@ func (w *World) newRunner() (*batch.Runner, error) {
 	return batch.NewRunner(batch.Config{
 		Project: w.project, Stream: w.stream, Lake: w.lakeOf("batch"), Live: w.dialRedis(w.gate.addr()), Logger: w.log, TempDir: w.t.TempDir(),
 		Engine: engine.Options{Threads: 1, TempDir: w.t.TempDir()}, Owner: "seamtest",
+		Clock: w.clockOf("batch"), LockTTL: 10 * time.Second,
 		Steps: func(step string) error {
 			if step == "before-ask" {
 				w.closeChunks()
