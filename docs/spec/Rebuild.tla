@@ -11,11 +11,12 @@
 (*           V of CURRENT                                                     *)
 (*  replay   what Kafka has lost is read from committed chunks, not skipped   *)
 (*  state    what retention took before the archive is stated in the commit   *)
+(*  tell     what a replay passes over is stated with the epoch's cells       *)
 EXTENDS Integers, FiniteSets
 CONSTANTS N, Fix, MaxFaults, MaxRuns
 VARIABLES there, lo, hi,      \* the log of the partition: [lo, hi)
           lake,               \* [next, held, miss]: committed chunks; next = -1: none
-          red,                \* [up, off, eps, cells]
+          red,                \* [up, off, eps, cells, miss]
           cur, run, runs,     \* CURRENT [V, has, miss]; V = Absent: the manifest does not name the partition
           faults
 vars == <<there, lo, hi, lake, red, cur, run, runs, faults>>
@@ -23,7 +24,7 @@ F(x) == x \in Fix
 Off == 0..(N-1)
 Absent == -1
 Max(a, b) == IF a > b THEN a ELSE b
-Gone == [up |-> FALSE, off |-> 0, eps |-> {}, cells |-> [e \in 0..N |-> {}]]
+Gone == [up |-> FALSE, off |-> 0, eps |-> {}, cells |-> [e \in 0..N |-> {}], miss |-> [e \in 0..N |-> {}]]
 NoRun == [on |-> FALSE, V |-> 0]
 Start == IF F("zero") THEN 0 ELSE lo               \* of a partition that the manifest does not name
 
@@ -51,16 +52,16 @@ Take == /\ there /\ (~red.up \/ SpeedV \notin red.eps)    \* go: speed/partition
         /\ red' = [Gone EXCEPT !.up = TRUE, !.off = SpeedV, !.eps = {SpeedV}]
         /\ UNCHANGED <<there, lo, hi, lake, cur, run, runs, faults>>
 Newest == CHOOSE e \in red.eps : \A d \in red.eps : d <= e
-Add(k, S) == red' = [red EXCEPT !.off = k, !.cells[Newest] = @ \cup S]
+Add(k, S, M) == red' = [red EXCEPT !.off = k, !.cells[Newest] = @ \cup S, !.miss[Newest] = @ \cup M]
 SpeedOnly == UNCHANGED <<there, lo, hi, lake, cur, run, runs, faults>>
 Kafka(k) ==                                        \* go: speed/feed.go:run
-  red.up /\ red.off >= lo /\ k > red.off /\ k <= hi /\ Add(k, red.off..(k-1)) /\ SpeedOnly
-Replay ==                                          \* go: speed/replay.go:run, speed/replay.go:one, speed/replay.go:addStored
+  red.up /\ red.off >= lo /\ k > red.off /\ k <= hi /\ Add(k, red.off..(k-1), {}) /\ SpeedOnly
+Replay ==                                          \* go: speed/replay.go:run, speed/replay.go:one, speed/replay.go:addStored, speed/gaps.go:pass
   /\ red.up /\ red.off < lo /\ SpeedOnly
   /\ IF F("replay") THEN /\ lake.next > red.off    \* else the error, and the next try
                          /\ (red.off \in lake.held \cup lake.miss \/ ~F("state"))
-                         /\ Add(lake.next, {o \in lake.held : o >= red.off})
-                    ELSE Add(lo, {})
+                         /\ Add(lake.next, {o \in lake.held : o >= red.off}, IF F("tell") THEN {o \in lake.miss : o >= red.off} ELSE {})
+                    ELSE Add(lo, {}, {})
 -----------------------------------------------------------------------------
 Cut ==                                             \* go: batch/job.go:newCut
   LET before == IF cur.V = Absent THEN 0 ELSE cur.V
@@ -78,10 +79,12 @@ Publish ==                                         \* go: batch/job.go:await, ba
 -----------------------------------------------------------------------------
 ReadV == IF cur.V = Absent THEN Start ELSE cur.V   \* go: serving/lives.go:partitions
 Partial == ~red.up \/ ReadV \notin red.eps         \* go: serving/merge.go:readPartition
-Speed == UNION {red.cells[e] : e \in {x \in red.eps : x >= ReadV}}
-\* Every record below the offset served is counted once, or stated as taken by retention.
-Honest == there => (Partial \/ (/\ \A o \in 0..(red.off-1) : o \in cur.has \cup Speed \cup cur.miss \cup lake.miss
-                                /\ cur.has \cap Speed = {}))
+Served == {x \in red.eps : x >= ReadV}
+Speed == UNION {red.cells[e] : e \in Served}
+Told == cur.miss \cup UNION {red.miss[e] : e \in Served}    \* go: serving/limits.go:limitsOf, serving/provenance.go:coverage
+\* Every record below the offset served is counted once, or the answer says that it is gone; and of what it says so nothing is counted.
+Honest == there => (Partial \/ (/\ \A o \in 0..(red.off-1) : o \in cur.has \cup Speed \cup Told
+                                /\ cur.has \cap Speed = {} /\ (cur.has \cup Speed) \cap Told = {}))
 \* So is every record that a snapshot covers.
 Stated == \A o \in 0..(cur.V-1) : o \in cur.has \cup cur.miss
 Monotone == [][cur'.V >= cur.V]_vars
