@@ -31,7 +31,7 @@ func (c *chaos) heal() {
 	c.must(c.startArchive("x", "", 0))
 	c.batching.Wait()
 	c.must(c.failure())
-	c.must(c.unlock()) // a fault may have kept a run from giving its lock back
+	c.must(c.unlock())   // a fault may have kept a run from giving its lock back
 	c.must(c.archived()) // the speed layer waits for it where it alone can tell what is missing
 	c.must(c.flushed())
 	c.compareAll(true)
