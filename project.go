@@ -35,9 +35,13 @@ func findProject(dir string) (string, error) {
 
 // readProject reads the definition files of the project at dir.
 func readProject(dir string) ([]view.File, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "views", "*.yaml"))
-	if err != nil {
-		return nil, fmt.Errorf("list the views of %s: %w", dir, err)
+	var paths []string
+	for _, folder := range []string{"training", "views"} {
+		some, err := filepath.Glob(filepath.Join(dir, folder, "*.yaml"))
+		if err != nil {
+			return nil, fmt.Errorf("list the definitions in %s of %s: %w", folder, dir, err)
+		}
+		paths = append(paths, some...)
 	}
 	sort.Strings(paths)
 	var files []view.File

@@ -15,10 +15,13 @@ type File struct {
 // projectFile is where services and sources are defined.
 const projectFile = "caudal.yaml"
 
-// IsDefinition says whether the file at path, relative to the project, is one that Parse reads: caudal.yaml, views/*.yaml, views/*.yml.
+// IsDefinition says whether the file at path, relative to the project, is one that Parse reads: caudal.yaml, and the .yaml and .yml files of
+// views/ and training/.
 func IsDefinition(path string) bool {
-	return path == projectFile || strings.HasPrefix(path, "views/") && (strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml"))
+	return path == projectFile || (strings.HasPrefix(path, "views/") || isTraining(path)) && (strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml"))
 }
+
+func isTraining(path string) bool { return strings.HasPrefix(path, "training/") }
 
 // linter is one run of Parse.
 type linter struct {
@@ -28,6 +31,8 @@ type linter struct {
 	project  *Project
 	sources  map[string]*definedSource
 	views    map[string]place
+
+	trainings map[string]place
 }
 
 // definedSource is a source and what is known to be wrong with it.
@@ -42,12 +47,12 @@ type place struct {
 	line int
 }
 
-// Parse reads the definitions of a project: caudal.yaml and the files of views/; files of other names are left alone. It reports
+// Parse reads the definitions of a project: caudal.yaml and the files of views/ and training/; files of other names are left alone. It reports
 // every mistake in one go; the project is nil if there is one. getenv looks up environment variables, as os.LookupEnv does.
 func Parse(files []File, getenv func(string) (string, bool), check Checker) (*Project, Problems) {
 	p := &linter{
 		getenv: getenv, check: check, project: &Project{},
-		sources: map[string]*definedSource{}, views: map[string]place{},
+		sources: map[string]*definedSource{}, views: map[string]place{}, trainings: map[string]place{},
 	}
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
@@ -60,8 +65,13 @@ func Parse(files []File, getenv func(string) (string, bool), check Checker) (*Pr
 		p.services(files[i])
 	}
 	for _, f := range files {
-		if f.Path != projectFile && IsDefinition(f.Path) {
+		if f.Path != projectFile && IsDefinition(f.Path) && !isTraining(f.Path) {
 			p.view(f, i >= 0)
+		}
+	}
+	for _, f := range files {
+		if isTraining(f.Path) && IsDefinition(f.Path) {
+			p.training(f, i >= 0)
 		}
 	}
 	if len(p.problems) > 0 {
@@ -69,6 +79,7 @@ func Parse(files []File, getenv func(string) (string, bool), check Checker) (*Pr
 	}
 	slices.SortFunc(p.project.Sources, func(a, b *Source) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(p.project.Views, func(a, b *View) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.project.Trainings, func(a, b *Training) int { return cmp.Compare(a.Name, b.Name) })
 	return p.project, nil
 }
 

@@ -85,10 +85,16 @@ func (p *linter) viewSource(d *draft, n *node, haveSources bool) {
 	if len(s.source.Fields) == 0 {
 		return
 	}
-	d.rows = &checking{r: d.r, broken: s.broken, word: "field", hints: map[string]string{}}
+	d.rows = checkingOf(d.r, s)
+}
+
+// checkingOf checks expressions over a source's fields.
+func checkingOf(r *reader, s *definedSource) *checking {
+	c := &checking{r: r, broken: s.broken, word: "field", hints: map[string]string{}}
 	for _, f := range s.source.Fields {
-		d.rows.columns = append(d.rows.columns, Column{Name: f.Name, Type: f.Type})
+		c.columns = append(c.columns, Column{Name: f.Name, Type: f.Type})
 	}
+	return c
 }
 
 // condition queues an expression that has to be a boolean and returns its text.

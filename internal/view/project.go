@@ -15,6 +15,8 @@ type Project struct {
 	Speed   Speed
 	Sources []*Source // by name
 	Views   []*View   // by name
+
+	Trainings []*Training // by name
 }
 
 // Kafka says where the log is. No brokers: `caudal dev` and `caudal demo` embed one.

@@ -8,8 +8,14 @@ var projectSchema string
 //go:embed view.schema.json
 var viewSchema string
 
+//go:embed training.schema.json
+var trainingSchema string
+
 // ProjectSchema returns the JSON Schema of caudal.yaml, for editors. It accepts all that Parse accepts; Parse is stricter.
 func ProjectSchema() string { return projectSchema }
 
 // ViewSchema returns the JSON Schema of the files of views/, for editors.
 func ViewSchema() string { return viewSchema }
+
+// TrainingSchema returns the JSON Schema of the files of training/, for editors.
+func TrainingSchema() string { return trainingSchema }

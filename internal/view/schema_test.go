@@ -77,8 +77,8 @@ func TestSchemasRefuseWhatParseRefuses(t *testing.T) {
 
 // The schemas and Parse know the same keys, whichever of them is changed.
 func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
-	var project, view map[string]any
-	for text, into := range map[string]*map[string]any{ProjectSchema(): &project, ViewSchema(): &view} {
+	var project, view, training map[string]any
+	for text, into := range map[string]*map[string]any{ProjectSchema(): &project, ViewSchema(): &view, TrainingSchema(): &training} {
 		if err := json.Unmarshal([]byte(text), into); err != nil {
 			t.Fatal(err)
 		}
@@ -115,6 +115,10 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"view", view, viewKeys()},
 		{"dimension", at(view, "properties", "dimensions", "items", "anyOf", 1), dimensionKeys()},
 		{"measure", at(view, "$defs", "measure"), measureKeys()},
+		{"training", training, trainingKeys()},
+		{"labels", at(training, "properties", "labels"), labelKeys()},
+		{"column", at(training, "$defs", "columns", "items", "anyOf", 1), columnKeys()},
+		{"feature", at(training, "$defs", "feature"), featureKeys()},
 	} {
 		got := slices.Sorted(maps.Keys(c.object["properties"].(map[string]any)))
 		slices.Sort(c.keys)
@@ -122,11 +126,16 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 			t.Errorf("%s: the schema has %v, Parse has %v", c.name, got, c.keys)
 		}
 	}
-	var aggs []string
-	for _, a := range at(view, "$defs", "measure", "properties", "agg")["enum"].([]any) {
-		aggs = append(aggs, a.(string))
-	}
-	if !slices.Equal(aggs, aggNames()) {
-		t.Errorf("the schema has the aggregations %v, Parse has %v", aggs, aggNames())
+	for _, c := range []struct {
+		object map[string]any
+		names  []string
+	}{{at(view, "$defs", "measure"), aggNames()}, {at(training, "$defs", "feature"), featureAggs()}} {
+		var aggs []string
+		for _, a := range at(c.object, "properties", "agg")["enum"].([]any) {
+			aggs = append(aggs, a.(string))
+		}
+		if !slices.Equal(aggs, c.names) {
+			t.Errorf("the schema has the aggregations %v, Parse has %v", aggs, c.names)
+		}
 	}
 }
