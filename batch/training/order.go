@@ -20,6 +20,7 @@ type orderFold struct {
 	events ordered
 	rank   func(n int) int // from 0, of n > 0 events
 	finite bool            // doubles that are no numbers are left out
+	double bool            // the answer is a double, whatever the values are
 }
 
 func newOrderFold(in column, m *view.Measure) (*orderFold, error) {
@@ -35,7 +36,8 @@ func newOrderFold(in column, m *view.Measure) (*orderFold, error) {
 		if err != nil {
 			return nil, fmt.Errorf("measure %s: %w", m.Name, err)
 		}
-		f.rank, f.finite = func(n int) int { return nearestRank(share, whole, uint64(n)) }, m.Input.Kind == view.Double
+		f.rank = func(n int) int { return nearestRank(share, whole, uint64(n)) }
+		f.finite, f.double = m.Input.Kind == view.Double, true
 		return f, nil
 	}
 	if m.Agg == view.Min || m.Agg == view.First {
@@ -72,7 +74,7 @@ func (f *orderFold) answer() algebra.Value {
 		return algebra.Null()
 	}
 	v := *f.history.value(f.events.at(f.rank(f.events.n)), f.index)
-	if f.finite || v.Kind() == view.Double {
+	if f.double {
 		return algebra.FloatValue(v.Float64())
 	}
 	return v
