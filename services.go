@@ -78,6 +78,14 @@ func open(ctx context.Context, project *view.Project, dir string, small bool, lo
 		return nil, fmt.Errorf("connect to Redis: %w", err)
 	}
 	s.closers = append(s.closers, s.live.Close)
+	if s.lake, err = openLake(ctx, project, dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openLake opens the lake of the project in dir, which defaults to a folder of it.
+func openLake(ctx context.Context, project *view.Project, dir string) (*lake.Lake, error) {
 	url := project.Lake.URL
 	if url == "" {
 		url = filepath.Join(stateDir(dir), "lake")
@@ -93,8 +101,24 @@ func open(ctx context.Context, project *view.Project, dir string, small bool, lo
 	if err != nil {
 		return nil, fmt.Errorf("open the lake: %w", err)
 	}
-	s.lake = lake.New(store)
-	return s, nil
+	return lake.New(store), nil
+}
+
+// withLake runs do over the project and its lake alone: no broker and no Redis is needed.
+func (a *app) withLake(ctx context.Context, do func(project *view.Project, dir string, l *lake.Lake) error) error {
+	dir, err := findProject(a.projectDir)
+	if err != nil {
+		return err
+	}
+	project, err := loadProject(ctx, dir)
+	if err != nil {
+		return err
+	}
+	l, err := openLake(ctx, project, dir)
+	if err != nil {
+		return err
+	}
+	return do(project, dir, l)
 }
 
 // close ends the connections, the last one first.

@@ -11,9 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/caudal/caudal/batch/table"
+	"github.com/caudal/caudal/batch/workdir"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/view"
@@ -167,13 +167,13 @@ func compute(ctx context.Context, cfg *Config, r *Report, events map[string]stri
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return fmt.Errorf("make the set's folder: %w", err)
 	}
-	work, err := workFolder(r.Dir)
+	folder, err := workdir.New(r.Dir) // on the same disk, so that files are moved in one step
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	options := cfg.Engine
-	options.TempDir = filepath.Join(work, "spilled")
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	work, options := folder.Path, cfg.Engine
+	options.TempDir = work
 	b, err := newBuild(cfg.Training, cfg.As, events, options, cfg.Progress)
 	if err != nil {
 		return err
@@ -202,32 +202,6 @@ func compute(ctx context.Context, cfg *Config, r *Report, events map[string]stri
 		return err
 	}
 	return os.Rename(path, filepath.Join(r.Dir, ManifestFile))
-}
-
-// workPrefix begins the names of folders in which sets are made.
-const workPrefix = ".caudal-"
-
-// workFolder makes one in the set's folder, on the same disk, after it has removed what a run that was killed left there.
-func workFolder(dir string) (string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), workPrefix) {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-				return "", fmt.Errorf("remove what an earlier run left: %w", err)
-			}
-		}
-	}
-	work, err := os.MkdirTemp(dir, workPrefix)
-	if err == nil {
-		err = os.Mkdir(filepath.Join(work, "spilled"), 0o755)
-	}
-	if err != nil {
-		return "", fmt.Errorf("make a folder to work in: %w", err)
-	}
-	return work, nil
 }
 
 // Drop removes the set in a folder and ends its references, so that the versions that it was made of may expire.

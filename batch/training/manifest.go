@@ -141,3 +141,14 @@ func encode(v any) []byte {
 	}
 	return append(data, '\n')
 }
+
+// Features is how many columns of the set are features.
+func (m *Manifest) Features() int {
+	n := 0
+	for _, c := range m.Columns {
+		if c.Role == "feature" {
+			n++
+		}
+	}
+	return n
+}
