@@ -14,6 +14,7 @@ import (
 
 	"github.com/caudal/caudal/batch"
 	"github.com/caudal/caudal/serving"
+	"github.com/caudal/caudal/serving/ingest"
 	"github.com/caudal/caudal/speed"
 )
 
@@ -51,7 +52,8 @@ func (s *services) assemble(r roles) (*parts, error) {
 	p := &parts{registry: prometheus.NewRegistry()}
 	speedConfig := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
 	archiveConfig := batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
-	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry}
+	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry,
+		Produce: func(topic string) ingest.Writer { return s.stream.Producer(topic) }}
 	if r.small {
 		speedConfig.Memory, speedConfig.EngineMemory = smallCells, smallEngine
 		archiveConfig.Memory = smallChunks

@@ -46,7 +46,8 @@ var allowed = map[string][]string{
 	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
 	"batch/training":        {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
 	"batch":                 {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
-	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "serving/openapi", "serving/tabular"},
+	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "serving/ingest", "serving/openapi", "serving/tabular"},
+	"serving/ingest":        {"internal/feed", "internal/intake", "internal/stream", "internal/view"},
 	"serving/openapi":       {},
 	"serving/tabular":       {"internal/algebra", "internal/view", "internal/lake"},
 }

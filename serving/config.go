@@ -13,6 +13,7 @@ import (
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/ingest"
 )
 
 // Log is what the serving layer asks of Kafka: which partitions there are and where they end. A *stream.Client is one.
@@ -27,6 +28,8 @@ type Config struct {
 	Lake    *lake.Lake
 	Live    *live.Redis
 	Stream  Log
+
+	Produce func(topic string) ingest.Writer // for events that come over HTTP; nil: none are taken
 
 	Engine     engine.Options // bounds of the local DuckDB, by default 512 MB; its Path is set to a file in CacheDir
 	CacheDir   string         // folder for the local copy of the batch results, which is removed on Close; default: a temporary folder

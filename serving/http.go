@@ -9,7 +9,7 @@ import (
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.mount(mux, s.routes)
-	mux.Handle("GET /", pageHandler())
+	mountPage(mux)
 	return secure(answerUnknown(mux))
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/ingest"
 	"github.com/caudal/caudal/serving/openapi"
 )
 
@@ -45,6 +46,7 @@ func Document(p *view.Project) ([]byte, error) {
 		Servers: []openapi.Server{{URL: "/", Description: "where this document is served"}},
 		Tags: []openapi.Tag{
 			{Name: "query", Description: "Ask a view."},
+			{Name: "events", Description: "Send events."},
 			{Name: "catalogue", Description: "What can be asked."},
 			{Name: "explanation", Description: "Where numbers come from, and why they changed."},
 			{Name: "operation", Description: "For those who look after the service."},
@@ -160,6 +162,12 @@ func (w *documentWriter) answer(rt *route, a answerKind) openapi.Response {
 
 func (w *documentWriter) body(rt *route) *openapi.Body {
 	b := &openapi.Body{Description: rt.body.description, Required: true, Content: map[string]openapi.Media{}}
+	if rt.body.events {
+		event := &openapi.Schema{Type: openapi.Types{"object"}, Description: "an event, as the source's fields say"}
+		b.Content[mediaJSON] = openapi.Media{Schema: &openapi.Schema{Type: openapi.Types{"array"}, Items: event, MaxItems: ingest.MaxEvents}}
+		b.Content[mediaLines] = openapi.Media{Schema: openapi.Text()}
+		return b
+	}
 	s := &openapi.Schema{Type: openapi.Types{"object"}, Properties: map[string]*openapi.Schema{}, Closed: true}
 	example := map[string]any{}
 	for i := range rt.parameters {
@@ -193,9 +201,17 @@ func (w *documentWriter) schemaOf(p *parameter) *openapi.Schema {
 	}
 	s := openapi.Text()
 	s.Enum = p.values
-	if p.in == inPath && p.name == "view" {
+	if p.in != inPath {
+		return s
+	}
+	switch p.name {
+	case "view":
 		for _, v := range w.project.Views {
 			s.Enum = append(s.Enum, v.Name)
+		}
+	case "source":
+		for _, src := range w.project.Sources {
+			s.Enum = append(s.Enum, src.Name)
 		}
 	}
 	return s

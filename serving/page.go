@@ -11,22 +11,25 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-func pageHandler() http.Handler {
+// mountPage adds the page's files to a mux, each by its own path, so that what is no file is unknown and what is another route keeps its methods.
+func mountPage(mux *http.ServeMux) {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
 		panic("BUG: the page is not embedded: " + err.Error())
 	}
 	server := http.FileServerFS(files)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := r.URL.Path[1:]
-		if name == "" {
-			name = "index.html"
-		}
-		if info, err := fs.Stat(files, name); err != nil || info.IsDir() {
-			writeProblem(w, newProblem(http.StatusNotFound, "not-found", "There is nothing here", "", "nothing is served at "+r.URL.Path, "see /v1/views"))
-			return
-		}
+	serve := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
 		server.ServeHTTP(w, r)
+	}
+	mux.HandleFunc("GET /{$}", serve)
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			mux.HandleFunc("GET /"+name, serve)
+		}
+		return err
 	})
+	if err != nil {
+		panic("BUG: the page cannot be listed: " + err.Error())
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/caudal/caudal/serving/ingest"
 )
 
 // Problem is why a query was not answered, as RFC 9457 writes it (application/problem+json). Each has a sentence that says what to do.
@@ -16,6 +18,8 @@ type Problem struct {
 	Reason     string   `json:"reason"`               //
 	Suggestion string   `json:"suggestion,omitempty"` //
 	Nearest    []string `json:"nearest,omitempty"`    // values of Field that would do
+
+	Errors []ingest.Mistake `json:"errors,omitempty"` // of events that were sent: what is wrong with which, of a hundred at most
 }
 
 // Error is the problem in one line.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/ingest"
 )
 
 // Server answers queries of one project. Its methods may be called from many goroutines.
@@ -23,8 +24,13 @@ type Server struct {
 	definitions *definitions
 	metrics     *metrics
 	routes      []route       // of the API
+	gate        *ingest.Gate  // where events come in; nil: none are taken
+	intake      chan struct{} // holds one for each request with events that is under way
 	scans       chan struct{} // holds one for each scan of the lake that is under way
 }
+
+// intakes bounds the requests with events that are under way, and so their memory.
+const intakes = 16
 
 // New prepares a server. Nothing is read before the first query, or Run.
 func New(cfg Config) (*Server, error) {
@@ -32,7 +38,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, routes: routes(), scans: make(chan struct{}, cfg.Scans)}
+	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, routes: routes(), scans: make(chan struct{}, cfg.Scans), intake: make(chan struct{}, intakes)}
+	if cfg.Produce != nil {
+		s.gate = ingest.New(cfg.Project.Sources, cfg.Produce)
+	}
 	s.topics = newTopics(cfg.Stream, s.livesOf, cfg.Clock)
 	var err error
 	if s.definitions, err = newDefinitions(cfg.Project); err != nil {
@@ -47,8 +56,14 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Close removes the local copy of the batch results. No query may be running, nor Run.
-func (s *Server) Close() error { return s.store.close() }
+// Close removes the local copy of the batch results and ends the connections that events go by. No query may be running, nor Run.
+func (s *Server) Close() error {
+	var err error
+	if s.gate != nil {
+		err = s.gate.Close()
+	}
+	return errors.Join(err, s.store.close())
+}
 
 // Run keeps the snapshots current until ctx ends: a new one is loaded beside the one that is served and then swapped in. Failures are
 // logged and tried again; they are no reason to end.

@@ -19,6 +19,7 @@ import (
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/ingest"
 )
 
 const projectYAML = `
@@ -100,6 +101,7 @@ type world struct {
 	server  *Server
 	now     time.Time
 	mu      sync.Mutex // guards now
+	sent    *broker    // of events that come over HTTP
 }
 
 func (w *world) clock() time.Time {
@@ -124,7 +126,7 @@ func must(t testing.TB, err error) {
 
 func newWorld(t testing.TB, viewText string) *world {
 	t.Helper()
-	w := &world{t: t, log: &fakeLog{ends: map[int]int64{0: 0, 1: 0}}, now: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}
+	w := &world{t: t, sent: &broker{}, log: &fakeLog{ends: map[int]int64{0: 0, 1: 0}}, now: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}
 	var err error
 	w.db, err = engine.Open(engine.Options{Threads: 1})
 	must(t, err)
@@ -318,7 +320,7 @@ func (w *world) flush(p int, start, from, to int64) {
 // serve starts a server over the world.
 func (w *world) serve() *Server {
 	w.t.Helper()
-	s, err := New(Config{Project: w.project, Lake: w.lake, Live: w.live, Stream: w.log, CacheDir: w.t.TempDir(), Clock: w.clock, Engine: engine.Options{Threads: 1}})
+	s, err := New(Config{Project: w.project, Lake: w.lake, Live: w.live, Stream: w.log, CacheDir: w.t.TempDir(), Clock: w.clock, Produce: func(string) ingest.Writer { return w.sent }, Engine: engine.Options{Threads: 1}})
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, s.Close()) })
 	w.server = s
