@@ -78,6 +78,9 @@ type Tag struct {
 // Sequence is the sequence number of the CURRENT that the tag names.
 func (t Tag) Sequence() int64 { return t.current.Sequence }
 
+// Snapshot is the id that the CURRENT names which the tag names; "" of the zero tag.
+func (t Tag) Snapshot() string { return t.current.Snapshot }
+
 // Current returns the snapshot that a view's answers rest on, under one definition, and the tag to publish against. The manifest is
 // shared and must not be written to. ErrNotFound if there is none, not even S0.
 func (l *Lake) Current(ctx context.Context, view, definition string) (*Manifest, Tag, error) {

@@ -130,3 +130,47 @@ func (l *Lake) ExpireTable(ctx context.Context, source, id string) (bool, error)
 	l.mu.Unlock()
 	return true, nil
 }
+
+// SweepTable deletes what lies under versions that are gone, and manifests that were never published: what crashes left. Whoever calls it
+// holds the table's lock, so that no publish is under way.
+func (l *Lake) SweepTable(ctx context.Context, source string) error {
+	fail := func(err error) error { return fmt.Errorf("sweep the versions of table %s: %w", source, err) }
+	_, tag, err := l.CurrentTable(ctx, source)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fail(err)
+	}
+	manifests, beneath := map[string]bool{}, map[string][]string{}
+	folder := versionsFolder(source)
+	for object, err := range l.store.List(ctx, folder) {
+		if err != nil {
+			return fail(err)
+		}
+		id, _, below := strings.Cut(strings.TrimPrefix(object.Key, folder), "/")
+		if below {
+			beneath[id] = append(beneath[id], object.Key)
+		} else {
+			manifests[strings.TrimSuffix(id, ".json")] = true
+		}
+	}
+	for id := range manifests {
+		if !tag.current.published(id) {
+			if err := l.store.Delete(ctx, versionKey(source, id)); err != nil {
+				return fail(err)
+			}
+		}
+	}
+	for id, keys := range beneath {
+		if manifests[id] {
+			continue
+		}
+		for _, key := range keys {
+			if err := l.store.Delete(ctx, key); err != nil {
+				return fail(err)
+			}
+		}
+	}
+	return nil
+}
