@@ -46,7 +46,7 @@ type erasing struct {
 // asked to erase, so that the same command again goes on with it. It takes the batch's lock: lake.ErrLocked while a batch runs.
 //
 // Order (each step may be the last of a process): tombstone, views computed without the records and published, older snapshots expired, older
-// epochs dropped, chunks revised, dead letters with them, a look at all of it, and only then the tombstone says that it is done.
+// epochs dropped, chunks revised, dead letters with them, versions of tables revised, a look at all of it, and only then the tombstone says that it is done.
 func (r *Runner) Erase(ctx context.Context, o EraseOptions) (EraseReport, error) {
 	began := time.Now()
 	if o.Now.IsZero() {
@@ -140,7 +140,7 @@ func (x *erasing) carryOut(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"recompute", x.recompute}, {"expire", x.expire}, {"drop-epochs", x.dropEpochs}, {"revise", x.revise}, {"verify", x.verify}, {"finish", x.finish},
+		{"recompute", x.recompute}, {"expire", x.expire}, {"drop-epochs", x.dropEpochs}, {"revise", x.revise}, {"tables", x.reviseTables}, {"verify", x.verify}, {"finish", x.finish},
 	} {
 		x.options.Progress(Step{Phase: phase.name})
 		if err := phase.do(ctx); err != nil {
@@ -385,10 +385,14 @@ func (x *erasing) verify(ctx context.Context) error {
 		if err := x.files.each(ctx, e, func(g *group) error { return left.add(g) }); err != nil {
 			return err
 		}
-		x.report.Left += left.events + left.dead
+		tables, err := x.inTables(ctx, e)
+		if err != nil {
+			return err
+		}
+		x.report.Left += left.events + left.dead + tables
 		x.report.DeadKept = left.letters
-		if left.events+left.dead > 0 {
-			return fmt.Errorf("%d events and %d dead letters are still in the lake; run the same command again", left.events, left.dead)
+		if left.events+left.dead+tables > 0 {
+			return fmt.Errorf("%d events and %d dead letters are still in the lake, and %d rows in tables; run the same command again", left.events, left.dead, tables)
 		}
 		return nil
 	})

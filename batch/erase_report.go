@@ -6,26 +6,28 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caudal/caudal/batch/table"
 	"github.com/caudal/caudal/internal/lake"
 )
 
 // EraseReport says what was forgotten, or what would be.
 type EraseReport struct {
-	Source      string        `json:"source"`
-	DryRun      bool          `json:"dry_run,omitempty"`
-	Erasure     int           `json:"erasure,omitempty"`    // number of the tombstone
-	Resumed     bool          `json:"resumed,omitempty"`    // one that was stopped was finished
-	Below       map[int]int64 `json:"below"`                // by partition: records at or above these offsets came later and stay
-	Events      int64         `json:"events"`               // duplicates among them
-	DeadLetters int64         `json:"dead_letters"`         //
-	DeadKept    int64         `json:"dead_letters_kept"`    // whose bytes do not contain what was given
-	Files       int           `json:"files"`                // of the lake that held them
-	Dates       []string      `json:"dates"`                // UTC, of these files
-	Unarchived  int64         `json:"unarchived,omitempty"` // records that a dry run cannot see yet
-	Views       []ErasedView  `json:"views"`
-	Left        int64         `json:"left"`    // records below the bounds that a last look found; always 0 where the erasure is done
-	Remains     []string      `json:"remains"` // what an erasure does not reach
-	Seconds     float64       `json:"seconds"`
+	Source      string         `json:"source"`
+	DryRun      bool           `json:"dry_run,omitempty"`
+	Erasure     int            `json:"erasure,omitempty"`    // number of the tombstone
+	Resumed     bool           `json:"resumed,omitempty"`    // one that was stopped was finished
+	Below       map[int]int64  `json:"below"`                // by partition: records at or above these offsets came later and stay
+	Events      int64          `json:"events"`               // duplicates among them
+	DeadLetters int64          `json:"dead_letters"`         //
+	DeadKept    int64          `json:"dead_letters_kept"`    // whose bytes do not contain what was given
+	Files       int            `json:"files"`                // of the lake that held them
+	Dates       []string       `json:"dates"`                // UTC, of these files
+	Unarchived  int64          `json:"unarchived,omitempty"` // records that a dry run cannot see yet
+	Views       []ErasedView   `json:"views"`
+	Tables      []table.Erased `json:"tables,omitempty"` // that held such rows; one that was stopped has those of its last run
+	Left        int64          `json:"left"`             // records below the bounds that a last look found; always 0 where the erasure is done
+	Remains     []string       `json:"remains"`          // what an erasure does not reach
+	Seconds     float64        `json:"seconds"`
 }
 
 // ErasedView says what became of a view.
@@ -99,6 +101,9 @@ func (r EraseReport) String() string {
 			fmt.Fprintf(&b, "view %s", v.View)
 		}
 		fmt.Fprintf(&b, "; %d snapshots expired, %d files deleted, %d epochs dropped in Redis\n", len(v.Expired), v.Files, v.Epochs)
+	}
+	for _, t := range r.Tables {
+		fmt.Fprintf(&b, "table of %s: %d rows in %d files of %d versions\n", t.Source, t.Rows, t.Files, len(t.Versions))
 	}
 	if !r.DryRun {
 		fmt.Fprintf(&b, "a last look at the lake found %d of the records\n", r.Left)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/batch/table"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/live"
@@ -53,6 +54,23 @@ func (w *world) trace(text string) string {
 	return ""
 }
 
+// compact brings the table up to what is archived.
+func (w *world) compact() *lake.TableVersion {
+	w.t.Helper()
+	c, err := w.runner(nil).compactor()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := c.Compact(w.t.Context(), table.Options{}); err != nil {
+		w.t.Fatal(err)
+	}
+	v, _, err := w.lake.CurrentTable(w.t.Context(), "sales")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
 func (w *world) erase(o EraseOptions) EraseReport {
 	w.t.Helper()
 	report, err := w.runner(nil).Erase(w.t.Context(), o)
@@ -74,17 +92,19 @@ func TestAnErasureLeavesNothingOfACustomerAndAllOfTheOthers(t *testing.T) {
 	w.archiveAll(nil)
 	w.run(RunOptions{})
 	early := w.current()
+	before := w.compact()
 	w.produce(200, 92, 3)
 	w.visit("Zacharias Z", day.Add(time.Hour)) // not he
 	w.send([]stream.Message{{Key: []byte("Zacharias"), Value: []byte(fmt.Sprintf(`{"id":"late-Zach","at":%d,"country":"FR","customer":"Zacharias","price":"3.00"}`, day.UnixMilli()))}})
 	w.accelerate()
 	w.archiveAll(nil)
+	w.compact()
 	if w.trace("Zacharias-0") == "" {
 		t.Fatal("the test finds nothing before")
 	}
 	dry := of("Zacharias")
 	dry.DryRun, dry.Contains = true, `"Zacharias"`
-	if r := w.erase(dry); r.Events != 5 || r.DeadLetters != 1 || r.DeadKept == 0 || len(r.Dates) < 2 || len(r.Views) != 1 || w.trace("Zacharias-0") == "" {
+	if r := w.erase(dry); r.Events != 5 || r.DeadLetters != 1 || r.DeadKept == 0 || len(r.Dates) < 2 || len(r.Views) != 1 || len(r.Tables) != 1 || r.Tables[0].Rows != 4 || w.trace("Zacharias-0") == "" {
 		t.Fatalf("dry run: %+v", r)
 	}
 	dry.DryRun = false
@@ -104,6 +124,12 @@ func TestAnErasureLeavesNothingOfACustomerAndAllOfTheOthers(t *testing.T) {
 		t.Error("another customer is gone too")
 	}
 	w.sameAsNaive(w.current())
+	if tables := report.Tables; len(tables) != 1 || tables[0].Rows != 4 || len(tables[0].Versions) != 2 || tables[0].Deleted == 0 {
+		t.Errorf("%+v", tables)
+	}
+	if v, err := w.lake.TableVersion(t.Context(), "sales", before.ID); err != nil || v.Erased != 3 || v.Erasures != 1 || v.Rows != before.Rows-3 {
+		t.Errorf("version %s is %+v (%v)", before.ID, v, err)
+	}
 	l := w.ledger()
 	if l.Unexplained != 0 || !l.Comparable || l.Classes[ledger.Erasure] == 0 {
 		t.Errorf("ledger: %v, %d unexplained, %s", l.Classes, l.Unexplained, l.Reason)
@@ -124,9 +150,9 @@ func TestAnErasureLeavesNothingOfACustomerAndAllOfTheOthers(t *testing.T) {
 			t.Errorf("partition %d: Redis holds the epochs %v (%v)", p, m.Starts, err)
 		}
 	}
-	before := w.content(w.current())
+	content := w.content(w.current())
 	w.run(RunOptions{Full: true})
-	if after := w.content(w.current()); !slices.Equal(before, after) {
+	if after := w.content(w.current()); !slices.Equal(content, after) {
 		t.Error("a full run afterwards answers otherwise")
 	}
 	w.visit("Zacharias", day.Add(48*time.Hour))
@@ -152,6 +178,7 @@ func TestAnErasureThatIsStoppedAnywhereIsFinishedByTheSameCommand(t *testing.T) 
 		if i%4 == 0 {
 			w.run(RunOptions{})
 		}
+		w.compact()
 		return of(customer)
 	}
 	watch := w.runner(func(c *Config) {

@@ -214,6 +214,10 @@ func (x *erasing) look(ctx context.Context) error {
 	}
 	x.report.Events, x.report.DeadLetters, x.report.Files, x.report.Dates = there.events, there.dead, there.files, slices.Sorted(maps.Keys(there.dates))
 	x.report.DeadKept = there.letters - there.dead
+	e.DeadOnly = e.Where == ""
+	if err := x.lookAtTables(ctx, &e); err != nil {
+		return err
+	}
 	views, err := x.views(ctx)
 	if err != nil {
 		return err
@@ -236,7 +240,7 @@ func (x *erasing) remains(ctx context.Context) error {
 		}
 	}
 	x.report.Remains = append(x.report.Remains,
-		"copies that this program does not know of: backups, old versions of objects in a versioned bucket, Redis' own files on disk until it rewrites them",
+		"what was exported of the lake, and copies that this program does not know of: backups, old versions of objects in a versioned bucket, Redis' own files on disk until it rewrites them",
 		"local copies of fetched files on the machines that serve and compute, until they are evicted or their cache folder is deleted")
 	if x.report.DeadKept > 0 {
 		x.report.Remains = append(x.report.Remains, fmt.Sprintf("%d dead letters, as their bytes do not contain what was given; `caudal dead-letters list %s` shows them", x.report.DeadKept, x.source.Name))

@@ -43,7 +43,7 @@ func (c *Compactor) compact(ctx context.Context, src *view.Source, o *Options, r
 		return nil
 	case in.parent != nil:
 		report.describe(in.parent)
-		if !o.Full && !in.advanced() {
+		if !in.full && !in.advanced() {
 			report.Note = "the table holds all that is archived"
 			return nil
 		}
@@ -134,9 +134,9 @@ func (w *work) version(ctx context.Context) (*lake.TableVersion, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &lake.TableVersion{Source: in.source.Name, Topic: in.topic, Definition: in.source.Hash(), Created: w.options.Now, Full: w.options.Full, Dedup: dedupOf(in.source),
+	v := &lake.TableVersion{Source: in.source.Name, Topic: in.topic, Definition: in.source.Hash(), Created: w.options.Now, Full: in.full, Dedup: dedupOf(in.source),
 		Lives: in.lives, Files: append(files, written...), Repeats: in.repeats + w.left, Erasures: in.erasures}
-	if in.parent != nil && !w.options.Full {
+	if in.parent != nil && !in.full {
 		v.Repeats, v.Erasures = v.Repeats+in.parent.Repeats, in.parent.Erasures
 	}
 	sortFiles(v.Files)

@@ -16,6 +16,7 @@ type inputs struct {
 	source   *view.Source
 	topic    lake.Topic         // its newest life
 	parent   *lake.TableVersion // nil: there is none
+	full     bool               // nothing is taken over from it
 	tag      lake.Tag
 	lives    []lake.TableLife // that the new version covers
 	segments []segment        // that no version took in; those of all chunks for a full compaction
@@ -43,7 +44,9 @@ func (c *Compactor) gather(ctx context.Context, src *view.Source, full bool) (*i
 		return nil, fmt.Errorf("its table is of topic %s and the source now reads %s: give the source another name, or the topic its name back", in.parent.Topic.Name, in.topic.Name)
 	}
 	began := in.parent
-	if full {
+	// What a version leaves out as repeats depends on the rule, and on which first events an erasure took away.
+	in.full = full || began != nil && (began.Dedup != dedupOf(src) || src.FullDedup && began.Erased > 0)
+	if in.full {
 		began = nil
 	}
 	if began != nil {
