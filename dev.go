@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -65,7 +66,7 @@ func (a *app) dev(ctx context.Context, project *view.Project, dir, http string) 
 			adopted := make(chan struct{})
 			go func() { defer close(adopted); w.adopt(ctx, a) }()
 			var err error
-			next, err = a.changed(ctx, dir)
+			next, err = a.changed(ctx, dir, w.lake)
 			cancel()
 			<-adopted
 			return err
@@ -83,7 +84,7 @@ const lookAgain = 500 * time.Millisecond
 
 // changed waits until the definitions in dir were saved and hold no mistake, and returns them; nil when ctx ends. Mistakes are printed,
 // and what runs goes on.
-func (a *app) changed(ctx context.Context, dir string) (*view.Project, error) {
+func (a *app) changed(ctx context.Context, dir string, l *lake.Lake) (*view.Project, error) {
 	before, err := readProject(dir)
 	if err != nil {
 		return nil, err
@@ -106,6 +107,9 @@ func (a *app) changed(ctx context.Context, dir string) (*view.Project, error) {
 		}
 		before = now
 		project, err := loadProject(ctx, dir)
+		if err == nil {
+			err = l.CheckSources(ctx, project)
+		}
 		var problems view.Problems
 		switch {
 		case errors.As(err, &problems):
@@ -143,6 +147,9 @@ func (a *app) over(ctx context.Context, project *view.Project, dir, http string,
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.ensureTopics(ctx); err != nil {
+		return err
+	}
+	if err := s.checkSources(ctx); err != nil {
 		return err
 	}
 	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, http: http, small: true})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,10 +12,11 @@ import (
 )
 
 func lintCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	withLake := false
+	c := &cobra.Command{
 		Use:     "lint",
 		Short:   "Check the definitions: every mistake with its file, line, column and mend",
-		Example: "  caudal lint --project examples/retail",
+		Example: "  caudal lint --project examples/retail\n  caudal lint --lake",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := findProject(a.projectDir)
@@ -22,6 +24,9 @@ func lintCommand(a *app) *cobra.Command {
 				return err
 			}
 			project, err := loadProject(c.Context(), dir)
+			if err == nil && withLake {
+				err = checkLake(c.Context(), project, dir)
+			}
 			var problems view.Problems
 			if err != nil && !errors.As(err, &problems) {
 				return err
@@ -39,6 +44,17 @@ func lintCommand(a *app) *cobra.Command {
 			return errReported
 		},
 	}
+	c.Flags().BoolVar(&withLake, "lake", false, "check, too, that the sources can go on with what the project's lake holds of them, as a role does that starts")
+	return c
+}
+
+// checkLake compares the sources of a project with the definitions that its lake holds rows of.
+func checkLake(ctx context.Context, project *view.Project, dir string) error {
+	l, err := openLake(ctx, project, dir)
+	if err != nil {
+		return err
+	}
+	return l.CheckSources(ctx, project)
 }
 
 var problemHeader = []string{"file", "line", "column", "what", "mend"}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caudal/caudal/batch"
-	"github.com/caudal/caudal/internal/lake"
 )
 
 func replayCommand(a *app) *cobra.Command {
@@ -147,8 +146,8 @@ func (w *whole) adopt(ctx context.Context, a *app) {
 		return
 	}
 	for _, v := range w.project.Views {
-		active, _, err := w.lake.Active(ctx, v.Name)
-		if errors.Is(err, lake.ErrNotFound) || err == nil && active.Definition == v.Hash {
+		d, err := w.lake.Definitions(ctx, v)
+		if err == nil && d.Active.Definition == d.Declared.Hash {
 			continue
 		}
 		if err == nil {

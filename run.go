@@ -73,6 +73,9 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if err := s.ensureTopics(c.Context()); err != nil {
 		return err
 	}
+	if err := s.checkSources(c.Context()); err != nil {
+		return err
+	}
 	p, err := s.assemble(r)
 	if err != nil {
 		return err

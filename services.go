@@ -141,6 +141,18 @@ func (s *services) ensureTopics(ctx context.Context) error {
 	return nil
 }
 
+// checkSources refuses sources that cannot go on with what the lake holds of their topics. A lake that is away for a moment refuses nothing: the
+// archive looks again before it writes.
+func (s *services) checkSources(ctx context.Context) error {
+	err := s.lake.CheckSources(ctx, s.project)
+	var refused view.Problems
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	s.log.Warn("not seen whether the sources can go on with what the lake holds", "error", err)
+	return nil
+}
+
 // embedServices starts the services that the project leaves out, keeps their data under the project's .caudal folder, and fills their
 // addresses in. The returned function stops them.
 func embedServices(project *view.Project, dir string) (stop func() error, err error) {

@@ -198,18 +198,14 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	if err := a.checkSources(ctx); err != nil {
+		return err
+	}
 	owned := 0
 	for _, partitions := range assigned.Topics {
 		owned += len(partitions)
 	}
 	for topic, partitions := range assigned.Topics {
-		// In each generation and not in Run: a lake that is away for a moment is tried again here.
-		f := a.feeds[topic]
-		if err := a.cfg.Lake.PutDefinition(ctx, f.definition, f.source.Canonical()); err != nil {
-			err = fmt.Errorf("archive topic %s: %w", topic, err)
-			cancel(err)
-			return err
-		}
 		seen, t, err := lifeOf(ctx, a.cfg.Project, a.cfg.Stream, a.cfg.Lake, topic)
 		if err != nil {
 			err = fmt.Errorf("archive: %w", err)
@@ -246,6 +242,20 @@ func (a *Archive) generation(ctx context.Context, assigned stream.Assignment) er
 		return err
 	}
 	return nil
+}
+
+// checkSources refuses to write what could not be read as one with the rows that the lake holds. In each generation and not in Run: a lake that
+// is away for a moment is tried again here.
+func (a *Archive) checkSources(ctx context.Context) error {
+	err := a.cfg.Lake.CheckSources(ctx, a.cfg.Project)
+	if err == nil {
+		return nil
+	}
+	var refused view.Problems
+	if permanent := errors.As(err, &refused); permanent {
+		return stream.Permanent(fmt.Errorf("archive: %w", err))
+	}
+	return fmt.Errorf("archive: %w", err)
 }
 
 // ensureFirst makes the first snapshot of the topic's views (SEAM 15), so that it says where the log began and not where retention had come to.

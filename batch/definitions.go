@@ -54,8 +54,8 @@ func (r *Runner) jobs(ctx context.Context, views []*view.View, o *RunOptions) []
 		}
 		for _, v := range d.Views {
 			j := r.newJob(v, roleOf(d.Active, v.Hash), o)
-			if j.role == Answering && v != declared {
-				j.report.Declared = declared.Hash
+			if j.role == Answering && v != d.Declared {
+				j.report.Declared = d.Declared.Hash
 			}
 			jobs = append(jobs, j)
 		}

@@ -61,6 +61,9 @@ func (r *Runner) Erase(ctx context.Context, o EraseOptions) (EraseReport, error)
 		return report, err
 	}
 	err := r.locked(ctx, "erasure", func(ctx context.Context) (err error) {
+		if err := r.cfg.Lake.CheckNewest(ctx, src); err != nil {
+			return fmt.Errorf("its condition has to be over every column that the lake holds: %w", err)
+		}
 		x := &erasing{runner: r, options: &o, source: src, report: &report}
 		if x.topic, x.starts, err = r.topic(ctx, src.Topic); err != nil {
 			return err

@@ -19,6 +19,7 @@ type partition struct {
 	topic   lake.Topic
 	seen    stream.Topic // whose records are read, and no other life's
 	id      int
+	defined bool         // the lake has the feed's definition
 	// chunkBytes of keys and values close a chunk.
 	chunkBytes int64
 	reader     func(offset int64) reader
@@ -157,6 +158,13 @@ func (p *partition) write(ctx context.Context, c *chunk) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if !p.defined {
+		// Not before there is something to write: what the lake knows is what it holds rows of.
+		if err := p.archive.cfg.Lake.PutDefinition(ctx, p.feed.definition, p.feed.source.Canonical()); err != nil {
+			return err
+		}
+		p.defined = true
 	}
 	open, err := p.archive.cfg.Lake.PutIntent(ctx, p.topic, p.id, lake.Intent{
 		First: c.first, Last: c.last, Next: c.next, Definition: p.feed.definition, IngestedAt: p.archive.cfg.Clock().UnixMicro(),

@@ -64,6 +64,10 @@ func (r *Runner) Replay(ctx context.Context, name string, o ReplayOptions) (Repl
 		if err != nil {
 			return err
 		}
+		if err := r.cfg.Lake.CheckSource(ctx, declared.Source); err != nil {
+			return err
+		}
+		declared = d.Declared
 		if d.Active.Definition == declared.Hash {
 			done = replayed(name, d.Active)
 			return r.cfg.Lake.PutView(ctx, declared)

@@ -71,7 +71,7 @@ func (s *Server) info(v *view.View) ViewInfo {
 	}
 	a := s.active(v)
 	info.Pending, info.Previous, info.Switched = a.Pending, a.Previous, switchOf(a)
-	if declared := s.definitions.slots[v.Name].declared; declared.Hash != v.Hash {
+	if declared := s.definitions.slots[v.Name].declared; declared.As(v) == nil {
 		info.Declared = declared.Hash
 	}
 	for _, d := range v.Dimensions {

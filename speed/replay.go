@@ -10,7 +10,6 @@ import (
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
-	"github.com/caudal/caudal/internal/view"
 )
 
 // replay hands over the records that Kafka has lost as the lake holds them: rows that were typed and judged before.
@@ -110,37 +109,19 @@ func (r *replay) one(ctx context.Context, c lake.Chunk, from int64) error {
 	return r.flush(ctx)
 }
 
-// query reads the rows of a chunk in the order of the log, in the source's columns; see the batch's reading of segments.
+// query reads the rows of a chunk in the order of the log, in the source's columns; see lake.Columns.
 func (r *replay) query(ctx context.Context, c lake.Chunk, paths []string) (string, error) {
 	src := r.f.p.lane.src
 	of := src
 	if c.Definition != src.Hash() {
-		body, err := r.lake.Definition(ctx, c.Definition)
-		if err != nil {
+		var err error
+		if of, err = r.lake.Source(ctx, c.Definition); err != nil {
 			return "", err
 		}
-		if of, err = view.ParseSource(body); err != nil {
-			return "", fmt.Errorf("read definition %s of a source: %w", c.Definition, err)
-		}
 	}
-	cols := []string{lake.ColumnOffset, "epoch_us(" + lake.ColumnTimestamp + ")", "epoch_us(" + lake.ColumnEventTime + ")", lake.ColumnDuplicate, lake.ColumnLate}
-	for _, f := range src.Fields {
-		name := `"` + strings.ReplaceAll(f.Name, `"`, `""`) + `"`
-		switch i := of.Field(f.Name); {
-		case i < 0:
-			cols = append(cols, "CAST(NULL AS "+f.Type.SQL()+")")
-		case f.Type.Kind == view.Timestamp:
-			cols = append(cols, "make_timestamp(epoch_us("+name+"))")
-		default:
-			cols = append(cols, "CAST("+name+" AS "+f.Type.SQL()+")")
-		}
-	}
-	list := make([]string, len(paths))
-	for i, p := range paths {
-		list[i] = "'" + strings.ReplaceAll(p, "'", "''") + "'"
-	}
-	return fmt.Sprintf("SELECT %s FROM read_parquet([%s], hive_partitioning = false) ORDER BY %s",
-		strings.Join(cols, ", "), strings.Join(list, ", "), lake.ColumnOffset), nil
+	fields, fits := lake.Columns(src, of)
+	cols := append([]string{lake.ColumnOffset, "epoch_us(" + lake.ColumnTimestamp + ")", "epoch_us(" + lake.ColumnEventTime + ")", lake.ColumnDuplicate, lake.ColumnLate, fits}, fields...)
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) ORDER BY %s", strings.Join(cols, ", "), lake.PathList(paths), lake.ColumnOffset), nil
 }
 
 // row takes in one result row of query.
@@ -155,6 +136,10 @@ func (r *replay) row(ctx context.Context, row *engine.Row, from int64) error {
 	if offset < from {
 		return nil
 	}
+	if row.Int64(5) == 0 { // our definition does not take it, as that of the chunk did
+		r.out.marks = append(r.out.marks, mark{offset: offset, at: r.at, kind: intake.DeadLetter})
+		return r.full(ctx)
+	}
 	m := mark{offset: offset, at: r.at, kind: intake.Event, late: row.Int64(4) != 0}
 	rows := r.out.rows
 	i := rows.Extend()
@@ -164,7 +149,7 @@ func (r *replay) row(ctx context.Context, row *engine.Row, from int64) error {
 	}
 	rows.Late[i] = row.Int64(4)
 	for c := range rows.Columns {
-		row.CopyTo(rows, c, i, 5+c)
+		row.CopyTo(rows, c, i, 6+c)
 	}
 	r.out.marks = append(r.out.marks, m)
 	return r.full(ctx)

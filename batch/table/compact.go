@@ -34,6 +34,9 @@ type work struct {
 // before CURRENT is found by the next, or deleted by Prune.
 func (c *Compactor) compact(ctx context.Context, src *view.Source, o *Options, report *Report) error {
 	o.Progress(Step{Phase: "plan", Source: src.Name})
+	if err := c.cfg.Lake.CheckNewest(ctx, src); err != nil {
+		return err // a row that does not fit would be left out of the table for good
+	}
 	in, err := c.gather(ctx, src, o.Full)
 	switch {
 	case err != nil:

@@ -194,6 +194,11 @@ func (d *decoder) value(k *key) bool {
 		for _, i := range k.fields {
 			d.state[i] = d.text(i, b)
 		}
+		for _, i := range k.before {
+			if d.state[i] == missing {
+				d.state[i] = d.text(i, b)
+			}
+		}
 	case jsonNumber:
 		b, ok := d.json.number()
 		if !ok {
@@ -202,12 +207,22 @@ func (d *decoder) value(k *key) bool {
 		for _, i := range k.fields {
 			d.state[i] = d.number(i, b)
 		}
+		for _, i := range k.before {
+			if d.state[i] == missing {
+				d.state[i] = d.number(i, b)
+			}
+		}
 	default:
 		if !d.json.skip() {
 			return false
 		}
 		for _, i := range k.fields {
 			d.state[i] = d.other(i, kind)
+		}
+		for _, i := range k.before {
+			if d.state[i] == missing {
+				d.state[i] = d.other(i, kind)
+			}
 		}
 	}
 	return true

@@ -19,6 +19,7 @@ const maxRecall = 1 << 31
 //
 // A record is one JSON object. Fields are looked up by their path; what no field asks for is skipped, but must be JSON. Of repeated keys
 // the last wins, whole objects on a path among them. A key that is absent, or whose path ends early in a missing or null object, is
+// looked for under the names that the field had (of several the first in the record counts), and else is
 // missing: the default, else null where the field is nullable, else a dead letter. An explicit null is null where the field is
 // nullable, else the default, else a dead letter.
 //
@@ -61,6 +62,7 @@ type key struct {
 	name   string
 	quoted string // as it stands in JSON without escapes
 	fields []int
+	before []int // fields that had this name: the value is theirs where nothing was found yet
 	node   *node
 }
 
@@ -139,7 +141,7 @@ func (s *Schema) plan(i int) error {
 		}
 		k := &n.keys[at]
 		last := depth == len(path)-1
-		if last && k.node != nil || !last && len(k.fields) > 0 {
+		if last && k.node != nil || !last && len(k.fields) > 0 || len(k.before) > 0 {
 			return fmt.Errorf("field %s: %s cannot be both a value and an object of other fields", f.Name, strings.Join(path[:depth+1], "."))
 		}
 		if last {
@@ -151,10 +153,31 @@ func (s *Schema) plan(i int) error {
 		}
 		n = k.node
 	}
+	for _, name := range f.Keys() {
+		if err := s.planBefore(i, name); err != nil {
+			return err
+		}
+	}
 	if f.Default == nil {
 		return nil
 	}
 	return s.planDefault(i, *f.Default)
+}
+
+// planBefore enters the key that field i had before it was renamed.
+func (s *Schema) planBefore(i int, name string) error {
+	at, ok := s.root.index[name]
+	if !ok {
+		at = len(s.root.keys)
+		s.root.index[name] = at
+		s.root.keys = append(s.root.keys, key{name: name, quoted: quotedKey(name)})
+	}
+	k := &s.root.keys[at]
+	if k.node != nil || len(k.fields)+len(k.before) > 0 {
+		return fmt.Errorf("field %s: it was %s, and another field is read from there", s.source.Fields[i].Name, name)
+	}
+	k.before = append(k.before, i)
+	return nil
 }
 
 // planDefault types the default of field i by the decoder itself, so that a default is read like any value.
@@ -163,7 +186,7 @@ func (s *Schema) planDefault(i int, text string) error {
 	if l := (lexer{b: []byte(text)}); !utf8.ValidString(text) || !l.skip() || !l.end() {
 		return fmt.Errorf("field %s: default %s: it is not one JSON value", f.Name, text)
 	}
-	f.From, f.Default = []string{"x"}, nil
+	f.From, f.Was, f.Default = []string{"x"}, nil, nil
 	only := &Schema{source: &view.Source{Fields: []view.Field{f}}, defaults: make([]*fallback, 1), eventTime: -1, eventID: -1, format: s.format}
 	if i == s.eventTime {
 		only.eventTime = 0

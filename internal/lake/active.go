@@ -150,15 +150,31 @@ func (l *Lake) View(ctx context.Context, name, hash string) (*view.View, error) 
 	return v, nil
 }
 
+// as is view.As; the same one at each call.
+func (l *Lake) as(declared, stored *view.View) *view.View {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of := [2]*view.View{declared, stored}
+	same, known := l.same[of]
+	if !known {
+		same = declared.As(stored)
+		l.same[of] = same
+	}
+	return same
+}
+
 // ErrOutdated says that a stored definition cannot be computed any more as it was.
 var ErrOutdated = errors.New("the stored definition cannot be used")
 
 // Definitions are those of one view that are in use.
 type Definitions struct {
-	Active  Active
-	Tag     ActiveTag    // of Active; zero where ACTIVE does not exist yet
-	Views   []*view.View // as Active.InUse, without those that cannot be used
-	Refused error        // why some are not among Views; nil: all are
+	Active Active
+	Tag    ActiveTag    // of Active; zero where ACTIVE does not exist yet
+	Views  []*view.View // as Active.InUse, without those that cannot be used
+	// Declared is the definition in the project's file; under the hash of one in use where nothing but the source has changed since, and
+	// nothing that its cells hold.
+	Declared *view.View
+	Refused  error // why some are not among Views; nil: all are
 }
 
 // Answering is the definition that answers come from; nil: it is refused.
@@ -177,7 +193,7 @@ func (d *Definitions) Of(hash string) *view.View {
 // Definitions returns the definitions of a view that are in use. declared is what the project's file says now: where nothing is noted yet it
 // is the one that answers come from, and its presentation is taken where it is in use.
 func (l *Lake) Definitions(ctx context.Context, declared *view.View) (Definitions, error) {
-	d := Definitions{Active: Active{Definition: declared.Hash}}
+	d := Definitions{Active: Active{Definition: declared.Hash}, Declared: declared}
 	a, tag, err := l.Active(ctx, declared.Name)
 	switch {
 	case err == nil:
@@ -195,6 +211,11 @@ func (l *Lake) Definitions(ctx context.Context, declared *view.View) (Definition
 			}
 			if err != nil {
 				return d, err
+			}
+			if same := l.as(declared, v); same != nil {
+				if v = same; d.Declared == declared {
+					d.Declared = same
+				}
 			}
 		}
 		d.Views = append(d.Views, v)

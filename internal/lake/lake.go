@@ -22,13 +22,14 @@ type Lake struct {
 	chunksPerIndex int
 
 	mu        sync.Mutex
-	chains    map[chainKey]*chain      // committed chunks, which never change
-	manifests map[string]*Manifest     // by key; they never change
-	bodies    map[string][]byte        // definitions by hash; they never change
-	views     map[string]*view.View    // made from definitions, by the key of their presentation
-	erasures  map[string]*Erasure      // by key; those that are done, which never change
-	revisions map[string]Revision      // by key; they never change
-	tables    map[string]*TableVersion // by key; they never change
+	chains    map[chainKey]*chain          // committed chunks, which never change
+	manifests map[string]*Manifest         // by key; they never change
+	bodies    map[string][]byte            // definitions by hash; they never change
+	views     map[string]*view.View        // made from definitions, by the key of their presentation
+	same      map[[2]*view.View]*view.View // the first as the second; nil where their cells may differ
+	erasures  map[string]*Erasure          // by key; those that are done, which never change
+	revisions map[string]Revision          // by key; they never change
+	tables    map[string]*TableVersion     // by key; they never change
 
 	incarnations map[string]incarnation // by key; they never change
 }
@@ -46,6 +47,7 @@ func New(store Store) *Lake {
 		tables:         map[string]*TableVersion{},
 		incarnations:   map[string]incarnation{},
 		views:          map[string]*view.View{},
+		same:           map[[2]*view.View]*view.View{},
 	}
 }
 

@@ -52,17 +52,18 @@ type recalled struct {
 func (l *Lake) recallChunk(ctx context.Context, c *Chunk, src *view.Source, from, to int64, fold *intake.Fold) error {
 	of := src
 	if c.Definition != src.Hash() {
-		body, err := l.Definition(ctx, c.Definition)
-		if err != nil {
+		var err error
+		if of, err = l.Source(ctx, c.Definition); err != nil {
 			return err
-		}
-		if of, err = view.ParseSource(body); err != nil {
-			return fmt.Errorf("read definition %s of a source: %w", c.Definition, err)
 		}
 	}
 	id := src.Field(src.EventID)
-	named := of.Field(src.EventID)
+	named := of.Holder(&src.Fields[id])
 	known := named >= 0 && of.Fields[named].Type == src.Fields[id].Type
+	column := ""
+	if known {
+		column = of.Fields[named].Name
+	}
 	rows := intake.NewRows(src)
 	var records []recalled
 	for _, f := range c.Files {
@@ -81,7 +82,7 @@ func (l *Lake) recallChunk(ctx context.Context, c *Chunk, src *view.Source, from
 			continue
 		}
 		first := rows.Len()
-		if err := readIDs(path, src.EventID, id, known, rows); err != nil {
+		if err := readIDs(path, column, id, rows); err != nil {
 			return err
 		}
 		for i := first; i < rows.Len(); i++ {
@@ -101,13 +102,13 @@ func (l *Lake) recallChunk(ctx context.Context, c *Chunk, src *view.Source, from
 	return nil
 }
 
-// readIDs appends to rows the offsets, record timestamps and, if it is known, the id column of a segment. It goes into column id.
-func readIDs(path, name string, id int, known bool, rows *intake.Rows) error {
+// readIDs appends to rows the offsets, record timestamps and, if it has one, the id column of a segment. It goes into column id.
+func readIDs(path, name string, id int, rows *intake.Rows) error {
 	columns := map[string]func(i int, v parquet.Value){
 		ColumnOffset:    func(i int, v parquet.Value) { rows.Offset[i] = v.Int64() },
 		ColumnTimestamp: func(i int, v parquet.Value) { rows.Timestamp[i] = v.Int64() },
 	}
-	if known {
+	if name != "" {
 		columns[name] = func(i int, v parquet.Value) { setID(rows, id, i, v) }
 	}
 	return readColumns(path, func() int { return rows.Extend() }, columns)

@@ -22,7 +22,7 @@ func TestIDsOfEveryTypeAreReadBackFromASegment(t *testing.T) {
 	}
 	for c, field := range src.Fields {
 		got := intake.NewRows(src)
-		if err := readIDs(path, field.Name, c, true, got); err != nil {
+		if err := readIDs(path, field.Name, c, got); err != nil {
 			t.Fatal(err)
 		}
 		if got.Len() != rows.Len() {
@@ -49,10 +49,10 @@ func TestIDsOfEveryTypeAreReadBackFromASegment(t *testing.T) {
 			}
 		}
 	}
-	if err := readIDs(path, "no_such", 0, true, intake.NewRows(src)); err == nil {
+	if err := readIDs(path, "no_such", 0, intake.NewRows(src)); err == nil {
 		t.Error("a column that is not there was read")
 	}
-	if err := readIDs(writeTemp(t, data.Bytes()[:data.Len()/2]), src.Fields[0].Name, 0, true, intake.NewRows(src)); err == nil {
+	if err := readIDs(writeTemp(t, data.Bytes()[:data.Len()/2]), src.Fields[0].Name, 0, intake.NewRows(src)); err == nil {
 		t.Error("half a file was read")
 	}
 }

@@ -34,47 +34,35 @@ func RowColumns(src *view.Source) []string {
 	return append(cols, ColumnPartition+" INTEGER", ColumnOffset+" BIGINT", "_event_time_us BIGINT", ColumnDuplicate+" BOOLEAN", ColumnLate+" BOOLEAN")
 }
 
-// ReadSegments is a query over local segments that were written with the definition of, perhaps another one than src: types may have
-// widened, and a column that is new is null. Its columns are RowColumns(src), named so; condition is over the columns of the segments.
+// ReadSegments is a query over local segments that were written with the definition of, perhaps another one than src; see Columns for what a
+// row of it is under src. Its columns are RowColumns(src), named so; condition is over the columns of the segments.
 func ReadSegments(src, of *view.Source, paths []string, condition string) string {
-	cols := readFields(src, of)
+	cols, fits := readFields(src, of)
 	cols = append(cols, ColumnPartition, ColumnOffset, "epoch_us("+ColumnEventTime+") AS _event_time_us", ColumnDuplicate, ColumnLate)
-	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE %s", strings.Join(cols, ", "), PathList(paths), condition)
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE %s AND %s", strings.Join(cols, ", "), PathList(paths), fits, condition)
 }
 
-// readFields are the columns of src, with plain timestamps, of files that were written with the definition of.
-func readFields(src, of *view.Source) []string {
-	var cols []string
-	for _, f := range src.Fields {
-		name := quoteName(f.Name)
-		switch i := of.Field(f.Name); {
-		case i < 0:
-			cols = append(cols, "CAST(NULL AS "+f.Type.SQL()+") AS "+name)
-		case f.Type.Kind == view.Timestamp:
-			cols = append(cols, "make_timestamp(epoch_us("+name+")) AS "+name) // segments say UTC, expressions see plain timestamps
-		case of.Fields[i].Type == f.Type:
-			cols = append(cols, name)
-		default:
-			cols = append(cols, "CAST("+name+" AS "+f.Type.SQL()+") AS "+name)
-		}
+// readFields are Columns, with their names.
+func readFields(src, of *view.Source) (cols []string, fits string) {
+	cols, fits = Columns(src, of)
+	for i := range cols {
+		cols[i] += " AS " + quoteName(src.Fields[i].Name)
 	}
-	return cols
+	return cols, fits
 }
 
 // ReadIDs is a query over the ids of the events below the offsets that are no duplicates within the horizon, of local segments that were
 // written with the definition of. Its columns are id, ts (of the record, µs), p, o and event_us. Where that definition has no such id
 // its rows are none; so they are without paths.
 func ReadIDs(src, of *view.Source, paths []string, below map[int]int64) string {
-	field := &src.Fields[src.Field(src.EventID)]
-	if len(paths) == 0 || of.Field(field.Name) < 0 {
-		return fmt.Sprintf("SELECT CAST(NULL AS %s) AS id, CAST(0 AS BIGINT) AS ts, CAST(0 AS INTEGER) AS p, CAST(0 AS BIGINT) AS o, CAST(0 AS BIGINT) AS event_us WHERE FALSE", field.Type.SQL())
+	at := src.Field(src.EventID)
+	sql := src.Fields[at].Type.SQL()
+	if len(paths) == 0 || of.Holder(&src.Fields[at]) < 0 {
+		return fmt.Sprintf("SELECT CAST(NULL AS %s) AS id, CAST(0 AS BIGINT) AS ts, CAST(0 AS INTEGER) AS p, CAST(0 AS BIGINT) AS o, CAST(0 AS BIGINT) AS event_us WHERE FALSE", sql)
 	}
-	id := quoteName(field.Name)
-	if field.Type.Kind == view.Timestamp {
-		id = "make_timestamp(epoch_us(" + id + "))"
-	}
-	return fmt.Sprintf("SELECT CAST(%s AS %s) AS id, epoch_us(%s) AS ts, %s AS p, %s AS o, epoch_us(%s) AS event_us FROM read_parquet(%s, hive_partitioning = false) WHERE NOT %s AND %s IS NOT NULL AND %s",
-		id, field.Type.SQL(), ColumnTimestamp, ColumnPartition, ColumnOffset, ColumnEventTime, PathList(paths), ColumnDuplicate, id,
+	cols, fits := Columns(src, of)
+	return fmt.Sprintf("SELECT CAST(%s AS %s) AS id, epoch_us(%s) AS ts, %s AS p, %s AS o, epoch_us(%s) AS event_us FROM read_parquet(%s, hive_partitioning = false) WHERE %s AND NOT %s AND %s IS NOT NULL AND %s",
+		cols[at], sql, ColumnTimestamp, ColumnPartition, ColumnOffset, ColumnEventTime, PathList(paths), fits, ColumnDuplicate, cols[at],
 		Below(below, ColumnPartition, ColumnOffset))
 }
 

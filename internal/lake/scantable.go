@@ -29,8 +29,9 @@ func TableColumns(src *view.Source) []string {
 // are TableColumns(src), named so: timestamps of fields are plain and mean UTC. condition is over the columns of the files. Duplicates, which
 // only segments hold, are left out.
 func ReadTable(src, of *view.Source, incarnation int, paths []string, condition string) string {
-	cols := append(readFields(src, of), fmt.Sprintf("CAST(%d AS INTEGER) AS %s", incarnation, TableIncarnation), ColumnPartition, ColumnOffset,
+	cols, fits := readFields(src, of)
+	cols = append(cols, fmt.Sprintf("CAST(%d AS INTEGER) AS %s", incarnation, TableIncarnation), ColumnPartition, ColumnOffset,
 		"epoch_us("+ColumnTimestamp+") AS "+TableTimestamp, "epoch_us("+ColumnEventTime+") AS "+TableEventTime, "epoch_us("+ColumnIngestedAt+") AS "+TableIngestedAt,
 		ColumnLate)
-	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE NOT %s AND %s", strings.Join(cols, ", "), PathList(paths), ColumnDuplicate, condition)
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE NOT %s AND %s AND %s", strings.Join(cols, ", "), PathList(paths), ColumnDuplicate, fits, condition)
 }

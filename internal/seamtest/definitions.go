@@ -12,12 +12,26 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// salesDefinitions are other definitions of the view sales, by name. "shop" is the one that the shop begins with.
-func salesDefinitions() map[string]string {
-	return map[string]string{
-		"shop":   salesYAML,
-		"large":  strings.Replace(salesYAML, "dimensions:", "where: \"amount >= 5\"\ndimensions:", 1),
-		"totals": strings.Replace(strings.Replace(salesYAML, "dimensions: [country]", "dimensions: []", 1), "  - {name: low, agg: min, expr: amount}\n", "", 1),
+// definition is a text of the shop's project: of its services and sources, and of the view sales.
+type definition struct{ shop, sales string }
+
+// shopDefinitions are other definitions of the shop, by name. "shop" is the one that it begins with. In the first ones the view sales is
+// another, in the others the source is.
+func shopDefinitions() map[string]definition {
+	large := strings.Replace(salesYAML, "dimensions:", "where: \"amount >= 5\"\ndimensions:", 1)
+	totals := strings.Replace(strings.Replace(salesYAML, "dimensions: [country]", "dimensions: []", 1), "  - {name: low, agg: min, expr: amount}\n", "", 1)
+	channel := shopYAML + "      channel: {type: string, default: shop}\n"
+	renamed := strings.Replace(shopYAML, "      user: string\n", "      customer: {type: string, was: user}\n", 1)
+	renamed = strings.Replace(renamed, "key: user", "key: customer", 1)
+	return map[string]definition{
+		"shop":    {shopYAML, salesYAML},
+		"large":   {shopYAML, large},
+		"totals":  {shopYAML, totals},
+		"channel": {channel, salesYAML},
+		"web":     {channel, strings.Replace(salesYAML, "dimensions:", "where: \"channel = 'web'\"\ndimensions:", 1)},
+		"wide":    {strings.Replace(shopYAML, "decimal(12,2)", "decimal(14,2)", 1), salesYAML},
+		"renamed": {renamed, strings.ReplaceAll(salesYAML, "expr: user", "expr: customer")},
+		"turned":  {strings.Replace(shopYAML, "country: string?", "country: int64?", 1), salesYAML},
 	}
 }
 
@@ -28,15 +42,17 @@ func passes(v *view.View, c verdict) bool {
 		return c.cents > 0
 	case "amount >= 5":
 		return c.cents >= 500
+	case "channel = 'web'":
+		return c.channel == "web"
 	}
 	return true
 }
 
-// defineAll parses every definition of sales, for their names.
+// defineAll parses every definition of the shop, for their names.
 func (w *World) defineAll(partitions int, both bool) error {
 	w.projects = map[string]*view.Project{}
-	for name, text := range salesDefinitions() {
-		p, err := parseProject(w.ctx, partitions, both, text)
+	for name, d := range shopDefinitions() {
+		p, err := parseProject(w.ctx, partitions, both, d)
 		if err != nil {
 			return fmt.Errorf("definition %s: %w", name, err)
 		}
@@ -69,6 +85,14 @@ func (w *World) nameOf(hash string) string {
 		}
 	}
 	return hash
+}
+
+// named is an error's text with the names of definitions for the hashes of their sources.
+func (w *World) named(text string) string {
+	for _, name := range slices.Sorted(maps.Keys(w.projects)) {
+		text = strings.ReplaceAll(text, w.projects[name].Sources[0].Hash()[:12], name)
+	}
+	return text
 }
 
 // defined is a view as the definition of that hash has it.

@@ -33,6 +33,7 @@ type verdict struct {
 	text                  string // key and value of a dead letter
 	at                    time.Time
 	user, country         string
+	channel               string
 	cents                 int64
 }
 
@@ -60,6 +61,7 @@ func (n *naive) add(r stream.Record) {
 		User    *string      `json:"user"`
 		Country *string      `json:"country"`
 		Amount  *json.Number `json:"amount"`
+		Channel *string      `json:"channel"`
 	}
 	if json.Unmarshal(r.Value, &e) != nil || e.ID == nil || e.At == nil || e.User == nil || e.Amount == nil || !amountText.MatchString(e.Amount.String()) {
 		n.verdicts = append(n.verdicts, verdict{dead: true, text: string(r.Key) + " " + string(r.Value), id: idOf(r.Value), ahead: math.MinInt64})
@@ -69,6 +71,9 @@ func (n *naive) add(r stream.Record) {
 	v := verdict{at: time.UnixMicro(us).UTC(), user: *e.User, country: "null", cents: cents(e.Amount.String()), id: *e.ID, ahead: min(us, r.Timestamp+maxAhead.Microseconds())}
 	if e.Country != nil {
 		v.country = *e.Country
+	}
+	if v.channel = "shop"; e.Channel != nil {
+		v.channel = *e.Channel
 	}
 	v.late, v.surelyLate = isLate(us, n.watermark), isLate(us, n.lower)
 	n.watermark, n.lower = max(n.watermark, v.ahead), max(n.lower, v.ahead)

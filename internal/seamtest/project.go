@@ -3,6 +3,7 @@ package seamtest
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/view"
@@ -63,11 +64,15 @@ measures:
   - {name: spent, agg: sum, expr: amount, type: "decimal(18,2)"}
 `
 
-// parseProject reads the definitions of the small shop, with a text of the view sales. With both, it has the view people beside sales.
-func parseProject(ctx context.Context, partitions int, both bool, sales string) (*view.Project, error) {
-	files := []view.File{{Path: "caudal.yaml", Data: fmt.Appendf(nil, shopYAML, partitions)}, {Path: "views/sales.yaml", Data: []byte(sales)}}
+// parseProject reads a definition of the small shop. With both, it has the view people beside sales.
+func parseProject(ctx context.Context, partitions int, both bool, d definition) (*view.Project, error) {
+	files := []view.File{{Path: "caudal.yaml", Data: fmt.Appendf(nil, d.shop, partitions)}, {Path: "views/sales.yaml", Data: []byte(d.sales)}}
 	if both {
-		files = append(files, view.File{Path: "views/people.yaml", Data: []byte(peopleYAML)})
+		people := peopleYAML
+		if strings.Contains(d.shop, "was: user") {
+			people = strings.ReplaceAll(people, "expr: user", "expr: customer")
+		}
+		files = append(files, view.File{Path: "views/people.yaml", Data: []byte(people)})
 	}
 	p, err := engine.Parse(ctx, files, func(string) (string, bool) { return "", false })
 	if err != nil {

@@ -54,14 +54,18 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time such as 10:00 or 03-27T10:00", text)
 }
 
-// message makes the record of a line "id time country user amount [@record-time]", or of "broken text".
+// message makes the record of a line "id time country user amount [@record-time] [key=text…]", or of "broken text".
 func (p *Player) message(line string) (stream.Message, error) {
 	if text, ok := strings.CutPrefix(line, "broken "); ok {
 		return stream.Message{Key: []byte("ann"), Value: []byte(text), Timestamp: p.newest.UnixMicro()}, nil
 	}
-	f := strings.Fields(line)
+	f, more := strings.Fields(line), ""
+	for len(f) > 5 && strings.Contains(f[len(f)-1], "=") {
+		key, value, _ := strings.Cut(f[len(f)-1], "=")
+		f, more = f[:len(f)-1], more+fmt.Sprintf(",%q:%q", key, value)
+	}
 	if len(f) != 5 && len(f) != 6 {
-		return stream.Message{}, fmt.Errorf("%q is not: id time country user amount [@record-time]", line)
+		return stream.Message{}, fmt.Errorf("%q is not: id time country user amount [@record-time] [key=text…]", line)
 	}
 	at, err := parseTime(f[1])
 	if err != nil {
@@ -80,7 +84,7 @@ func (p *Player) message(line string) (stream.Message, error) {
 	if f[2] != "-" {
 		country = fmt.Sprintf(`"country":%q,`, f[2])
 	}
-	body := fmt.Sprintf(`{"id":%q,"at":%d,%s"user":%q,"amount":%s}`, f[0], at.UnixMilli(), country, f[3], f[4])
+	body := fmt.Sprintf(`{"id":%q,"at":%d,%s"user":%q,"amount":%s%s}`, f[0], at.UnixMilli(), country, f[3], f[4], more)
 	return stream.Message{Key: []byte(f[3]), Value: []byte(body), Timestamp: recorded.UnixMicro()}, nil
 }
 
@@ -165,7 +169,7 @@ func (p *Player) flush(c call) (string, error) {
 	return "Redis holds up to " + offsetsText(ends), err
 }
 
-// archive is "archive", which waits until the lake holds the log, or "archive NAME start|stop|crash=STEP|freeze=STEP|frozen|wake".
+// archive is "archive", which waits until the lake holds the log, or "archive NAME start|stop|ended|crash=STEP|freeze=STEP|frozen|wake".
 func (p *Player) archive(c call) (string, error) {
 	if len(c.names) == 0 {
 		if err := p.archived(); err != nil {
@@ -198,6 +202,13 @@ func (p *Player) archive(c call) (string, error) {
 		k.steps.crash(c.settings["crash"])
 	case c.settings["freeze"] != "":
 		k.steps.hold(c.settings["freeze"])
+	case c.name(1, "") == "ended":
+		select {
+		case <-k.ended:
+			return p.named(brief(p.stopArchive(name))), nil
+		case <-time.After(20 * time.Second):
+			return "", errors.New("the archive goes on")
+		}
 	case c.name(1, "") == "frozen":
 		p.closeChunks()
 		return "", k.steps.awaitHeld(p.ctx)

@@ -23,7 +23,7 @@ func (p *Player) erase(c call) (string, error) {
 	case errors.Is(err, errCrash):
 		return "crashed at " + c.settings["crash"], nil
 	case err != nil:
-		return "refused: " + brief(err), nil
+		return "refused: " + p.named(brief(err)), nil
 	}
 	done := "done"
 	if report.Resumed {
@@ -39,7 +39,11 @@ func (p *Player) erase(c call) (string, error) {
 
 // eraseCustomer runs an erasure. A crash leaves its lock; it is freed as time would.
 func (w *World) eraseCustomer(name string) (batch.EraseReport, error) {
-	report, err := w.runner.Erase(w.ctx, batch.EraseOptions{Source: "orders", Where: `"user" = '` + name + `'`, Contains: name})
+	column := "user"
+	if w.project.Sources[0].Field(column) < 0 {
+		column = "customer"
+	}
+	report, err := w.runner.Erase(w.ctx, batch.EraseOptions{Source: "orders", Where: `"` + column + `" = '` + name + `'`, Contains: name})
 	for len(w.erasures) < report.Erasure {
 		w.erasures = append(w.erasures, name)
 	}

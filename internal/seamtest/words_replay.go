@@ -68,7 +68,7 @@ func (p *Player) replayed(c call, done batch.Replayed, err error) (string, error
 	case errors.Is(err, errCrash):
 		return "crashed at " + c.settings["crash"], nil
 	case err != nil:
-		return "refused: " + brief(err), nil
+		return "refused: " + p.named(brief(err)), nil
 	}
 	var lines []string
 	for _, v := range done.Rebuilt {

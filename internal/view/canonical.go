@@ -35,6 +35,7 @@ type canonicalField struct {
 	Type     Type     `json:"type"`
 	Nullable bool     `json:"nullable"`
 	From     []string `json:"from"`
+	Was      []string `json:"was,omitempty"`
 	Default  *string  `json:"default"`
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func fieldKeys() []string { return []string{"type", "from", "default"} }
+func fieldKeys() []string { return []string{"type", "from", "was", "default"} }
 
 // fields reads a source's columns, `name: type` or `name: {type: …, from: …, default: …}`.
 func (r *reader) fields(n *node, of string, d *definedSource) {
@@ -38,6 +38,50 @@ func (r *reader) fields(n *node, of string, d *definedSource) {
 		d.source.Fields = append(d.source.Fields, f)
 		r.inside(pr.at, of, d.source.Fields)
 	}
+	r.renames(n, of, d.source.Fields)
+}
+
+// renames checks that each name that a column had is no other column's, now or before: rows of before would be read as two columns.
+func (r *reader) renames(n *node, of string, fields []Field) {
+	claimed := map[string]string{}
+	for _, f := range fields {
+		for _, name := range f.Was {
+			at, lower := n.get(f.Name).get("was"), strings.ToLower(name)
+			if other, twice := claimed[lower]; twice {
+				r.add(at, fmt.Sprintf("%s: fields %s and %s both were %s", of, other, f.Name, name), "one of them was: take the name from the other")
+				continue
+			}
+			claimed[lower] = f.Name
+			for _, g := range fields {
+				switch {
+				case strings.EqualFold(g.Name, name):
+					r.add(at, fmt.Sprintf("%s: field %s was %s, which is a field too", of, f.Name, name),
+						"rows of before have one column of that name: give the new column another name, and say with `from` where its value stands")
+				case len(f.Keys()) > 0 && g.From[0] == name:
+					r.add(at, fmt.Sprintf("%s: field %s was %s, and records hold field %s there", of, f.Name, name, g.Name),
+						fmt.Sprintf("say where this one stands: `%s: {type: …, from: …, was: …}`", f.Name))
+				}
+			}
+		}
+	}
+}
+
+// earlier reads the names that a column had: one, or a list.
+func (r *reader) earlier(n *node, of string) []string {
+	items := []*node{n}
+	if n.shape == sequence {
+		items = n.items
+	}
+	var names []string
+	for _, item := range items {
+		name := r.filled(item, of+": was")
+		if name != "" && (!isName(name) || name[0] == '_' || len(name) > 63) {
+			r.add(item, quote(of+": was", name)+" is no name", "write the name that the column had, or a list of them")
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // inside notes where the last field's path runs through the value of another, or the other way round: a value is either read or an object.
@@ -73,6 +117,9 @@ func (r *reader) field(pr pair, of string) (Field, bool) {
 		at = pr.value.get("type")
 		if v := pr.value.get("from"); v != nil {
 			f.From = r.path(v, of)
+		}
+		if v := pr.value.get("was"); v != nil {
+			f.Was = r.earlier(v, of)
 		}
 	}
 	text := r.filled(at, of)

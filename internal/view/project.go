@@ -115,6 +115,7 @@ type Field struct {
 	Type     Type
 	Nullable bool
 	From     []string // JSON path (object keys, outermost first); default: the name
+	Was      []string // the names that the column had in earlier definitions
 	Default  *string  // JSON text used where the value is missing
 }
 
