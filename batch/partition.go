@@ -19,7 +19,7 @@ type partition struct {
 	topic   lake.Topic
 	seen    stream.Topic // whose records are read, and no other life's
 	id      int
-	defined bool         // the lake has the feed's definition
+	defined bool // the lake has the feed's definition
 	// chunkBytes of keys and values close a chunk.
 	chunkBytes int64
 	reader     func(offset int64) reader

@@ -89,7 +89,7 @@ func (w *World) nameOf(hash string) string {
 
 // named is an error's text with the names of definitions for the hashes of their sources.
 func (w *World) named(text string) string {
-	for _, name := range slices.Sorted(maps.Keys(w.projects)) {
+	for _, name := range append([]string{"shop"}, slices.Sorted(maps.Keys(w.projects))...) {
 		text = strings.ReplaceAll(text, w.projects[name].Sources[0].Hash()[:12], name)
 	}
 	return text
