@@ -85,7 +85,7 @@ func (r *Runner) Erase(ctx context.Context, o EraseOptions) (EraseReport, error)
 }
 
 // checkErase binds the condition as a view's filter is bound.
-func (r *Runner) checkErase(ctx context.Context, src *view.Source, o *EraseOptions) (err error) {
+func (r *Runner) checkErase(ctx context.Context, src *view.Source, o *EraseOptions) error {
 	switch {
 	case src == nil:
 		names := make([]string, len(r.cfg.Project.Sources))
@@ -98,35 +98,8 @@ func (r *Runner) checkErase(ctx context.Context, src *view.Source, o *EraseOptio
 	case o.Where == "":
 		return nil
 	}
-	db, err := engine.Open(engine.Options{Threads: 1, MemoryLimit: "256MB"})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	checker, err := engine.NewChecker(ctx, db)
-	if err != nil {
-		return err
-	}
-	defer checker.Close()
-	columns := make([]view.Column, len(src.Fields))
-	for i, f := range src.Fields {
-		columns[i] = view.Column{Name: f.Name, Type: f.Type}
-	}
-	checked, err := checker.Check(columns, []string{o.Where})
-	if err != nil {
-		return err
-	}
-	switch c := checked[0]; {
-	case c.Err != "":
-		mend := ""
-		if len(c.Candidates) > 0 {
-			mend = "; did you mean " + strings.Join(c.Candidates, ", ") + "?"
-		}
-		return fmt.Errorf("%w: condition %q: %s%s", ErrCondition, o.Where, c.Err, mend)
-	case c.Volatile:
-		return fmt.Errorf("%w: condition %q: its result is not a function of the event alone; use the event's own fields", ErrCondition, o.Where)
-	case c.Type.Kind != view.Bool:
-		return fmt.Errorf("%w: condition %q is of type %s and must be true or false", ErrCondition, o.Where, c.Type)
+	if err := engine.CheckCondition(ctx, src, o.Where); err != nil {
+		return fmt.Errorf("%w: %w", ErrCondition, err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ var owners = map[string]string{
 	"github.com/duckdb/":                 "internal/engine",
 	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
 	"github.com/alicebob/miniredis":      "internal/embedded",
-	"github.com/apache/arrow-go":         "serving/tabular",
+	"github.com/apache/arrow-go":         "internal/tabular",
 }
 
 // allowed says which packages of ours a package may import. A package that is not listed may not exist, but for the two commands (the
@@ -43,13 +43,13 @@ var allowed = map[string][]string{
 	"internal/seamtest":     {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/embedded", "internal/feed", "internal/testservices", "speed", "batch", "batch/table", "serving"},
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
 	"batch/workdir":         {},
-	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
+	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/engine", "internal/lake", "internal/tabular"},
 	"batch/training":        {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
 	"batch":                 {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
-	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "serving/ingest", "serving/openapi", "serving/tabular"},
+	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/tabular", "serving/ingest", "serving/openapi"},
 	"serving/ingest":        {"internal/feed", "internal/intake", "internal/stream", "internal/view"},
 	"serving/openapi":       {},
-	"serving/tabular":       {"internal/algebra", "internal/view", "internal/lake"},
+	"internal/tabular":      {"internal/algebra", "internal/view", "internal/lake"},
 }
 
 // pure packages do no I/O, start no goroutine and read no clock.

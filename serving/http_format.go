@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caudal/caudal/serving/tabular"
+	"github.com/caudal/caudal/internal/tabular"
 )
 
 // format is a way to write an answer.

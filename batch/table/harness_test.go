@@ -2,6 +2,8 @@ package table
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -300,4 +302,12 @@ func queryTexts(t testing.TB, sql string) []string {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+var errStopped = errors.New("stopped by the test")
+
+// contextThatCancels ends with errStopped once cancel is called.
+func contextThatCancels(t *testing.T) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	return ctx, func() { cancel(errStopped) }
 }

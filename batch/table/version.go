@@ -112,7 +112,9 @@ func fetch[F any](ctx context.Context, l *lake.Lake, files []F, of func(*F) (key
 			defer func() { <-slots }()
 			key, sha256 := of(&files[i])
 			paths[i], errs[i] = l.Fetch(ctx, key, sha256)
-			if errs[i] != nil {
+			if ctx.Err() != nil {
+				errs[i] = context.Cause(ctx)
+			} else if errs[i] != nil {
 				errs[i] = fmt.Errorf("file %s is not what its manifest says: %w", key, errs[i])
 			}
 		})

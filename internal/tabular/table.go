@@ -1,4 +1,4 @@
-// Package tabular writes the rows of an answer in the formats that other programs read: CSV, NDJSON, Parquet and Arrow. Numbers keep their
+// Package tabular writes the rows of an answer, or of an export, in the formats that other programs read: CSV, NDJSON, Parquet and Arrow. Numbers keep their
 // exact value in all of them.
 package tabular
 
