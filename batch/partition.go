@@ -140,6 +140,7 @@ func (p *partition) finish(ctx context.Context, open lake.Chunk, at intake.Progr
 			return err
 		}
 	}
+	c.missing = append(c.missing, open.Gone...)
 	return p.fulfil(ctx, open, c)
 }
 
@@ -168,6 +169,7 @@ func (p *partition) write(ctx context.Context, c *chunk) error {
 	}
 	open, err := p.archive.cfg.Lake.PutIntent(ctx, p.topic, p.id, lake.Intent{
 		First: c.first, Last: c.last, Next: c.next, Definition: p.feed.definition, IngestedAt: p.archive.cfg.Clock().UnixMicro(),
+		Gone: overlap(c.missing, c.last+1, c.next),
 	})
 	if err != nil {
 		return err

@@ -31,9 +31,9 @@ failed=0
 
 module() { case $1 in Seam*) echo Seam ;; *) echo "$1" ;; esac; }
 
-# tlc CONFIG MODULE OUTPUT
+# tlc CONFIG MODULE OUTPUT WORKERS
 tlc() {
-  timeout "$limit" java -XX:+UseParallelGC -Xmx2g -cp "$jar" tlc2.TLC -deadlock -workers 2 -metadir "$work/states" -config "$1" "$2" >"$3" 2>&1
+  timeout "$limit" java -XX:+UseParallelGC -Xmx2g -cp "$jar" tlc2.TLC -deadlock -workers "$4" -metadir "$3.states" -config "$1" "$2" >"$3" 2>&1
 }
 
 # What a run of TLC found: the property that broke, "holds", or "?" if it came to no end.
@@ -50,7 +50,7 @@ began=$SECONDS
 printf '%-14s %9s %5s  %s\n' configuration states s result
 for cfg in *.cfg; do
   name=${cfg%.cfg} out=$work/out start=$SECONDS
-  tlc "$cfg" "$(module "$name")" "$out" || true
+  tlc "$cfg" "$(module "$name")" "$out" 2 || true
   found=$(verdict "$out")
   states=$(sed -nE 's/.* ([0-9]+) distinct states found, 0 states left.*/\1/p' "$out" | tail -1)
   printf '%-14s %9s %5s  %s\n' "$name" "${states:--}" $((SECONDS - start)) "$found"
@@ -60,23 +60,39 @@ for cfg in *.cfg; do
   fi
 done
 
+# mutant CONFIGURATION GUARD: what TLC finds without the guard, and in how many seconds.
+mutant() {
+  local at=$work/$1.$2 start=$SECONDS
+  sed -E "/Fix =/{s/\"$2\"(, )?//;s/, \}/}/}" "$1.cfg" >"$at.cfg"
+  tlc "$at.cfg" "$(module "$1")" "$at.out" 1 || true
+  echo "$(verdict "$at.out") $((SECONDS - start))" >"$at.found"
+}
+
+mutants=()
+for cfg in *.cfg; do
+  for guard in $(sed -nE 's/^\\\* mutants: (.*)/\1/p' "$cfg"); do
+    grep -q "Fix = .*\"$guard\"" "$cfg" || die "$cfg has no guard $guard to remove"
+    mutants+=("${cfg%.cfg} $guard")
+  done
+done
+# Two at a time: the start of the Java machine is most of each.
+for each in "${mutants[@]}"; do
+  while (($(jobs -rp | wc -l) >= 2)); do wait -n || true; done
+  mutant $each &
+done
+wait
+
 echo
 printf '%-14s %-9s %5s  %s\n' configuration without s broke
 declare -A killed
-for cfg in *.cfg; do
-  name=${cfg%.cfg}
-  for guard in $(sed -nE 's/^\\\* mutants: (.*)/\1/p' "$cfg"); do
-    grep -q "Fix = .*\"$guard\"" "$cfg" || die "$cfg has no guard $guard to remove"
-    sed -E "/Fix =/{s/\"$guard\"(, )?//;s/, \}/}/}" "$cfg" >"$work/mutant.cfg"
-    out=$work/out start=$SECONDS
-    tlc "$work/mutant.cfg" "$(module "$name")" "$out" || true
-    found=$(verdict "$out")
-    printf '%-14s %-9s %5s  %s\n' "$name" "$guard" $((SECONDS - start)) "$found"
-    case $found in
-      holds | '?') failed=1; tail -n 20 "$out" ;;
-      *) killed[$(module "$name").$guard]=1 ;;
-    esac
-  done
+for each in "${mutants[@]}"; do
+  read -r name guard <<<"$each"
+  read -r found seconds <"$work/$name.$guard.found"
+  printf '%-14s %-9s %5s  %s\n' "$name" "$guard" "$seconds" "$found"
+  case $found in
+    holds | '?') failed=1; tail -n 20 "$work/$name.$guard.out" ;;
+    *) killed[$(module "$name").$guard]=1 ;;
+  esac
 done
 for cfg in *.cfg; do
   for guard in $(sed -nE '/Fix =/{s/Fix//;s/[^a-z]+/ /gp;}' "$cfg"); do

@@ -20,6 +20,9 @@ type Intent struct {
 	Next       int64  `json:"next"`        // offset at which the next chunk begins: the fetch position, beyond Last where markers follow
 	Definition string `json:"definition"`  // hash of the source's definition; see PutDefinition
 	IngestedAt int64  `json:"ingested_at"` // µs UTC, for the column _ingested_at
+	// Gone are the offsets [a, b) beyond Last that retention took: whoever finishes the chunk reads no further than Last, and so could not
+	// tell them from markers.
+	Gone [][2]int64 `json:"gone,omitempty"`
 }
 
 // ChunkFile is one file of a committed chunk.
