@@ -25,10 +25,10 @@ func lakeCommand(a *app) *cobra.Command {
 		Example: "  caudal lake compact\n  caudal lake versions orders\n  caudal lake files orders --version 3\n  caudal lake prune --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("say compact, versions, files or prune")}
+			return usageError{errors.New("say compact, versions, files, prune or release")}
 		},
 	}
-	c.AddCommand(lakeCompactCommand(a), lakeVersionsCommand(a), lakeFilesCommand(a))
+	c.AddCommand(lakeCompactCommand(a), lakeVersionsCommand(a), lakeFilesCommand(a), lakePruneCommand(a), lakeReleaseCommand(a))
 	return c
 }
 
@@ -39,6 +39,19 @@ func compactor(project *view.Project, l *lake.Lake, log *slog.Logger) (*table.Co
 		return nil, fmt.Errorf("set up the compaction: %w", err)
 	}
 	return c, nil
+}
+
+// compactions bring the tables up to date every Project.Lake.CompactEvery.
+func (s *services) compactions() (*table.Schedule, error) {
+	c, err := compactor(s.project, s.lake, s.log)
+	if err != nil {
+		return nil, err
+	}
+	schedule, err := table.NewSchedule(c, s.project.Lake.CompactEvery)
+	if err != nil {
+		return nil, fmt.Errorf("set up the compaction: %w", err)
+	}
+	return schedule, nil
 }
 
 // withCompactor runs do with a compactor of the project's tables; a source that the project has not is a mistake in the call.

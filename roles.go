@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/batch/table"
 	"github.com/caudal/caudal/serving"
 	"github.com/caudal/caudal/serving/ingest"
 	"github.com/caudal/caudal/speed"
@@ -21,7 +22,7 @@ import (
 // roles says which parts a process runs.
 type roles struct {
 	speed, archive, serve bool
-	batch                 bool   // on the schedule of batch.every, if there is one
+	batch                 bool   // on the schedules of batch.every and lake.compact_every, if there are any
 	http                  string // listen address; "" = no HTTP
 	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
 }
@@ -42,6 +43,7 @@ type parts struct {
 	speed    *speed.Worker
 	archive  *batch.Archive
 	schedule *batch.Schedule // nil: no batch by itself
+	tables   *table.Schedule // nil: no compaction by itself
 	server   *serving.Server
 	registry *prometheus.Registry
 	http     net.Listener
@@ -80,6 +82,11 @@ func (s *services) assemble(r roles) (*parts, error) {
 	}
 	if r.batch && s.project.Batch.Every > 0 {
 		if p.schedule, err = s.schedule(p.registry); err != nil {
+			return nil, err
+		}
+	}
+	if r.batch && s.project.Lake.CompactEvery > 0 {
+		if p.tables, err = s.compactions(); err != nil {
 			return nil, err
 		}
 	}
@@ -125,6 +132,9 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	if p.schedule != nil {
 		start("batch", p.schedule.Run)
+	}
+	if p.tables != nil {
+		start("tables", p.tables.Run)
 	}
 	if p.server != nil {
 		start("serving", p.server.Run)

@@ -30,7 +30,7 @@ func runCommand(a *app) *cobra.Command {
 	}{
 		{"speed", "Keep the windowed aggregates in Redis", roles{speed: true}},
 		{"archive", "Write every record to the lake", roles{archive: true}},
-		{"batch", "Run batches every batch.every, and early where one is asked for", roles{batch: true}},
+		{"batch", "Run batches every batch.every, and early where one is asked for; compact tables every lake.compact_every", roles{batch: true}},
 		{"serve", "Answer queries over HTTP", roles{serve: true}},
 		{"all", "All of these in one process; batches only where batch.every says how often", roles{speed: true, archive: true, batch: true, serve: true}},
 	} {
@@ -61,8 +61,8 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if err != nil {
 		return err
 	}
-	if r == (roles{batch: true, http: r.http}) && project.Batch.Every == 0 {
-		return usageError{errors.New("the project does not say how often a batch runs: set batch.every in caudal.yaml, or let cron call `caudal batch run`")}
+	if r == (roles{batch: true, http: r.http}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
+		return usageError{errors.New("the project does not say how often a batch runs: set batch.every (or lake.compact_every) in caudal.yaml, or let cron call `caudal batch run`")}
 	}
 	s, err := connect(c.Context(), project, dir, a.logger(slog.LevelInfo))
 	if err != nil {
