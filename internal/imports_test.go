@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
 	"batch/workdir":         {},
 	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/engine", "internal/lake", "internal/tabular"},
+	"batch/models":          {"batch/training", "internal/lake"},
 	"batch/training":        {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
 	"batch":                 {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
 	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/tabular", "serving/ingest", "serving/openapi"},
