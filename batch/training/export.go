@@ -220,5 +220,9 @@ func Drop(ctx context.Context, l *lake.Lake, dir string) (Manifest, error) {
 			return m, err
 		}
 	}
-	return m, os.Remove(filepath.Join(dir, ManifestFile))
+	if err := os.Remove(filepath.Join(dir, ManifestFile)); err != nil {
+		return m, err
+	}
+	_ = os.Remove(dir) // unless it holds something that is not the set's
+	return m, nil
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains the fraud model again: what cron calls, after the nightly batch. One at a time; safe to call again at any moment.
 #   30 3 * * *  caudal  /etc/caudal/fraud/retrain.sh
-# CAUDAL and PYTHON name the programs, RETRAIN_WORK the folder to work in.
+# Arguments go to train.py. CAUDAL and PYTHON name the programs, RETRAIN_WORK the folder to work in.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 caudal=${CAUDAL:-caudal}
@@ -15,22 +15,24 @@ if ! flock -n 9; then
 	exit 0
 fi
 run() { "$caudal" --project "$here" "$@"; }
-# field prints a field of the JSON on standard input.
-field() { "$python" -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+# field prints a field of a JSON text.
+field() { "$python" -c 'import json, sys; print(json.loads(sys.argv[2])[sys.argv[1]])' "$1" "$2"; }
 
 run lake compact transactions
-set=$(run export training fraud -o json | field dir)
+exported=$(run export training fraud -o json)
+set=$(field dir "$exported")
 
 rm -rf "$work/model" "$work/in-use"
-in_use=$(run models list fraud -o json | field in_use)
+models=$(run models list fraud -o json)
+in_use=$(field in_use "$models")
 if [ -n "$in_use" ]; then
 	run models fetch fraud --version "$in_use" --out "$work/in-use"
-	"$python" "$here/train.py" --set "$set" --out "$work/model" --in-use "$work/in-use" --in-use-version "$in_use"
+	"$python" "$here/train.py" --set "$set" --out "$work/model" --in-use "$work/in-use" --in-use-version "$in_use" "$@"
 else
-	"$python" "$here/train.py" --set "$set" --out "$work/model"
+	"$python" "$here/train.py" --set "$set" --out "$work/model" "$@"
 fi
-version=$(run models publish fraud "$work/model" --training "$set" -o json | field version)
-run models promote fraud "$version" --by pr_auc
+published=$(run models publish fraud "$work/model" --training "$set" -o json)
+run models promote fraud "$(field version "$published")" --by pr_auc
 
 # The model refers to the versions of the table now; the set can be made again from its manifest, to the byte.
 run export training fraud --drop "$set"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests with real services need: redis-server and Apache Kafka's jars (into .services/kafka); what checks infra/:
-# promtool and systemd-analyze; and what checks the HTTP API: schemathesis (into .services/schemathesis).
+# promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); and what examples/fraud trains its model with (into .services/fraud).
 # Needs java, mvn and python3. Does nothing where everything is there already.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,10 +27,14 @@ if [ ! -f "$jars/kafka_2.13-$version.jar" ]; then
 	mv "$jars.new" "$jars" # in one step: a folder with some of the jars would look installed
 fi
 
-venv="$root/.services/schemathesis"
-if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
-	rm -rf "$venv"
-	python3 -m venv "$venv"
-	"$venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
-	cp "$here/requirements.txt" "$venv/requirements.txt" # last: a folder with some of the packages would look installed
-fi
+# venv makes a folder of .services with the Python packages of a file.
+venv() {
+	if ! cmp -s "$2" "$root/.services/$1/requirements.txt"; then
+		rm -rf "$root/.services/$1"
+		python3 -m venv "$root/.services/$1"
+		"$root/.services/$1/bin/pip" install -q --disable-pip-version-check -r "$2"
+		cp "$2" "$root/.services/$1/requirements.txt" # last: a folder with some of the packages would look installed
+	fi
+}
+venv schemathesis "$here/requirements.txt"
+venv fraud "$root/examples/fraud/requirements.txt"
