@@ -44,6 +44,8 @@ type Config struct {
 	QueryMemory  int64         // bytes that one query may take for cells; default 256 MiB
 	SpeedCache   int64         // bytes of decoded speed chunks that are kept; default 256 MiB
 
+	Push PushConfig // of updates to those who follow an answer
+
 	Scans       int           // queries with exact=true that scan the lake at once; default 2
 	ScanTimeout time.Duration // of one of them; default 2 min
 	ScanRows    int64         // rows of the segments that one of them may read; default 100,000,000
@@ -62,7 +64,7 @@ func (c Config) Validate() error {
 	case c.Stream == nil:
 		return errors.New("serving: no kafka")
 	case c.Concurrency < 0 || c.QueryTimeout < 0 || c.SpeedTimeout < 0 || c.QueryMemory < 0 || c.SpeedCache < 0 ||
-		c.Scans < 0 || c.ScanTimeout < 0 || c.ScanRows < 0 || c.ScanMemory < 0:
+		c.Scans < 0 || c.ScanTimeout < 0 || c.ScanRows < 0 || c.ScanMemory < 0 || c.Push.Every < 0 || c.Push.Beat < 0 || c.Push.Linger < 0:
 		return errors.New("serving: a limit is negative")
 	}
 	return nil
@@ -101,6 +103,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SpeedCache == 0 {
 		c.SpeedCache = 256 << 20
+	}
+	if c.Push.Every == 0 {
+		c.Push.Every = 250 * time.Millisecond
+	}
+	if c.Push.Beat == 0 {
+		c.Push.Beat = 15 * time.Second
+	}
+	if c.Push.Linger == 0 {
+		c.Push.Linger = 30 * time.Second
 	}
 	if c.Scans == 0 {
 		c.Scans = 2

@@ -86,6 +86,7 @@ func describeTypes(r *openapi.Registry) {
 		Required:    []string{"time"},
 		Description: "time, the dimensions and the measures, each by its name; decimals, and integers beyond 2^53, are strings, so that no reader rounds them",
 	})
+	r.Of(Update{})
 	r.Put("Result", &openapi.Schema{
 		Type: openapi.Types{"object"}, Description: "an answer", Required: []string{"meta", "data", "statistics", "provenance"},
 		Properties: map[string]*openapi.Schema{"meta": r.Of(Meta{}), "data": openapi.ListOf(row), "statistics": r.Of(Statistics{}), "provenance": r.Of(Provenance{})},

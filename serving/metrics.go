@@ -19,6 +19,7 @@ type metrics struct {
 	scans    prometheus.Gauge
 	created  *prometheus.GaugeVec
 	requests *prometheus.HistogramVec
+	streams  prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -44,8 +45,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "caudal_serving_request_seconds", Help: "Time that HTTP requests took, by route and HTTP status.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"route", "status"}),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caudal_serving_streams", Help: "Clients that follow an answer."}),
 	}
-	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans, m.created, m.requests} {
+	for _, c := range []prometheus.Collector{m.queries, m.duration, m.partial, m.sequence, m.scans, m.created, m.requests, m.streams} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

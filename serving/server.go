@@ -23,8 +23,9 @@ type Server struct {
 	topics      *topics
 	definitions *definitions
 	metrics     *metrics
-	routes      []route       // of the API
-	gate        *ingest.Gate  // where events come in; nil: none are taken
+	routes      []route      // of the API
+	gate        *ingest.Gate // where events come in; nil: none are taken
+	pusher      *pusher
 	intake      chan struct{} // holds one for each request with events that is under way
 	scans       chan struct{} // holds one for each scan of the lake that is under way
 }
@@ -39,6 +40,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, routes: routes(), scans: make(chan struct{}, cfg.Scans), intake: make(chan struct{}, intakes)}
+	s.pusher = &pusher{server: s, questions: map[string]*followed{}}
 	if cfg.Produce != nil {
 		s.gate = ingest.New(cfg.Project.Sources, cfg.Produce)
 	}
@@ -58,6 +60,7 @@ func New(cfg Config) (*Server, error) {
 
 // Close removes the local copy of the batch results and ends the connections that events go by. No query may be running, nor Run.
 func (s *Server) Close() error {
+	s.pusher.close()
 	var err error
 	if s.gate != nil {
 		err = s.gate.Close()
