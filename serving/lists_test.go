@@ -73,7 +73,7 @@ func TestATopOfManyValuesSaysItsErrors(t *testing.T) {
 	if r.Provenance.Rows[0].Exact || bound == nil || *bound <= 0 || *bound > 1.0/101 {
 		t.Fatalf("origin %+v of a summary of more values than it has counters", r.Provenance.Rows[0])
 	}
-	if !strings.Contains(r.Provenance.Note, "often ±0.") {
+	if !strings.Contains(r.Provenance.Note, "±0.") || !strings.Contains(r.Provenance.Note, "on often") {
 		t.Errorf("note %q", r.Provenance.Note)
 	}
 	list := frequentOf(t, r, 0)

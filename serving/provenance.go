@@ -12,7 +12,7 @@ import (
 )
 
 // provenance says where the numbers of an answer come from.
-func provenance(q *question, m *merged, rows []row) Provenance {
+func provenance(q *question, m *merged, rows []row, now time.Time) Provenance {
 	manifest := m.snap.manifest
 	p := Provenance{Snapshot: manifest.ID, Sequence: m.snap.sequence, Exact: true, AsOf: q.asOf, Scan: m.scan, Rows: make([]RowOrigin, len(rows))}
 	if !manifest.Created.IsZero() {
@@ -42,7 +42,8 @@ func provenance(q *question, m *merged, rows []row) Provenance {
 	if q.grain != nil && exactUntil != forever && slices.ContainsFunc(rows, func(r row) bool { return r.time < exactUntil }) {
 		p.ExactUntil = formatTime(exactUntil, q.view.Location)
 	}
-	p.Note = p.note(q, m, rows, worst)
+	p.Live, p.Approximate = liveShare(q, m, rows, now), approximations(q, rows, worst)
+	p.Note = p.note(q, m, rows, exactUntil)
 	return p
 }
 
@@ -132,7 +133,7 @@ func origin(q *question, r *row, worst []uncertainty) RowOrigin {
 }
 
 // note is the sentence that every dashboard needs.
-func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertainty) string {
+func (p *Provenance) note(q *question, m *merged, rows []row, exactUntil int64) string {
 	var covered, live int64
 	for _, part := range m.partitions {
 		live += part.served - part.batch
@@ -146,6 +147,7 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 	for i := range rows {
 		sources[rows[i].source]++
 	}
+	certainty := p.certainty(len(q.measures))
 	switch {
 	case len(rows) == 0:
 		text = append(text, "No event matches.")
@@ -157,10 +159,12 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 		text = append(text, fmt.Sprintf("All from batch snapshot %s.", p.Snapshot))
 	case sources[fromSpeed] == len(rows):
 		text = append(text, "All live: no batch result holds any of it yet.")
+	case q.grain != nil:
+		text, certainty = append(text, p.tail(q, m, rows, exactUntil)), ""
 	default:
 		text = append(text, fmt.Sprintf("Batch snapshot %s holds %s events; up to %s later ones are live.", p.Snapshot, thousands(covered), thousands(live)))
 	}
-	if certainty := p.certainty(q, worst); len(rows) > 0 && certainty != "" {
+	if len(rows) > 0 && certainty != "" {
 		text = append(text, certainty)
 	}
 	if p.Other > 0 {
@@ -180,37 +184,16 @@ func (p *Provenance) note(q *question, m *merged, rows []row, worst []uncertaint
 }
 
 // certainty says what is exact and what within which bound; "" where nothing but limits of the speed layer makes numbers uncertain.
-func (p *Provenance) certainty(q *question, worst []uncertainty) string {
-	var parts []string
-	for k, w := range worst {
-		if !w.inexact {
-			continue
-		}
-		name := q.view.Measures[q.measures[k]].Name
-		switch {
-		case w.off > 0:
-			parts = append(parts, fmt.Sprintf("%s ±%.1f %%", name, 100*w.off/w.largest))
-		default:
-			parts = append(parts, name+" without a known bound")
-		}
-	}
-	if len(parts) == 0 && (p.Other > 0 || len(p.Incomplete) > 0) {
+func (p *Provenance) certainty(measures int) string {
+	switch {
+	case len(p.Approximate) == 0 && (p.Other > 0 || len(p.Incomplete) > 0):
 		return ""
-	}
-	if len(parts) == 0 {
+	case len(p.Approximate) == 0:
 		return "Every number is exact."
+	case len(p.Approximate) < measures:
+		return "Approximate: " + p.doubt() + ", the rest exact."
 	}
-	until := ""
-	if p.ExactUntil != "" {
-		until = "Exact until " + p.ExactUntil + "; after that "
-	} else {
-		until = "Approximate: "
-	}
-	rest := ""
-	if len(parts) < len(worst) {
-		rest = ", the rest exact"
-	}
-	return until + strings.Join(parts, ", ") + rest + "."
+	return "Approximate: " + p.doubt() + "."
 }
 
 // thousands writes a count, which is not negative, with commas.

@@ -56,23 +56,25 @@ type Statistics struct {
 
 // Provenance says where the numbers come from and how sure they are.
 type Provenance struct {
-	AsOf       string            `json:"as_of,omitempty"`       // id of the snapshot that was asked for: its batch results alone
-	Scan       *Scan             `json:"scan,omitempty"`        // with exact=true: the lake was scanned, and no snapshot and no speed layer read
-	Snapshot   string            `json:"snapshot"`              // id of the batch snapshot that was pinned; "": there is none yet
-	Sequence   int64             `json:"sequence"`              // of its publication; -1: there is none yet
-	Created    string            `json:"created,omitempty"`     // when the snapshot was computed
-	Exact      bool              `json:"exact"`                 // every number is what one fold over all records served would give
-	ExactUntil string            `json:"exact_until,omitempty"` // with a grain: start of the first bucket that is not exact, where others come before it
-	Partial    bool              `json:"partial"`               // a layer is missing: records that were written are not in the answer
-	Reason     string            `json:"reason,omitempty"`      // why it is partial
-	Note       string            `json:"note"`                  // all of this in a sentence or two, for people
-	Watermark  string            `json:"watermark,omitempty"`   // earlier events would be late now
-	Behind     *int64            `json:"behind"`                // records in the log that are not in the answer; null: not known
-	Warnings   []string          `json:"warnings,omitempty"`    // such as a sum that its type cannot hold
-	Other      int64             `json:"other,omitempty"`       // live events under `__other__`, or with a dimension of it that the filter looks at: rows of their buckets may lack them
-	Incomplete []IncompleteRange `json:"incomplete,omitempty"`  // of which the speed layer left events to the next batch
-	Partitions []Coverage        `json:"partitions"`
-	Rows       []RowOrigin       `json:"rows"` // one for each row of data, in the same order
+	AsOf        string            `json:"as_of,omitempty"`       // id of the snapshot that was asked for: its batch results alone
+	Scan        *Scan             `json:"scan,omitempty"`        // with exact=true: the lake was scanned, and no snapshot and no speed layer read
+	Snapshot    string            `json:"snapshot"`              // id of the batch snapshot that was pinned; "": there is none yet
+	Sequence    int64             `json:"sequence"`              // of its publication; -1: there is none yet
+	Created     string            `json:"created,omitempty"`     // when the snapshot was computed
+	Exact       bool              `json:"exact"`                 // every number is what one fold over all records served would give
+	ExactUntil  string            `json:"exact_until,omitempty"` // with a grain: start of the first bucket that is not exact, where others come before it
+	Partial     bool              `json:"partial"`               // a layer is missing: records that were written are not in the answer
+	Reason      string            `json:"reason,omitempty"`      // why it is partial
+	Note        string            `json:"note"`                  // all of this in a sentence or two, for people
+	Watermark   string            `json:"watermark,omitempty"`   // earlier events would be late now
+	Behind      *int64            `json:"behind"`                // records in the log that are not in the answer; null: not known
+	Warnings    []string          `json:"warnings,omitempty"`    // such as a sum that its type cannot hold
+	Other       int64             `json:"other,omitempty"`       // live events under `__other__`, or with a dimension of it that the filter looks at: rows of their buckets may lack them
+	Incomplete  []IncompleteRange `json:"incomplete,omitempty"`  // of which the speed layer left events to the next batch
+	Partitions  []Coverage        `json:"partitions"`
+	Live        *LiveShare        `json:"live,omitempty"`        // what the speed layer has in the answer, and how fresh it is; absent where it was not asked
+	Approximate []Approximation   `json:"approximate,omitempty"` // measures that are not exact in some rows
+	Rows        []RowOrigin       `json:"rows"`                  // one for each row of data, in the same order
 }
 
 // Scan says what was read of the lake for an answer with exact=true. It holds the records below Served of each partition.

@@ -217,7 +217,7 @@ func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, e
 		}
 		r.Rows[i] = values
 	}
-	r.Provenance = provenance(q, m, rows)
+	r.Provenance = provenance(q, m, rows, s.cfg.Clock())
 	return r, nil
 }
 
