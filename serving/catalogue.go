@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -22,8 +23,9 @@ type ViewInfo struct {
 	Grains      []string        `json:"grains"` // finest first
 	Dimensions  []DimensionInfo `json:"dimensions"`
 	Measures    []MeasureInfo   `json:"measures"`
-	Snapshot    string          `json:"snapshot,omitempty"` // that is served; absent before the first
-	Range       *TimeRange      `json:"range,omitempty"`    // of what the snapshot holds; the speed layer may hold more
+	Snapshot    string          `json:"snapshot,omitempty"`  // that is served; absent before the first
+	Freshness   *Freshness      `json:"freshness,omitempty"` // absent before the first snapshot
+	Range       *TimeRange      `json:"range,omitempty"`     // of what the snapshot holds; the speed layer may hold more
 }
 
 // Switch is a change of the definition that answers come from.
@@ -63,7 +65,9 @@ type TimeRange struct {
 	To   string `json:"to"`
 }
 
-func (s *Server) info(v *view.View) ViewInfo {
+func (s *Server) info(ctx context.Context, v *view.View) ViewInfo {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.SpeedTimeout)
+	defer cancel()
 	vs := s.state(v)
 	info := ViewInfo{
 		Name: v.Name, Description: v.Description, Source: v.Source.Name, Definition: v.Hash, Timezone: v.Location.String(),
@@ -85,6 +89,8 @@ func (s *Server) info(v *view.View) ViewInfo {
 	vs.mu.Unlock()
 	if snap != nil {
 		info.Snapshot = snap.manifest.ID
+		fresh := s.freshness(ctx, vs, snap)
+		info.Freshness = &fresh
 		if snap.from < snap.to {
 			info.Range = &TimeRange{formatTime(snap.from, v.Location), formatTime(snap.to, v.Location)}
 		}
@@ -126,7 +132,7 @@ func (s *Server) serveViews(w http.ResponseWriter, r *http.Request, rt *route) {
 			s.writeError(w, r, err)
 			return
 		}
-		list.Views = append(list.Views, s.info(v))
+		list.Views = append(list.Views, s.info(r.Context(), v))
 	}
 	s.writeValue(w, r, list)
 }
@@ -141,5 +147,5 @@ func (s *Server) serveView(w http.ResponseWriter, r *http.Request, rt *route) {
 		s.writeError(w, r, err)
 		return
 	}
-	s.writeValue(w, r, s.info(v))
+	s.writeValue(w, r, s.info(r.Context(), v))
 }

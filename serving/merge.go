@@ -2,7 +2,6 @@ package serving
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,10 +68,7 @@ func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged
 	}
 	defer put()
 	if err := newBatchQuery(plan, q, m.snap).run(ctx, conn, m.cells); err != nil {
-		if p := (*Problem)(nil); errors.As(err, &p) || ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, unavailable(err.Error(), "try again; see /v1/status")
+		return nil, s.batchProblem(ctx, err)
 	}
 	return m, nil
 }

@@ -33,10 +33,7 @@ func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*Result,
 	err = newBatchQuery(plan, q, snap).run(ctx, conn, m.cells)
 	put()
 	if err != nil {
-		if p := (*Problem)(nil); errors.As(err, &p) || ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, unavailable(err.Error(), "try again; see /v1/status")
+		return nil, s.batchProblem(ctx, err)
 	}
 	return s.result(ctx, q, m)
 }

@@ -1,10 +1,13 @@
 package serving
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/serving/ingest"
 )
 
@@ -59,6 +62,18 @@ func unknown(field, what, name string, known []string) *Problem {
 // tooLarge is a query that would take more than the server gives to one.
 func tooLarge(reason, suggestion string) *Problem {
 	return newProblem(http.StatusUnprocessableEntity, "too-large", "The query is too large", "", reason, suggestion)
+}
+
+// batchProblem is what a failure to read the batch results means to who asked.
+func (s *Server) batchProblem(ctx context.Context, err error) error {
+	switch p := (*Problem)(nil); {
+	case errors.As(err, &p) || ctx.Err() != nil:
+		return err
+	case engine.OutOfMemory(err):
+		return tooLarge(fmt.Sprintf("the query needs more than the %s of memory that batch results are read with", s.cfg.Engine.MemoryLimit),
+			"ask for fewer dimensions, a shorter range or a coarser grain")
+	}
+	return unavailable(err.Error(), "try again; see /v1/status")
 }
 
 // unavailable is a failure of the batch side: without it there is no answer.
