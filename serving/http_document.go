@@ -1,6 +1,7 @@
 package serving
 
 import (
+	_ "embed" // words.json
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,11 @@ import (
 	"github.com/caudal/caudal/serving/ingest"
 	"github.com/caudal/caudal/serving/openapi"
 )
+
+// wordsText describes the fields of answers, in the words of the comments beside them.
+//
+//go:embed words.json
+var wordsText []byte
 
 // documentRoutes serve the description of the API.
 func documentRoutes() []route {
@@ -36,7 +42,11 @@ func (s *Server) serveDocument(w http.ResponseWriter, r *http.Request, rt *route
 
 // Document is the API of a project's server in OpenAPI 3.1, indented.
 func Document(p *view.Project) ([]byte, error) {
-	r := openapi.NewRegistry(nil)
+	var words map[string]string
+	if err := json.Unmarshal(wordsText, &words); err != nil {
+		panic(fmt.Sprintf("BUG: words.json is no JSON: %v", err))
+	}
+	r := openapi.NewRegistry(words)
 	d := openapi.Document{
 		OpenAPI: openapi.Version,
 		Info: openapi.Info{
