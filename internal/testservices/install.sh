@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests with real services need: redis-server and Apache Kafka's jars (into .services/kafka); what checks infra/:
-# promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); and what examples/fraud trains its model with (into .services/fraud).
+# promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); what examples/fraud trains its model with (into .services/fraud);
+# and the engines that read the lake: DuckDB, pandas, polars and PySpark (into .services/readers), with Spark's Iceberg runtime (into .services/iceberg).
 # Needs java, mvn and python3. Does nothing where everything is there already.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,3 +39,10 @@ venv() {
 }
 venv schemathesis "$here/requirements.txt"
 venv fraud "$root/examples/fraud/requirements.txt"
+venv readers "$here/readers-requirements.txt"
+
+iceberg=iceberg-spark-runtime-3.5_2.12
+if [ ! -f "$root/.services/iceberg/$iceberg-1.9.2.jar" ]; then
+	rm -rf "$root/.services/iceberg"
+	mvn -q -B dependency:copy -Dartifact="org.apache.iceberg:$iceberg:1.9.2" -DoutputDirectory="$root/.services/iceberg"
+fi
