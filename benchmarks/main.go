@@ -29,12 +29,12 @@ type part struct {
 	measure func(ctx context.Context, events int) ([]row, error)
 }
 
-var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"demo", demoMemory}}
+var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"training", trainingSet}, {"demo", demoMemory}}
 
 func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive or demo")
+	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, training or demo")
 	flag.Parse()
 	if err := run(context.Background(), *n, *asJSON, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
