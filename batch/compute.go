@@ -75,6 +75,7 @@ type computation struct {
 	db     *engine.DB
 	conn   *engine.Conn
 	work   *workdir.Dir
+	engine calculator
 	// erasing says that open erasures may take out rows of the segments, and that erasedTable tells which.
 	erasing bool
 }
@@ -104,6 +105,9 @@ func (r *Runner) newComputation(jobs []*job) (*computation, error) {
 		// Files are a function of what they hold, so the order that ORDER BY makes must survive the writing.
 		err = c.conn.Exec(context.Background(), "SET preserve_insertion_order = true")
 	}
+	if err == nil {
+		c.engine, err = c.newCalculator()
+	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -112,11 +116,14 @@ func (r *Runner) newComputation(jobs []*job) (*computation, error) {
 
 func (c *computation) close() error {
 	var err error
+	if c.engine != nil {
+		err = c.engine.close()
+	}
 	if c.conn != nil {
 		c.conn.Close()
 	}
 	if c.db != nil {
-		err = c.db.Close()
+		err = errors.Join(err, c.db.Close())
 	}
 	return errors.Join(err, c.work.Close())
 }
@@ -147,8 +154,12 @@ func (c *computation) run(ctx context.Context, o *RunOptions) error {
 			}
 		}
 	}
-	for _, l := range planLoads(periods, c.rowsBetween, c.runner.cfg.RowsPerLoad) {
-		if err := c.load(ctx, &l); err != nil {
+	weigh, limit := c.engine.loads()
+	for _, l := range planLoads(periods, weigh, limit) {
+		if err := c.runner.step("before-load"); err != nil {
+			return err
+		}
+		if err := c.engine.load(ctx, &l); err != nil {
 			return err
 		}
 		for _, j := range c.jobs {
@@ -199,25 +210,12 @@ const rowsTable = "source_rows"
 
 // load reads the rows of some spans of time into a table. Every file is checked against its SHA-256 and its number of rows.
 func (c *computation) load(ctx context.Context, l *load) error {
-	if err := c.runner.step("before-load"); err != nil {
-		return err
-	}
 	began, read := time.Now(), 0
 	src := c.jobs[0].view.Source
 	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(lake.RowColumns(src), ", "))); err != nil {
 		return err
 	}
-	byOrigin := map[origin][]*lake.ChunkFile{}
-	taken := map[string]bool{}
-	for _, span := range l.spans {
-		c.segments(span[0], span[1], func(slot int, chunk *lake.Chunk, file *lake.ChunkFile) {
-			if !taken[file.Key] {
-				taken[file.Key] = true
-				o := originOf(slot, chunk)
-				byOrigin[o] = append(byOrigin[o], file)
-			}
-		})
-	}
+	byOrigin := c.segmentsOf(l)
 	for _, o := range slices.SortedFunc(maps.Keys(byOrigin), compareOrigins) {
 		files, definition := byOrigin[o], o.definition
 		paths, err := c.fetch(ctx, files)
@@ -242,6 +240,22 @@ func (c *computation) load(ctx context.Context, l *load) error {
 	}
 	c.runner.cfg.Logger.Debug("segments loaded", "source", src.Name, "segments", read, "seconds", time.Since(began).Seconds())
 	return nil
+}
+
+// segmentsOf are the files that a load reads, each once.
+func (c *computation) segmentsOf(l *load) map[origin][]*lake.ChunkFile {
+	byOrigin := map[origin][]*lake.ChunkFile{}
+	taken := map[string]bool{}
+	for _, span := range l.spans {
+		c.segments(span[0], span[1], func(slot int, chunk *lake.Chunk, file *lake.ChunkFile) {
+			if !taken[file.Key] {
+				taken[file.Key] = true
+				o := originOf(slot, chunk)
+				byOrigin[o] = append(byOrigin[o], file)
+			}
+		})
+	}
+	return byOrigin
 }
 
 // origin is what segments that are read together have in common.

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/view"
@@ -49,32 +48,30 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 		resultTable, strings.Join(columns, ", "), fillStarts(periodTable, starts))); err != nil {
 		return err
 	}
-	from := c.from(j, periods)
 	for _, grain := range grainsOf(j.view, periods[0].unit) {
+		of := cellsQuery{job: j, grain: grain, spans: ranges(periods), mark: "now"}
 		if grain.Unit != view.Fixed {
-			var bounds []int64
 			for _, p := range periods {
 				for at := grain.Floor(p.from, j.view.Location); at < p.to; at = grain.Next(at, j.view.Location) {
-					bounds = append(bounds, at)
+					of.starts = append(of.starts, at)
 				}
-			}
-			if err := c.conn.Exec(ctx, fillStarts(boundsTable, bounds)); err != nil {
-				return err
 			}
 		}
 		began := time.Now()
-		sql := j.plan.BatchSQL(batchOptions(from, grain))
-		err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT p.start, %s, b.* FROM (%s) AS b ASOF JOIN %s AS p ON b._bucket >= p.start",
-			resultTable, quoteText(grain.Name), sql, periodTable))
+		cells, err := c.engine.cells(ctx, &of)
+		if err == nil {
+			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT p.start, %s, b.* FROM (%s) AS b ASOF JOIN %s AS p ON b._bucket >= p.start",
+				resultTable, quoteText(grain.Name), cells, periodTable))
+		}
 		if err != nil {
 			return fmt.Errorf("grain %s: %w", grain.Name, err)
 		}
-		if err := c.priors(ctx, j, grain, periods); err != nil {
+		if err := c.priors(ctx, of, periods); err != nil {
 			return err
 		}
 		c.runner.cfg.Logger.Debug("batch computed", "view", j.view.Name, "grain", grain.Name, "periods", len(periods), "seconds", time.Since(began).Seconds())
 	}
-	if err := c.checkUnit(ctx, j, from, periods[0].unit); err != nil {
+	if err := c.checkUnit(ctx, j, ranges(periods), periods[0].unit); err != nil {
 		return err
 	}
 	return c.writeFiles(ctx, j, periods)
@@ -93,15 +90,6 @@ func fillStarts(table string, starts []int64) string {
 		}
 	}
 	return b.String()
-}
-
-func batchOptions(from string, grain view.Grain) algebra.BatchOptions {
-	return algebra.BatchOptions{From: from, Grain: grain, Bounds: boundsTable}
-}
-
-// from is the relation of a job's rows: below its cuts, in its periods.
-func (c *computation) from(j *job, periods []period) string {
-	return c.rowsOf(j, ranges(periods), "now")
 }
 
 // rowsOf is the relation of the rows below a job's cuts in some spans of time, without the repeats that are marked. Slots become lives and

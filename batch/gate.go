@@ -230,13 +230,8 @@ func (c *computation) countRows(ctx context.Context, files []*lake.ChunkFile, pa
 }
 
 // checkUnit checks that in each grain and each grouping set of a unit's answers the events are those that were read, counted another way.
-func (c *computation) checkUnit(ctx context.Context, j *job, from, unit string) error {
-	condition := "NOT _duplicate AND " + j.plan.FilterSQL()
-	want := int64(0)
-	err := c.conn.Query(ctx, "SELECT count(*) FROM "+from+" WHERE "+condition, func(rows *engine.Chunk) error {
-		want = rows.Row(0).Int64(0)
-		return nil
-	})
+func (c *computation) checkUnit(ctx context.Context, j *job, spans [][2]int64, unit string) error {
+	want, err := c.engine.events(ctx, j, spans)
 	if err != nil {
 		return err
 	}

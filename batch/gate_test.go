@@ -204,7 +204,7 @@ func TestTheGateRefusesTotalsThatDoNotAgree(t *testing.T) {
 		if err := c.conn.Exec(t.Context(), "CREATE OR REPLACE TEMP TABLE whole AS FROM result_rows; "+sql); err != nil {
 			t.Fatal(err)
 		}
-		err := c.checkUnit(t.Context(), j, c.from(j, days), "day")
+		err := c.checkUnit(t.Context(), j, ranges(days), "day")
 		var gate *GateError
 		if !errors.As(err, &gate) || gate.Reason != reasonTotals {
 			t.Errorf("%s: got %v", name, err)
@@ -213,7 +213,7 @@ func TestTheGateRefusesTotalsThatDoNotAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.checkUnit(t.Context(), j, c.from(j, days), "day"); err != nil {
+	if err := c.checkUnit(t.Context(), j, ranges(days), "day"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -180,8 +180,9 @@ func (r *repeats) without(mark string) string {
 }
 
 // priors computes what the buckets of a grain of which other events are left out than before would answer with what was left out before, so
-// that the ledger can tell what each cause alone changed. The bounds of a calendar grain have to be there.
-func (c *computation) priors(ctx context.Context, j *job, grain view.Grain, periods []period) error {
+// that the ledger can tell what each cause alone changed.
+func (c *computation) priors(ctx context.Context, of cellsQuery, periods []period) error {
+	j, grain := of.job, of.grain
 	if j.repeats == nil {
 		return nil
 	}
@@ -202,8 +203,12 @@ func (c *computation) priors(ctx context.Context, j *job, grain view.Grain, peri
 		if len(w.spans) == 0 {
 			continue
 		}
-		sql := j.plan.BatchSQL(batchOptions(c.rowsOf(j, w.spans, w.mark), grain))
-		if err := c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, quoteText(grain.Name), sql)); err != nil {
+		of.spans, of.mark = w.spans, w.mark
+		cells, err := c.engine.cells(ctx, &of)
+		if err == nil {
+			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, quoteText(grain.Name), cells))
+		}
+		if err != nil {
 			return fmt.Errorf("grain %s with what was left out before: %w", grain.Name, err)
 		}
 	}

@@ -56,12 +56,18 @@ func retail(t testing.TB) *view.Project {
 // sendRetail produces the retail lines to a source's topic.
 func sendRetail(t testing.TB, client *stream.Client, src *view.Source, ids events.IDs) {
 	t.Helper()
-	file, err := os.Open("../examples/retail/online_retail.csv.gz")
+	sendFile(t, client, src, ids, "../examples/retail/online_retail.csv.gz")
+}
+
+// sendFile is sendRetail of any file.
+func sendFile(t testing.TB, client *stream.Client, src *view.Source, ids events.IDs, path string) {
+	t.Helper()
+	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	in, err := events.Open(file, "online_retail.csv.gz", src, ids)
+	in, err := events.Open(file, filepath.Base(path), src, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,14 +21,15 @@ import (
 
 // Config says what a runner works on. Zero values of the optional fields are defaults.
 type Config struct {
-	Project *view.Project
-	Stream  *stream.Client
-	Lake    *lake.Lake
-	Live    *live.Redis
-	Engine  engine.Options // memory and threads default to those of Project.Batch
-	Logger  *slog.Logger   // default: slog.Default
-	TempDir string         // for view files on their way into the lake; default: the system's
-	Owner   string         // how the lock names this process; default: host and process id
+	Project  *view.Project
+	Stream   *stream.Client
+	Lake     *lake.Lake
+	Live     *live.Redis
+	Engine   engine.Options // memory and threads default to those of Project.Batch
+	Logger   *slog.Logger   // default: slog.Default
+	TrinoTLS *tls.Config    // of Project.Batch.Trino; nil: the machine's trust
+	TempDir  string         // for view files on their way into the lake; default: the system's
+	Owner    string         // how the lock names this process; default: host and process id
 	// RowsPerLoad bounds the source rows that are computed together; a single period may exceed it. Default: as many as the engine's
 	// memory holds the exact distinct counts of, at bytesPerRow each.
 	RowsPerLoad int64

@@ -21,6 +21,7 @@ var owners = map[string]string{
 	"github.com/parquet-go/parquet-go":   "internal/lake",
 	"github.com/aws/":                    "internal/lake",
 	"github.com/duckdb/":                 "internal/engine",
+	"github.com/trinodb/":                "internal/trino",
 	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
 	"github.com/alicebob/miniredis":      "internal/embedded",
 	"github.com/apache/arrow-go":         "internal/tabular",
@@ -29,11 +30,12 @@ var owners = map[string]string{
 // allowed says which packages of ours a package may import. A package that is not listed may not exist, but for the two commands (the
 // root and benchmarks), which wire and so may import all.
 var allowed = map[string][]string{
-	"internal/algebra":      {"internal/view"},
+	"internal/algebra":      {"internal/view", "internal/trinosql"},
+	"internal/trinosql":     {"internal/view"},
 	"internal/view":         {},
 	"internal/intake":       {"internal/view", "internal/algebra"},
 	"internal/feed":         {"internal/view", "internal/intake"},
-	"internal/engine":       {"internal/view", "internal/algebra", "internal/intake"},
+	"internal/engine":       {"internal/view", "internal/trinosql", "internal/algebra", "internal/intake"},
 	"internal/stream":       {},
 	"internal/embedded":     {},
 	"internal/lake":         {"internal/view", "internal/algebra", "internal/intake"},
@@ -41,13 +43,14 @@ var allowed = map[string][]string{
 	"internal/live":         {"internal/intake"},
 	"internal/testservices": {},
 	"internal/readers":      {"internal/view", "internal/intake", "internal/engine", "internal/lake", "batch/table"},
+	"internal/trino":        {},
 	"internal/seamtest":     {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/embedded", "internal/feed", "internal/testservices", "speed", "batch", "batch/table", "serving"},
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},
 	"batch/workdir":         {},
 	"batch/table":           {"batch/workdir", "internal/algebra", "internal/view", "internal/engine", "internal/lake", "internal/tabular"},
 	"batch/models":          {"batch/training", "internal/lake"},
 	"batch/training":        {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
-	"batch":                 {"batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
+	"batch":                 {"internal/trino", "internal/trinosql", "batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
 	"serving":               {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/tabular", "serving/ingest", "serving/openapi"},
 	"serving/ingest":        {"internal/feed", "internal/intake", "internal/stream", "internal/view"},
 	"serving/openapi":       {},
@@ -55,7 +58,7 @@ var allowed = map[string][]string{
 }
 
 // pure packages do no I/O, start no goroutine and read no clock.
-var pure = []string{"internal/algebra", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
+var pure = []string{"internal/algebra", "internal/trinosql", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
 
 var impure = []string{"os", "net", "net/http", "io/fs", "os/exec", "syscall", "context", "sync", "log", "log/slog"}
 

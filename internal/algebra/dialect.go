@@ -16,14 +16,10 @@ type dialect interface {
 	try(expr string) string
 	// tried takes the value out of the box.
 	tried(box string) string
-	// tryCast casts, and is null where the value does not fit.
-	tryCast(expr, to string) string
 	// unscaled is the integer value*10^scale.
 	unscaled(value string, t view.Type) string
 	// halves splits a 128-bit integer into its high 64 bits and its low 64 bits, both as 128-bit integers.
 	halves(unscaled string) (high, low string)
-	// joined is (high*2^64 + low)/10^scale as text, null where it does not fit 128 bits.
-	joined(high, low string, scale uint8) string
 	// canonical is the text of a value that is hashed.
 	canonical(value string, t view.Type) string
 	// hash is the low 63 bits of the md5 of a text, as a 64-bit integer.
@@ -42,6 +38,13 @@ type dialect interface {
 	list(value string) string
 	distinctList(value string) string
 	histogram(value string) string
+	// histogramKeys and histogramCounts take a histogram apart, ascending by the values; written with %[1]s for it.
+	histogramKeys() string
+	histogramCounts() string
+	// sum is the sum of exact numbers, at a decimal of 38 digits; an aggregate.
+	sum(value, to string) string
+	// typeName is a type as the engine writes it.
+	typeName(t view.Type) string
 	// greatestRanks reduces a distinctList of registers to the greatest rank of each register, ascending; written with %s for the list.
 	greatestRanks() string
 	// mostFrequent reduces a histogram to a number of the most frequent values, equal counts by value: the values, their counts, and the
@@ -69,7 +72,8 @@ func (duckDB) try(expr string) string { return "TRY(struct_pack(v := " + expr + 
 
 func (duckDB) tried(box string) string { return "struct_extract(" + box + ", 'v')" }
 
-func (duckDB) tryCast(expr, to string) string { return "TRY_CAST(" + expr + " AS " + to + ")" }
+// tryCast casts, and is null where the value does not fit. Exact answers are DuckDB's to read, whoever computed the states.
+func tryCast(expr, to string) string { return "TRY_CAST(" + expr + " AS " + to + ")" }
 
 func (duckDB) unscaled(value string, t view.Type) string {
 	if t.Scale == 0 {
@@ -91,7 +95,8 @@ func (duckDB) halves(unscaled string) (high, low string) {
 	return "((" + unscaled + " - " + low + ") // " + two64 + ")", low
 }
 
-func (duckDB) joined(high, low string, scale uint8) string {
+// joined is (high*2^64 + low)/10^scale as text, null where it does not fit 128 bits, in DuckDB's SQL.
+func joined(high, low string, scale uint8) string {
 	u := "TRY(CAST(" + high + " AS HUGEINT) * 18446744073709551616 + CAST(" + low + " AS HUGEINT))"
 	if scale == 0 {
 		return u
@@ -146,6 +151,14 @@ func (duckDB) list(value string) string { return "list(" + value + ")" }
 func (duckDB) distinctList(value string) string { return "list(DISTINCT " + value + ")" }
 
 func (duckDB) histogram(value string) string { return "histogram(" + value + ")" }
+
+func (duckDB) histogramKeys() string { return "map_keys(%[1]s)" }
+
+func (duckDB) histogramCounts() string { return "map_values(%[1]s)" }
+
+func (duckDB) sum(value, to string) string { return "CAST(sum(" + value + ") AS " + to + ")" }
+
+func (duckDB) typeName(t view.Type) string { return t.SQL() }
 
 // greatestRanks compares each register with its successor. A lambda that looked into the sorted list itself would copy that list for
 // each of its elements.

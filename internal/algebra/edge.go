@@ -40,16 +40,16 @@ func (p edgePart) columns(d dialect, _ layer) []column {
 	if p.sign > 0 {
 		aggregate = "max"
 	}
-	t := storedType(p.in).SQL()
-	list := []column{{expr: fmt.Sprintf("CAST(%s_by(%s, %s)%s AS %s)", aggregate, p.value, positionName, there, t), sql: t}}
+	t := storedType(p.in)
+	list := []column{{expr: fmt.Sprintf("CAST(%s_by(%s, %s)%s AS %s)", aggregate, p.value, positionName, there, d.typeName(t)), sql: t.SQL()}}
 	for field := range edgeHas {
 		list = append(list, column{expr: d.field(aggregate+"("+positionName+")"+there, field), sql: "BIGINT"})
 	}
 	return list
 }
 
-func (p edgePart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", d.tryCast(own[0], exactType(m))
+func (p edgePart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", tryCast(own[0], exactType(m))
 }
 
 // wins says whether the position in src goes before the one in dst.

@@ -29,8 +29,8 @@ func (p extremePart) columns(dialect, layer) []column {
 	return []column{{expr: extremeSQL(p.sign, p.value), sql: p.in.SQL()}}
 }
 
-func (p extremePart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", d.tryCast(own[0], exactType(m))
+func (p extremePart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", tryCast(own[0], exactType(m))
 }
 
 func (p extremePart) offer(s *State, x int64) {
@@ -94,8 +94,8 @@ func (p wideExtremePart) columns(dialect, layer) []column {
 	return []column{{expr: "CAST(" + extremeSQL(p.sign, p.value) + " AS " + storedType(p.in).SQL() + ")", sql: storedType(p.in).SQL()}}
 }
 
-func (p wideExtremePart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", d.tryCast(own[0], exactType(m))
+func (p wideExtremePart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", tryCast(own[0], exactType(m))
 }
 
 func (p wideExtremePart) offer(s *State, x Int128) {
@@ -159,8 +159,8 @@ func (p floatExtremePart) columns(dialect, layer) []column {
 	return []column{{expr: extremeSQL(p.sign, p.value), sql: "DOUBLE"}}
 }
 
-func (p floatExtremePart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", d.tryCast(own[0], exactType(m))
+func (p floatExtremePart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", tryCast(own[0], exactType(m))
 }
 
 func (p floatExtremePart) offer(s *State, x float64) {
@@ -228,8 +228,8 @@ func (p textExtremePart) columns(dialect, layer) []column {
 	return []column{{expr: extremeSQL(p.sign, p.value), sql: "VARCHAR"}}
 }
 
-func (p textExtremePart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", d.tryCast(own[0], exactType(m))
+func (p textExtremePart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", tryCast(own[0], exactType(m))
 }
 
 func (p textExtremePart) better(t *text, x string) bool {

@@ -20,9 +20,9 @@ func (p histogramPart) columns(d dialect, l layer) []column {
 	keys, counts := column{sql: "INTEGER[]"}, column{sql: "UBIGINT[]"}
 	keys.expr, counts.expr = d.histogram(p.bin)+there, d.histogram(p.bin)+there
 	if l == batchLayer {
-		keys.refine, counts.refine = "map_keys(%s)", "map_values(%s)"
+		keys.refine, counts.refine = d.histogramKeys(), d.histogramCounts()
 	} else {
-		keys.expr, counts.expr = "map_keys("+keys.expr+")", "map_values("+counts.expr+")"
+		keys.expr, counts.expr = fmt.Sprintf(d.histogramKeys(), keys.expr), fmt.Sprintf(d.histogramCounts(), counts.expr)
 	}
 	return []column{keys, counts}
 }

@@ -21,8 +21,8 @@ func (p percentilePart) columns(d dialect, l layer) []column {
 	}
 	keys, counts := column{sql: "INTEGER[]"}, column{sql: "UBIGINT[]"}
 	if l == batchLayer {
-		keys.expr, keys.refine = d.histogram(p.bin)+filter, "map_keys(%s)"
-		counts.expr, counts.refine = d.histogram(p.bin)+filter, "map_values(%s)"
+		keys.expr, keys.refine = d.histogram(p.bin)+filter, d.histogramKeys()
+		counts.expr, counts.refine = d.histogram(p.bin)+filter, d.histogramCounts()
 	} else {
 		keys.expr = d.list(p.bin) + filter
 		counts.expr = "CAST(NULL AS UBIGINT[])"
@@ -31,7 +31,7 @@ func (p percentilePart) columns(d dialect, l layer) []column {
 }
 
 func (p percentilePart) exact(d dialect, m *view.Measure, _ []string, x string) (aggregate, answer string) {
-	return d.percentile(p.value, strconv.FormatFloat(m.P, 'f', -1, 64)), d.tryCast(x, exactType(m))
+	return d.percentile(p.value, strconv.FormatFloat(m.P, 'f', -1, 64)), tryCast(x, exactType(m))
 }
 
 func (p percentilePart) merge(dst, src *State) { dst.ext.dds[p.at].merge(&src.ext.dds[p.at]) }

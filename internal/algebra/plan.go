@@ -36,6 +36,7 @@ type Plan struct {
 	sign    byte    // signature of the parts, in every encoded state
 	placed  bool    // events need their position
 	hidden  where   // the view's filter
+	dims    []dim   // the view's dimensions
 	dialect dialect
 	whole   *Plan // of which this one looks at some parts only; nil: at all
 }
@@ -81,6 +82,10 @@ const (
 func Compile(v *view.View) (*Plan, error) {
 	p := &Plan{View: v, width: headWords, dialect: duckDB{}}
 	p.hidden = where{expr: v.Where, safe: v.Where == "" || infallible(v.Source, v.Where)}
+	for i := range v.Dimensions {
+		cast, safe, _ := typed(v.Source, v.Dimensions[i].Expr, v.Dimensions[i].Type)
+		p.dims = append(p.dims, dim{cast, safe})
+	}
 	shared := map[string]int{}
 	for i := range v.Measures {
 		m := &v.Measures[i]

@@ -62,6 +62,12 @@ type where struct {
 	safe bool
 }
 
+// dim is a dimension: the expression with its cast, and whether it cannot fail.
+type dim struct {
+	cast string
+	safe bool
+}
+
 // value returns the number of the row value for an expression, adding it if it is new.
 func (p *Plan) value(expr, filter string, in view.Type) int {
 	for i := range p.values {
@@ -111,14 +117,12 @@ func (p *Plan) rows(from string, keys []string) string {
 	}
 	var filters, values []string
 	for i := range p.View.Dimensions {
-		dim := &p.View.Dimensions[i]
 		name := "_" + dimColumn(i)
-		cast, safe, _ := typed(p.View.Source, dim.Expr, dim.Type)
-		if safe {
-			values = append(values, cast+" AS "+name)
+		if p.dims[i].safe {
+			values = append(values, p.dims[i].cast+" AS "+name)
 			continue
 		}
-		values = append(values, d.try(cast)+" AS "+name)
+		values = append(values, d.try(p.dims[i].cast)+" AS "+name)
 		failures = append(failures, name)
 	}
 	for i := range p.values {
@@ -181,7 +185,7 @@ func (p *Plan) derive(rows string, keys, failures []string) string {
 	}
 	for i := range p.View.Dimensions {
 		name := "_" + dimColumn(i)
-		if _, safe, _ := typed(p.View.Source, p.View.Dimensions[i].Expr, p.View.Dimensions[i].Type); !safe {
+		if !p.dims[i].safe {
 			name = d.tried(name)
 		}
 		take(name, dimColumn(i))

@@ -48,58 +48,85 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 	default:
 		from = fmt.Sprintf("(SELECT r.*, b.start AS _bucket FROM %s AS r ASOF JOIN %s AS b ON r._event_time_us >= b.start)", o.From, o.Bounds)
 	}
-	sets := o.Sets
+	outer := append([]string{"_set", "_bucket"}, p.dimColumns()...)
+	outer = append(outer, "_events", "_late", "_errors")
+	for k, part := range p.parts {
+		for j, c := range part.columns(p.dialect, batchLayer) {
+			name := partColumn(p.numbers[k], j)
+			outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", refined(c, name), c.sql, name))
+		}
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(append(outer, p.answers()...), ", "), p.aggregates(from, o.Sets))
+}
+
+// aggregates is the query of the cells as the aggregates leave them: `_set`, `_bucket`, d<i> per dimension, the state columns before they are
+// refined, and x<i> where an exact answer has an aggregate of its own. `from` is a relation with a column _bucket; sets nil: Plan.Sets.
+func (p *Plan) aggregates(from string, sets []uint32) string {
 	if sets == nil {
 		sets = p.Sets()
 	}
 	set, group, missing := p.groupingSets(sets)
 	cols := []string{set + " AS _set", "_bucket"}
-	outer := []string{"_set", "_bucket"}
 	for i := range p.View.Dimensions {
 		dim := dimColumn(i)
 		if missing>>i&1 != 0 {
-			dim = fmt.Sprintf("CAST(NULL AS %s) AS %s", storedType(p.View.Dimensions[i].Type).SQL(), dim)
+			dim = fmt.Sprintf("CAST(NULL AS %s) AS %s", p.dialect.typeName(storedType(p.View.Dimensions[i].Type)), dim)
 		}
 		cols = append(cols, dim)
-		outer = append(outer, dimColumn(i))
 	}
 	cols = append(cols, p.stateSQL(batchLayer)...)
-	outer = append(outer, "_events", "_late", "_errors")
-	own := make([][]string, len(p.parts))
-	for k, part := range p.parts {
-		for j, c := range part.columns(p.dialect, batchLayer) {
-			name := partColumn(p.numbers[k], j)
-			own[k] = append(own[k], name)
-			outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", refined(c, name), c.sql, name))
+	p.eachExact(func(_ *view.Measure, x, aggregate, _ string) {
+		if aggregate != "" {
+			cols = append(cols, aggregate+" AS "+x)
 		}
-	}
+	})
+	return fmt.Sprintf("SELECT %s FROM (%s) GROUP BY %s", strings.Join(cols, ", "), p.rows(from, []string{"_bucket"}), group)
+}
+
+// answers are the columns of the exact answers, over the state columns and what aggregates made for them.
+func (p *Plan) answers() []string {
+	var cols []string
+	p.eachExact(func(m *view.Measure, x, _, answer string) {
+		cols = append(cols, fmt.Sprintf("CAST(%s AS %s) AS %s", answer, exactType(m), x))
+	})
+	return cols
+}
+
+// eachExact calls f for each measure that HasExactColumn, with the name of its column, the aggregate that it asks for ("": none), and its answer.
+func (p *Plan) eachExact(f func(m *view.Measure, x, aggregate, answer string)) {
 	for i := range p.View.Measures {
 		m, x := &p.View.Measures[i], p.exactColumn(i)
-		answer := "_events"
+		aggregate, answer := "", "_events"
 		switch use := p.uses[i]; {
 		case !HasExactColumn(m.Agg):
 			continue
 		case use == useEvents:
 		default:
-			aggregate := ""
-			if aggregate, answer = p.parts[use].exact(p.dialect, m, own[use], x); aggregate != "" {
-				cols = append(cols, aggregate+" AS "+x)
+			var own []string
+			for j := range p.spans[use] {
+				own = append(own, partColumn(p.numbers[use], j))
 			}
+			aggregate, answer = p.parts[use].exact(p.dialect, m, own, x)
 		}
-		outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", answer, exactType(m), x))
+		f(m, x, aggregate, answer)
 	}
-	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM (%s) GROUP BY %s)",
-		strings.Join(outer, ", "), strings.Join(cols, ", "), p.rows(from, []string{"_bucket"}), group)
+}
+
+// dimColumns names the columns of the dimensions.
+func (p *Plan) dimColumns() []string {
+	names := make([]string, len(p.View.Dimensions))
+	for i := range names {
+		names[i] = dimColumn(i)
+	}
+	return names
 }
 
 // DimensionSQL is dimension i of a row, over the source's columns: null where its expression fails, as in both layers.
 func (p *Plan) DimensionSQL(i int) string {
-	dim := &p.View.Dimensions[i]
-	cast, safe, _ := typed(p.View.Source, dim.Expr, dim.Type)
-	if safe {
-		return cast
+	if p.dims[i].safe {
+		return p.dims[i].cast
 	}
-	return p.dialect.tried(p.dialect.try(cast))
+	return p.dialect.tried(p.dialect.try(p.dims[i].cast))
 }
 
 func refined(c column, name string) string {
@@ -173,8 +200,7 @@ func (p *Plan) stateSQL(l layer) []string {
 func (p *Plan) fallible() bool {
 	fallible := !p.hidden.safe
 	for i := range p.View.Dimensions {
-		_, safe, _ := typed(p.View.Source, p.View.Dimensions[i].Expr, p.View.Dimensions[i].Type)
-		fallible = fallible || !safe
+		fallible = fallible || !p.dims[i].safe
 	}
 	for i := range p.values {
 		fallible = fallible || !p.values[i].safe || !p.values[i].safeFilter

@@ -17,25 +17,25 @@ type sumPart struct {
 	at    int
 }
 
-func (p sumPart) columns(dialect, layer) []column {
+func (p sumPart) columns(d dialect, _ layer) []column {
 	// a sum of BIGINT is a HUGEINT, which Parquet would keep as a double
 	t := view.Type{Kind: view.Decimal, Precision: 38, Scale: p.in.Scale}.SQL()
 	return []column{
-		{expr: fmt.Sprintf("CAST(sum(%s) AS %s)", p.value, t), sql: t},
+		{expr: d.sum(p.value, t), sql: t},
 		{expr: "count(" + p.value + ")", sql: "BIGINT"},
 	}
 }
 
-func (p sumPart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", exactSum(d, m, own[0], own[1])
+func (p sumPart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", exactSum(m, own[0], own[1])
 }
 
 // exactSum is a sum at the declared type, null where it overflows it; or the average.
-func exactSum(d dialect, m *view.Measure, sum, count string) string {
+func exactSum(m *view.Measure, sum, count string) string {
 	if m.Agg == view.Average {
-		return d.tryCast("CAST("+sum+" AS DOUBLE) / nullif("+count+", 0)", exactType(m))
+		return tryCast("CAST("+sum+" AS DOUBLE) / nullif("+count+", 0)", exactType(m))
 	}
-	return d.tryCast(sum, exactType(m))
+	return tryCast(sum, exactType(m))
 }
 
 func (p sumPart) merge(dst, src *State) {
@@ -132,8 +132,8 @@ func (p wideSumPart) columns(d dialect, _ layer) []column {
 	}
 }
 
-func (p wideSumPart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", exactSum(d, m, d.joined(own[0], own[1], p.in.Scale), own[2])
+func (p wideSumPart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", exactSum(m, joined(own[0], own[1], p.in.Scale), own[2])
 }
 
 func (p wideSumPart) merge(dst, src *State) {
@@ -207,8 +207,8 @@ func (p floatSumPart) columns(dialect, layer) []column {
 	return []column{{expr: "sum(" + p.value + ")", sql: "DOUBLE"}, {expr: "count(" + p.value + ")", sql: "BIGINT"}}
 }
 
-func (p floatSumPart) exact(d dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", exactSum(d, m, own[0], own[1])
+func (p floatSumPart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
+	return "", exactSum(m, own[0], own[1])
 }
 
 func (p floatSumPart) add(s *State, sum float64, n uint64) {

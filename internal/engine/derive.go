@@ -26,7 +26,7 @@ func (c *Conn) Derive(ctx context.Context, cols []view.Column, rows [][]algebra.
 	if err := c.Exec(ctx, "CREATE OR REPLACE TEMP TABLE "+table+" ("+strings.Join(defs, ", ")+")"); err != nil {
 		return nil, fmt.Errorf("derive measures: %w", err)
 	}
-	if err := c.appendValues(table, cols, rows); err != nil {
+	if err := c.AppendValues(table, cols, rows); err != nil {
 		return nil, fmt.Errorf("derive measures: %w", err)
 	}
 	wanted := make([]string, len(exprs))
@@ -58,8 +58,8 @@ func (c *Conn) Derive(ctx context.Context, cols []view.Column, rows [][]algebra.
 	return out, nil
 }
 
-// appendValues fills a table whose first column is the number of the row.
-func (c *Conn) appendValues(table string, cols []view.Column, rows [][]algebra.Value) error {
+// AppendValues adds rows to a table whose first column, a BIGINT, is the number of the row among them; cols are the others.
+func (c *Conn) AppendValues(table string, cols []view.Column, rows [][]algebra.Value) error {
 	types := []mapping.LogicalType{mapping.CreateLogicalType(mapping.TypeBigInt)}
 	for _, col := range cols {
 		types = append(types, logicalType(col.Type))

@@ -207,7 +207,7 @@ func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *
 		}
 		values[i] = append(values[i], algebra.BoolValue(rows.Duplicate[i] != 0), algebra.BoolValue(rows.Late[i] != 0))
 	}
-	if err := conn.appendValues(table, cols, values); err != nil {
+	if err := conn.AppendValues(table, cols, values); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests with real services need: redis-server and Apache Kafka's jars (into .services/kafka); what checks infra/:
 # promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); what examples/fraud trains its model with (into .services/fraud);
-# and the engines that read the lake: DuckDB, pandas, polars and PySpark (into .services/readers), with Spark's Iceberg runtime (into .services/iceberg).
+# the engines that read the lake: DuckDB, pandas, polars and PySpark (into .services/readers), with Spark's Iceberg runtime (into .services/iceberg);
+# and Trino, with the Java that it wants (into .services/trino), by install-trino.sh.
 # Needs java, mvn and python3. Does nothing where everything is there already.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,6 +14,7 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v promtool >/dev/null || missing="$missing prometheus"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 if [ -n "$missing" ]; then
 	sudo=
 	[ "$(id -u)" = 0 ] || sudo=sudo
@@ -46,3 +48,5 @@ if [ ! -f "$root/.services/iceberg/$iceberg-1.9.2.jar" ]; then
 	rm -rf "$root/.services/iceberg"
 	mvn -q -B dependency:copy -Dartifact="org.apache.iceberg:$iceberg:1.9.2" -DoutputDirectory="$root/.services/iceberg"
 fi
+
+sh "$here/install-trino.sh"

@@ -16,6 +16,7 @@ var (
 	sharedKafka = sync.OnceValues(StartKafka)
 	sharedRedis = sync.OnceValues(StartRedis)
 	sharedS3    = sync.OnceValues(StartS3)
+	sharedTrino = sync.OnceValues(startTrinoOverS3)
 
 	sharedSecureKafka = sync.OnceValues(StartSecureKafka)
 	sharedSecureRedis = sync.OnceValues(StartSecureRedis)
@@ -67,6 +68,25 @@ func S3(tb testing.TB) S3Server {
 		Missing(tb, "real S3", err)
 	}
 	return g.S3Server
+}
+
+// Trino returns a real Trino that reads folders of this machine, and the bucket of S3. A machine that has none skips the test, loudly; under
+// CI=true it fails.
+func Trino(tb testing.TB) *TrinoServer {
+	tb.Helper()
+	s, err := sharedTrino()
+	if err != nil {
+		Missing(tb, "real Trino", err)
+	}
+	return s
+}
+
+// startTrinoOverS3 starts a Trino that knows the shared bucket, where there is one.
+func startTrinoOverS3() (*TrinoServer, error) {
+	if g, err := sharedS3(); err == nil {
+		return StartTrino(&g.S3Server)
+	}
+	return StartTrino(nil)
 }
 
 // KafkaWithPassword returns a real Kafka that asks for TLS and a password. A machine that has none skips the test, loudly; under CI=true

@@ -7,6 +7,13 @@ type Checker interface {
 	Check(cols []Column, exprs []string) ([]Checked, error)
 }
 
+// Porter is a Checker that knows whether another engine can compute the same: batch.engine.
+type Porter interface {
+	// Port says what of an expression that Check found to be of type of, cast to type to, Trino would compute otherwise, one line, and what to write
+	// instead; "" = nothing.
+	Port(cols []Column, expr string, of, to Type) (problem, mend string)
+}
+
 // Column is a named, typed input of an expression.
 type Column struct {
 	Name string

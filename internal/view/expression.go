@@ -12,6 +12,7 @@ type expression struct {
 	of    string       // what it is, for messages: "filter of measure net of view sales"
 	where string       // "view sales"
 	typed func(t Type) // called with the type of a sound expression
+	into  Type         // it is cast to; Invalid: it is not
 }
 
 // checking binds the expressions of a view over one row type.
@@ -21,6 +22,7 @@ type checking struct {
 	broken  map[string]bool   // names whose type is not known
 	word    string            // what a column is called here: "field" or "measure"
 	hints   map[string]string // names that exist, but not here: why
+	porter  Porter            // of the engine that computes batches; nil: it is the one that checks
 	todo    []expression
 	lexed   [][]lexeme
 }
@@ -77,7 +79,22 @@ func (c *checking) run(checker Checker, whole *node) {
 			c.r.add(e.at, e.of+": its type is none that this version can keep", "cast it, e.g. `(…)::varchar`")
 		default:
 			e.typed(got.Type)
+			c.port(e, got.Type)
 		}
+	}
+}
+
+// port refuses what the engine that computes batches would compute otherwise than the speed layer.
+func (c *checking) port(e *expression, of Type) {
+	if c.porter == nil {
+		return
+	}
+	to := e.into
+	if to.Kind == Invalid {
+		to = of
+	}
+	if problem, mend := c.porter.Port(c.columns, e.text, of, to); problem != "" {
+		c.r.add(e.at, e.of+": batch.engine is trino, and "+problem, mend)
 	}
 }
 

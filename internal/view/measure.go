@@ -169,7 +169,7 @@ func (d *draft) input(m *Measure, n *node, of string) {
 	if expr == nil {
 		return
 	}
-	d.queue(expr, m.Expr, "expr of "+of, func(t Type) {
+	d.queueInto(expr, m.Expr, "expr of "+of, declared, func(t Type) {
 		if mend := settle(m, t, declared); mend != "" {
 			d.r.add(expr, fmt.Sprintf("%s: %s of a %s", of, m.Agg, t), mend)
 		} else if m.Agg == Histogram {

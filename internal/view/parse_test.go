@@ -82,7 +82,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 	if want := (Lake{URL: "s3://bucket/prefix", Endpoint: "http://localhost:7070", Region: "eu-west-1", AccessKey: "a", SecretKey: "s", PathStyle: true, FileBytes: DefaultFileBytes, Versions: Versions{Keep: 10}}); p.Lake != want {
 		t.Errorf("lake is %+v", p.Lake)
 	}
-	if want := (Batch{"512MB", 2, 90 * time.Second, 7, 2, 24 * time.Hour}); p.Batch != want {
+	if want := (Batch{MemoryLimit: "512MB", Threads: 2, ArchiveWait: 90 * time.Second, Snapshots: 7, InstantRollbacks: 2, Every: 24 * time.Hour, Engine: EngineDuckDB}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
 	s := p.Sources[0]
@@ -124,7 +124,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 		s.DedupHorizon != time.Hour || s.DedupRecords != 4_000_000 || s.EventTime != (EventTime{"ts", "rfc3339", "UTC"}) {
 		t.Errorf("source is %+v", s)
 	}
-	if want := (Batch{"2GB", 0, 15 * time.Minute, 30, 1, 0}); p.Batch != want {
+	if want := (Batch{MemoryLimit: "2GB", ArchiveWait: 15 * time.Minute, Snapshots: 30, InstantRollbacks: 1, Engine: EngineDuckDB}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
 	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC || v.MaxValues != 100_000 || p.Speed.LiveCells != 2_000_000 {

@@ -60,6 +60,9 @@ func (p *linter) view(f File, haveSources bool) {
 	d.dimensions(n.get("dimensions"))
 	derived := d.measures(n.get("measures"))
 	if d.rows != nil {
+		if p.project.Batch.Engine == EngineTrino {
+			d.rows.porter, _ = p.check.(Porter)
+		}
 		d.rows.run(p.check, n)
 	}
 	d.derive(p.check, derived)
@@ -110,8 +113,13 @@ func (d *draft) condition(n *node, of string) string {
 
 // queue has an expression over the source's fields checked.
 func (d *draft) queue(n *node, text, of string, typed func(Type)) {
+	d.queueInto(n, text, of, Type{}, typed)
+}
+
+// queueInto has one checked that is cast to a type, if that is not Invalid.
+func (d *draft) queueInto(n *node, text, of string, into Type, typed func(Type)) {
 	if d.rows != nil && text != "" {
-		d.rows.add(expression{at: n, text: text, of: of, where: d.of, typed: typed})
+		d.rows.add(expression{at: n, text: text, of: of, where: d.of, typed: typed, into: into})
 	}
 }
 

@@ -66,6 +66,24 @@ type Batch struct {
 	Snapshots        int           // how many are kept
 	InstantRollbacks int           // for how many of them speed epochs are kept, as long as Redis has room
 	Every            time.Duration // how often a process with the role batch runs one; 0: only who is called from outside does
+	Engine           string        // who computes: DuckDB or Trino
+	Trino            Trino         // where Trino is
+}
+
+// The engines that batch may compute with.
+const (
+	EngineDuckDB = "duckdb"
+	EngineTrino  = "trino"
+)
+
+// Trino says where a Trino cluster is, and how it reads the lake.
+type Trino struct {
+	URL                string
+	User, Password     string
+	TLS                TLS
+	Catalog, Schema    string // of the Hive connector; the tables over the lake's segments are made there
+	Location           string // how Trino names the root of the lake
+	VerifyBySizeAndRow bool   // believe segments by their size and number of rows; else caudal reads each and compares its SHA-256
 }
 
 // Speed bounds the speed layer.

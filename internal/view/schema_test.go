@@ -108,6 +108,7 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"lake", at(project, "properties", "lake"), lakeKeys()},
 		{"lake.versions", at(project, "properties", "lake", "properties", "versions"), versionsKeys()},
 		{"batch", at(project, "properties", "batch"), batchKeys()},
+		{"batch.trino", at(project, "properties", "batch", "properties", "trino"), trinoKeys()},
 		{"speed", at(project, "properties", "speed"), speedKeys()},
 		{"source", at(project, "$defs", "source"), sourceKeys()},
 		{"event_time", at(project, "$defs", "source", "properties", "event_time"), eventTimeKeys()},

@@ -16,7 +16,7 @@ func lakeKeys() []string {
 	return []string{"url", "endpoint", "region", "access_key", "secret_key", "path_style", "cache", "file_size", "compact_every", "versions"}
 }
 func batchKeys() []string {
-	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every"}
+	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every", "engine", "trino"}
 }
 
 func speedKeys() []string { return []string{"live_cells"} }
@@ -59,7 +59,7 @@ func (p *linter) services(f File) {
 	if v := n.get("lake"); v != nil && r.mapping(v, "lake", lakeKeys()) {
 		p.project.Lake = r.lake(v)
 	}
-	p.project.Batch = r.batch(n.get("batch"))
+	p.project.Batch = r.batch(n.get("batch"), p.project.Lake)
 	p.project.Speed = r.speed(n.get("speed"))
 	p.allSources(r, n.get("sources"))
 }
@@ -93,8 +93,8 @@ func (r *reader) lake(n *node) Lake {
 }
 
 // batch reads the bounds of the batch layer, with every default.
-func (r *reader) batch(n *node) Batch {
-	b := Batch{MemoryLimit: "2GB", ArchiveWait: 15 * time.Minute, Snapshots: 30, InstantRollbacks: 1}
+func (r *reader) batch(n *node, lake Lake) Batch {
+	b := Batch{Engine: EngineDuckDB, MemoryLimit: "2GB", ArchiveWait: 15 * time.Minute, Snapshots: 30, InstantRollbacks: 1}
 	if n == nil || !r.mapping(n, "batch", batchKeys()) {
 		return b
 	}
@@ -113,6 +113,7 @@ func (r *reader) batch(n *node) Batch {
 	if b.InstantRollbacks >= b.Snapshots {
 		r.add(rollbacks, "batch.instant_rollbacks promises more than the snapshots that are kept", "keep at least one snapshot more than it")
 	}
+	r.engine(n, &b, lake)
 	return b
 }
 

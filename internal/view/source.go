@@ -37,6 +37,10 @@ func (p *linter) allSources(r *reader, n *node) {
 			continue
 		}
 		topics[s.Topic] = s.Name
+		if s.FullDedup && p.project.Batch.Engine == EngineTrino {
+			r.add(pr.at, fmt.Sprintf("source %s: batch_dedup: full looks at every id of the lake in this process, and batch.engine is trino, for lakes beyond it", s.Name),
+				"leave it out and give dedup_horizon the time in which repeats come, or take batch.engine: duckdb")
+		}
 		p.project.Sources = append(p.project.Sources, s)
 	}
 }
