@@ -3,6 +3,7 @@ package serving
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -36,7 +37,7 @@ func (w *world) ask(t *testing.T, place, text string, exact, post bool) (status 
 	if exact {
 		a["exact"] = true
 	}
-	request := httptest.NewRequest("POST", "/v1/views/sales/query", nil)
+	var request *http.Request
 	if post {
 		body, err := json.Marshal(a)
 		must(t, err)

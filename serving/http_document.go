@@ -67,13 +67,13 @@ func Document(p *view.Project) ([]byte, error) {
 	describeTypes(r)
 	w := documentWriter{project: p, types: r}
 	for _, rt := range routes() {
-		path := rt.openAPIPath()
+		path := rt.path
 		if d.Paths[path] == nil {
 			d.Paths[path] = openapi.Path{}
 		}
 		d.Paths[path][strings.ToLower(rt.method)] = w.operation(&rt)
 	}
-	d.Components = openapi.Components{Schemas: r.Schemas(), SecuritySchemes: map[string]openapi.SecurityScheme{}}
+	d.Components = openapi.Components{Schemas: r.Schemas()}
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)

@@ -260,6 +260,13 @@ func TestAClientThatReadsTooSlowlyIsSentEverythingAnew(t *testing.T) {
 	if s := f.after(f.number - 3); s.whole != nil || len(s.updates) != 3 {
 		t.Errorf("three behind: %d updates", len(s.updates))
 	}
+	switched := *r
+	switched.Meta.Definition = "another"
+	f.put(&switched, nil, false)
+	if s := f.after(f.number - 1); s.whole == nil || s.whole.Meta.Definition != "another" {
+		t.Error("a switch of definitions came as an update")
+	}
+	f.put(r, nil, false)
 	big := *r
 	big.Rows = [][]algebra.Value{{r.Rows[0][0], algebra.StringValue(strings.Repeat("x", keptBytes+1))}}
 	big.Provenance.Rows = r.Provenance.Rows[:1]

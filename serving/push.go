@@ -178,6 +178,13 @@ func (f *followed) put(r *Result, err error, ended bool) {
 		f.announce()
 		return
 	}
+	if f.whole.Meta.Definition != r.Meta.Definition {
+		// The columns may be others: whoever follows gets everything anew.
+		f.whole, f.updates, f.bytes = r, nil, 0
+		f.number++
+		f.announce()
+		return
+	}
 	text := updateOf(f.whole, r)
 	f.whole = r
 	if text != nil {
@@ -244,11 +251,10 @@ func updateOf(before, after *Result) []byte {
 		}
 		return string(algebra.AppendKey(nil, r.Rows[i][:dims])), known{string(r.table().AppendRow(nil, i)), string(origin)}
 	}
-	old := make(map[string]known, len(before.Rows))
-	gone := make(map[string]int, len(before.Rows))
+	old, gone, keys := make(map[string]known, len(before.Rows)), make(map[string]bool, len(before.Rows)), make([]string, len(before.Rows))
 	for i := range before.Rows {
 		key, k := describe(before, i)
-		old[key], gone[key] = k, i
+		old[key], gone[key], keys[i] = k, true, key
 	}
 	var rows, origins []json.RawMessage
 	for i := range after.Rows {
@@ -264,8 +270,7 @@ func updateOf(before, after *Result) []byte {
 	}
 	removed := []json.RawMessage{}
 	for i := range before.Rows {
-		key := string(algebra.AppendKey(nil, before.Rows[i][:dims]))
-		if _, is := gone[key]; is {
+		if gone[keys[i]] {
 			part := *table
 			part.Columns, part.Rows = table.Columns[:dims], [][]algebra.Value{before.Rows[i][:dims]}
 			removed = append(removed, part.AppendRow(nil, 0))

@@ -2,7 +2,6 @@ package serving
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/caudal/caudal/internal/view"
 )
@@ -62,7 +61,6 @@ type parameter struct {
 	required    bool
 	least, most int      // of isWhole
 	values      []string // all that isText may be; nil: any
-	format      string   // of isText in JSON Schema: what a reader may expect it to be
 	example     func(v *view.View) any
 }
 
@@ -123,6 +121,3 @@ func (s *Server) mount(mux *http.ServeMux, list []route) {
 		}))
 	}
 }
-
-// openAPIPath is the path as OpenAPI writes it, which is how the mux does but for the end of a pattern.
-func (rt *route) openAPIPath() string { return strings.TrimSuffix(rt.path, "{$}") }

@@ -88,15 +88,7 @@ type Media struct {
 
 // Components holds what the rest refers to by name.
 type Components struct {
-	Schemas         map[string]*Schema        `json:"schemas"`
-	SecuritySchemes map[string]SecurityScheme `json:"securitySchemes"`
-}
-
-// SecurityScheme is a way to say who asks.
-type SecurityScheme struct {
-	Type        string `json:"type"`
-	Scheme      string `json:"scheme,omitempty"`
-	Description string `json:"description,omitempty"`
+	Schemas map[string]*Schema `json:"schemas"`
 }
 
 // Requirement names security schemes that are needed together, each with its scopes.

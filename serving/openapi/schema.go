@@ -15,20 +15,15 @@ type Schema struct {
 	Description          string             `json:"description,omitempty"`
 	Format               string             `json:"format,omitempty"`
 	Enum                 []string           `json:"enum,omitempty"`
-	Pattern              string             `json:"pattern,omitempty"`
-	MinLength            int                `json:"minLength,omitempty"`
-	MaxLength            int                `json:"maxLength,omitempty"`
 	Minimum              *int64             `json:"minimum,omitempty"`
 	Maximum              *int64             `json:"maximum,omitempty"`
 	Items                *Schema            `json:"items,omitempty"`
 	MinItems             int                `json:"minItems,omitempty"`
 	MaxItems             int                `json:"maxItems,omitempty"`
-	UniqueItems          bool               `json:"uniqueItems,omitempty"`
 	Properties           map[string]*Schema `json:"properties,omitempty"`
 	Required             []string           `json:"required,omitempty"`
 	AdditionalProperties *Schema            `json:"additionalProperties,omitempty"`
 	Closed               bool               `json:"-"` // no further properties
-	Example              any                `json:"example,omitempty"`
 }
 
 // Types are the JSON types that are allowed: one is written alone.
