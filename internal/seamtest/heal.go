@@ -33,7 +33,9 @@ func (c *chaos) heal() {
 	c.must(c.failure())
 	c.must(c.unlock())   // a fault may have kept a run from giving its lock back
 	c.must(c.archived()) // the speed layer waits for it where it alone can tell what is missing
-	c.must(c.flushed())
+	if err := c.flushed(); err != nil {
+		c.must(fmt.Errorf("%w; the worker says %+v", err, c.workers["a"].speed.Status()))
+	}
 	c.compareAll(true)
 	c.must(c.compareLake())
 	for _, full := range []bool{false, true} {

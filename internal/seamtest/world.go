@@ -281,7 +281,7 @@ func (w *World) unlock() error {
 
 // until waits for a condition that other goroutines bring about, and says in the end why it did not hold.
 func (w *World) until(what string, holds func() error) error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := holds()
 		if err == nil {
