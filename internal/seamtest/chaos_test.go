@@ -14,7 +14,7 @@ func TestAnyPlan(t *testing.T) {
 	for seed := range uint64(16) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			t.Log(Chaos(t, seed, 150))
+			t.Log(Chaos(t, seed, 120))
 		})
 	}
 }
