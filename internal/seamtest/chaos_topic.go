@@ -19,6 +19,7 @@ func (c *chaos) recreateTopic() {
 	partitions := 1 + c.random.IntN(3)
 	c.note("topic recreated", "the topic is deleted and created again, with %d partitions", partitions)
 	c.broker.Calm() // nobody tries again what is asked for here
+	c.must(c.until("that the log is read to its end", c.readToEnd)) // connections of before may be broken
 	c.must(c.recreate(partitions))
 	c.freshProducer()
 }
@@ -45,13 +46,17 @@ func (c *chaos) retention() {
 	c.broker.Calm() // nobody tries again what is asked for here
 	p := c.random.IntN(c.partitions())
 	beyond := c.random.IntN(2) == 0 && !c.shopper.now.Before(c.shopper.newest)
-	before, lost, err := c.retain(p, func(archived, end int64) int64 {
-		if !beyond {
-			end = archived
-		}
-		return int64(c.random.Float64() * float64(end+1))
-	})
-	c.must(err)
+	share := c.random.Float64()
+	var before, lost int64
+	c.must(c.until("that retention takes its share", func() (err error) { // connections of before may be broken
+		before, lost, err = c.retain(p, func(archived, end int64) int64 {
+			if !beyond {
+				end = archived
+			}
+			return int64(share * float64(end+1))
+		})
+		return err
+	}))
 	if before == 0 {
 		return
 	}
