@@ -18,7 +18,7 @@ func (c *chaos) recreateTopic() {
 	}
 	partitions := 1 + c.random.IntN(3)
 	c.note("topic recreated", "the topic is deleted and created again, with %d partitions", partitions)
-	c.broker.Calm() // nobody tries again what is asked for here
+	c.broker.Calm()                                                 // nobody tries again what is asked for here
 	c.must(c.until("that the log is read to its end", c.readToEnd)) // connections of before may be broken
 	c.must(c.recreate(partitions))
 	c.freshProducer()
