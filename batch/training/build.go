@@ -20,18 +20,19 @@ type build struct {
 	progress func(phase string, done, total int64)
 	db       *engine.DB
 	conn     *engine.Conn
+	pageRows int64 // how many rows of a stream are in memory at once
+	fileRows int64 // how many rows a file of the set holds
 	rows     int64 // of the set
 	untimed  int64 // events that would be rows, but have no time
 }
 
-// pageRows is how many rows of a stream are in memory at once.
-const pageRows = 250_000
-
-// fileRows is how many rows a file of a set holds.
-const fileRows = 1_000_000
+const (
+	defaultPageRows = 250_000
+	defaultFileRows = 1_000_000
+)
 
 func newBuild(set *view.Training, as As, events map[string]string, options engine.Options, progress func(string, int64, int64)) (*build, error) {
-	b := &build{set: set, as: as, events: events, progress: progress}
+	b := &build{set: set, as: as, events: events, progress: progress, pageRows: defaultPageRows, fileRows: defaultFileRows}
 	var err error
 	if b.db, err = engine.Open(options); err != nil {
 		return nil, err
@@ -123,15 +124,15 @@ func (b *build) stream(ctx context.Context, s *stream, number int) error {
 		return err
 	}
 	reader := &streamReader{sweep: sweep, results: results, key: b.set.Keys[s.key].Type, features: make([]algebra.Value, len(features))}
-	for from := int64(0); from < total; from += pageRows {
-		page := fmt.Sprintf("SELECT * FROM sorted WHERE rowid >= %d AND rowid < %d", from, from+pageRows)
+	for from := int64(0); from < total; from += b.pageRows {
+		page := fmt.Sprintf("SELECT * FROM sorted WHERE rowid >= %d AND rowid < %d", from, from+b.pageRows)
 		if err := b.conn.Query(ctx, page, reader.read); err != nil {
 			return err
 		}
 		if err := results.flush(ctx); err != nil {
 			return err
 		}
-		b.progress(phase, min(from+pageRows, total), total)
+		b.progress(phase, min(from+b.pageRows, total), total)
 	}
 	return b.conn.Exec(ctx, "DROP TABLE sorted")
 }
@@ -164,15 +165,15 @@ func (b *build) write(ctx context.Context, streams []*stream, dir string) ([]str
 		return nil, fmt.Errorf("join the features to their rows: %w", err)
 	}
 	var files []string
-	for from := int64(0); from < b.rows || from == 0; from += fileRows {
+	for from := int64(0); from < b.rows || from == 0; from += b.fileRows {
 		name := fmt.Sprintf("part-%05d.parquet", len(files))
 		sql := fmt.Sprintf("COPY (SELECT * FROM joined WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION zstd)",
-			from, from+fileRows, quoteText(filepath.Join(dir, name)))
+			from, from+b.fileRows, quoteText(filepath.Join(dir, name)))
 		if err := b.conn.Exec(ctx, sql); err != nil {
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}
 		files = append(files, name)
-		b.progress("write", min(from+fileRows, b.rows), b.rows)
+		b.progress("write", min(from+b.fileRows, b.rows), b.rows)
 	}
 	return files, nil
 }

@@ -24,7 +24,7 @@ sources:
   payments:
     event_time: {field: stamp, format: unix_us}
     event_id: id
-    fields: {id: string, stamp: timestamp, customer: string?, merchant: int64, amount: "decimal(12,2)", rate: double?, fraud: bool, note: string?}
+    fields: {id: string, stamp: timestamp, customer: string?, merchant: int64, amount: "decimal(12,2)", rate: double?, fraud: bool, x0: string?}
   logins:
     event_time: {field: stamp, format: unix_us}
     fields: {stamp: timestamp, who: string, country: string?, risk: string}
@@ -59,7 +59,7 @@ features:
   - {name: cents_mean, key: shop, source: payments, by: merchant, agg: average, expr: "(amount * 100)::bigint", window: 60s}
   - {name: cents_sum, key: shop, source: payments, by: merchant, agg: sum, expr: "(amount * 100)::bigint", window: 60s}
   - {name: frauds, key: shop, source: payments, by: merchant, agg: count, where: fraud, window: 1h, delay: 20s}
-  - {name: last_note, key: customer, source: payments, by: customer, agg: last, expr: note, window: 1h}
+  - {name: last_note, key: customer, source: payments, by: customer, agg: last, expr: x0, window: 1h}
   - {name: first_seen, key: customer, source: logins, by: who, agg: first, expr: stamp, window: 1h}
   - {name: risk, key: customer, source: logins, by: who, agg: max, expr: "risk::int", window: 1h}
   - {name: countries, key: customer, source: logins, by: who, agg: count_distinct, expr: country, window: 50s}
@@ -118,7 +118,7 @@ func drawRecords(seed uint64, n int) []record {
 				rate = nil
 			}
 			r.fields = map[string]any{"id": fmt.Sprint(i), "customer": customer, "merchant": random.Int64N(5), "amount": fmt.Sprintf("%d.%02d", random.IntN(140)-20, random.IntN(100)),
-				"rate": rate, "fraud": random.IntN(5) == 0, "note": []any{nil, "", "x", "ü"}[random.IntN(4)]}
+				"rate": rate, "fraud": random.IntN(5) == 0, "x0": []any{nil, "", "x", "ü"}[random.IntN(4)]}
 		} else {
 			r.source = "logins"
 			if customer == nil {
@@ -167,8 +167,9 @@ func eventsSQL(t testing.TB, dir string, src *view.Source, records []record) str
 	return fmt.Sprintf(`SELECT * FROM read_csv(%s, header = false, nullstr = '\N', columns = {%s})`, quoteText(path), strings.Join(columns, ", "))
 }
 
-// built computes a set over records and returns the folder of its files and their names.
-func built(t testing.TB, p *view.Project, as As, records []record, threads int) (string, []string) {
+// built computes a set over records and returns the folder of its files and their names. change may give it
+// smaller pages and files.
+func built(t testing.TB, p *view.Project, as As, records []record, threads int, change func(*build)) (string, []string) {
 	t.Helper()
 	events := map[string]string{}
 	dir := t.TempDir()
@@ -180,6 +181,7 @@ func built(t testing.TB, p *view.Project, as As, records []record, threads int) 
 		t.Fatal(err)
 	}
 	defer b.close()
+	change(b)
 	files, err := b.run(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +293,7 @@ func expectations() map[string]expectation {
 			}
 			return algebra.Null()
 		}),
-		"last_note":  customer(text("note")),
+		"last_note":  customer(text("x0")),
 		"first_seen": login(func(f map[string]any) algebra.Value { return algebra.TimestampValue(f["at"].(int64)) }),
 		"risk": login(func(f map[string]any) algebra.Value {
 			v, err := algebra.ParseValue(f["risk"].(string), view.Type{Kind: view.Int64})
@@ -364,7 +366,10 @@ func TestATrainingSetIsWhatItsDefinitionSaysOverAllEvents(t *testing.T) {
 		records := drawRecords(seed, 500)
 		rows := map[As][]map[string]string{Happened: byHand(set, Happened, records), Known: byHand(set, Known, records)}
 		for as, want := range rows {
-			dir, files := built(t, p, as, records, 2)
+			dir, files := built(t, p, as, records, 2, func(b *build) { b.pageRows, b.fileRows = 61, 100 })
+			if len(files) < 3 {
+				t.Fatalf("%d files", len(files))
+			}
 			got := readRows(t, dir, files, columnNames(set))
 			if len(got) != len(want) || len(got) < 100 {
 				t.Fatalf("as %s, seed %d: %d rows, by hand %d", as, seed, len(got), len(want))
@@ -396,7 +401,7 @@ func TestTheSameEventsGiveTheSameBytes(t *testing.T) {
 		shuffled := slices.Clone(records)
 		random := rand.New(rand.NewPCG(uint64(run), 1))
 		random.Shuffle(len(shuffled), func(i, k int) { shuffled[i], shuffled[k] = shuffled[k], shuffled[i] })
-		dir, files := built(t, p, Happened, shuffled, 1+run)
+		dir, files := built(t, p, Happened, shuffled, 1+run, func(*build) {})
 		for i, name := range files {
 			data, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {

@@ -139,20 +139,20 @@ func (s *stream) sql(set *view.Training, events string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var inner, outer, none, any []string
+	var inner, outer, none, taken []string
 	for i := range s.values {
-		inner = append(inner, fmt.Sprintf("%s AS x%d, %s AS w%d", exprs[i+1], i, conditions[i], i))
-		outer = append(outer, fmt.Sprintf("CASE WHEN w%d THEN x%d END AS v%d", i, i, i))
+		inner = append(inner, fmt.Sprintf("%s AS _x%d, %s AS _w%d", exprs[i+1], i, conditions[i], i))
+		outer = append(outer, fmt.Sprintf("CASE WHEN _w%d THEN _x%d END AS _v%d", i, i, i))
 		none = append(none, "NULL")
-		any = append(any, fmt.Sprintf("v%d IS NOT NULL", i))
+		taken = append(taken, fmt.Sprintf("_v%d IS NOT NULL", i))
 	}
 	place := strings.Join(places(), ", ")
 	its := "%s AS _at, %s AS _known, %s AS _row, " + place + ", %s"
-	taken := fmt.Sprintf("SELECT _key, "+its+" FROM (SELECT *, %s AS _key, %s FROM (%s))", lake.TableEventTime, lake.TableTimestamp, "CAST(-1 AS BIGINT)",
+	history := fmt.Sprintf("SELECT _key, "+its+" FROM (SELECT *, %s AS _key, %s FROM (%s))", lake.TableEventTime, lake.TableTimestamp, "CAST(-1 AS BIGINT)",
 		strings.Join(outer, ", "), exprs[0], strings.Join(inner, ", "), events)
 	rows := fmt.Sprintf("SELECT k%d AS _key, "+its+" FROM %s WHERE _key IS NOT NULL", s.key, timeColumn, knownColumn, "rowid", strings.Join(none, ", "), labelsTable)
 	return fmt.Sprintf("SELECT _key, _at, _known, _row, %s FROM (SELECT * FROM (%s) WHERE _key IN (SELECT k%d FROM %s) AND (%s) UNION ALL %s) ORDER BY _key, _at, _row >= 0, %s",
-		strings.Join(names("v", len(s.values)), ", "), taken, s.key, labelsTable, strings.Join(any, " OR "), rows, place), nil
+		strings.Join(names("_v", len(s.values)), ", "), history, s.key, labelsTable, strings.Join(taken, " OR "), rows, place), nil
 }
 
 // names are numbered names of columns.
