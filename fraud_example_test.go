@@ -89,6 +89,35 @@ func TestTheFraudExampleTrainsAModelAndKeepsTheBetterOne(t *testing.T) {
 	fmt.Print("the fraud example: ", line(first, "this model"), "\n")
 }
 
+func TestMistakesWithTrainingSetsAndModelsNameTheMend(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("examples", "fraud"))); err != nil {
+		t.Fatal(err)
+	}
+	d := &devProcess{t: t, dir: dir}
+	for _, call := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"export", "training", "frod"}, exitUsage, "there are fraud"},
+		{[]string{"export", "training", "fraud", "--as", "guessed"}, exitUsage, "neither happened nor known"},
+		{[]string{"export", "training", "fraud", "--version", "transactions=1", "--version", "2"}, exitUsage, "a version of transactions twice"},
+		{[]string{"export", "training", "fraud", "--version", "orders=1"}, exitFailed, "of source orders, which the set does not read"},
+		{[]string{"export", "training", "fraud"}, exitFailed, "caudal lake compact transactions"},
+		{[]string{"models", "publish", "fraud", dir}, exitUsage, "--training is missing"},
+		{[]string{"models", "promote", "fraud", "000001"}, exitUsage, "--by pr_auc"},
+		{[]string{"models", "promote", "fraud", "000001", "--by", "pr_auc"}, exitFailed, "no such object"},
+		{[]string{"models", "fetch", "fraud"}, exitUsage, "--out is missing"},
+		{[]string{"models", "fetch", "fraud", "--out", dir}, exitFailed, "no version of model fraud is in use: promote one"},
+		{[]string{"models"}, exitUsage, "publish, promote, list or fetch"},
+	} {
+		if out, status := d.caudal(call.args...); status != call.status || !strings.Contains(out, call.want) {
+			t.Errorf("caudal %s: exit status %d, %s", strings.Join(call.args, " "), status, out)
+		}
+	}
+}
+
 // speedLag is how many records the speed layer is behind.
 func (e *fraudExample) speedLag() int64 {
 	e.t.Helper()
