@@ -3,7 +3,6 @@ package trinosql
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/caudal/caudal/internal/view"
 )
@@ -314,13 +313,4 @@ func (p *parser) like(left Expr) (Expr, error) {
 		err = &Error{What: fmt.Sprintf("LIKE is of a %s and a %s", left.Type, pattern.Type), Mend: "cast both to varchar"}
 	}
 	return boolean(binary(left, "LIKE", pattern), left, pattern), err
-}
-
-// parseMoment reads a time and writes it as Trino does.
-func parseMoment(layout, s string) (string, bool) {
-	at, err := time.Parse(layout, s)
-	if len(layout) == len("2006-01-02") {
-		return at.Format("2006-01-02"), err == nil
-	}
-	return at.Format("2006-01-02 15:04:05.000000"), err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caudal/caudal/internal/view"
 )
@@ -232,14 +233,14 @@ func literal(s string) (Expr, error) {
 
 // moment is a literal DATE or TIMESTAMP.
 func moment(name, s string) (Expr, error) {
-	t := view.Type{Kind: view.Date}
+	t, written := view.Type{Kind: view.Date}, "2006-01-02"
 	layouts := []string{"2006-01-02"}
 	if name == "timestamp" {
-		t.Kind, layouts = view.Timestamp, []string{"2006-01-02 15:04:05.999999", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
+		t.Kind, written, layouts = view.Timestamp, "2006-01-02 15:04:05.000000", []string{"2006-01-02 15:04:05.999999", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
 	}
 	for _, layout := range layouts {
-		if at, ok := parseMoment(layout, s); ok {
-			return Expr{SQL: fmt.Sprintf("CAST(%s '%s' AS %s)", strings.ToUpper(name), at, TypeSQL(t)), Type: t}, nil
+		if at, err := time.Parse(layout, s); err == nil {
+			return Expr{SQL: fmt.Sprintf("CAST(%s '%s' AS %s)", strings.ToUpper(name), at.Format(written), TypeSQL(t)), Type: t}, nil
 		}
 	}
 	return Expr{}, &Error{What: fmt.Sprintf("%s '%s' is not known to the translation to Trino", strings.ToUpper(name), s), Mend: "write 2006-01-02, or 2006-01-02 15:04:05"}
