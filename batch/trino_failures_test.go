@@ -163,3 +163,29 @@ func TestTrinoComputesOverAnS3Lake(t *testing.T) {
 	w.run(RunOptions{RunID: "s3"})
 	w.sameAsNaive(w.current())
 }
+
+func TestTrinoAnswersNothingForAPeriodWhoseRecordsHaveAllGone(t *testing.T) {
+	s := testservices.Trino(t)
+	w := newWorld(t).withRuns()
+	w.onTrino(s)
+	w.produce(50, 61, 1)
+	w.archiveAll(nil)
+	r := w.runner(nil)
+	j := &job{runner: r, options: &RunOptions{}, view: w.project.Views[0], plan: w.compile(w.project.Views[0]), topic: w.topic}
+	c, err := r.newComputation([]*job{j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	span := [2]int64{day.UnixMicro(), day.AddDate(0, 0, 1).UnixMicro()}
+	if err := c.engine.load(t.Context(), &load{spans: [][2]int64{span}}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.engine.events(t.Context(), j, [][2]int64{span})
+	if err != nil || n != 0 {
+		t.Errorf("%d events, %v", n, err)
+	}
+	if _, err := c.engine.cells(t.Context(), &cellsQuery{job: j, grain: j.view.Grains[0], spans: [][2]int64{span}, mark: "now"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -151,6 +151,16 @@ func trinoColumns(src, of *view.Source) (columns []string, fits string) {
 	return append(columns, lake.ColumnPartition, lake.ColumnOffset, trinosql.Micros(lake.ColumnEventTime)+" AS _event_time_us", lake.ColumnDuplicate, lake.ColumnLate), fits
 }
 
+// noRows is a scan that finds nothing.
+func noRows(src *view.Source) string {
+	var columns []string
+	for _, f := range src.Fields {
+		columns = append(columns, "CAST(NULL AS "+trinosql.TypeSQL(f.Type)+") AS "+quoteName(f.Name))
+	}
+	return fmt.Sprintf("SELECT %s, CAST(0 AS INTEGER) AS %s, CAST(0 AS BIGINT) AS %s, CAST(0 AS BIGINT) AS _event_time_us, FALSE AS %s, FALSE AS %s FROM (VALUES 0) AS t(nothing) WHERE FALSE",
+		strings.Join(columns, ", "), lake.ColumnPartition, lake.ColumnOffset, lake.ColumnDuplicate, lake.ColumnLate)
+}
+
 // pins is the condition that a row is of one of some segments: their paths, and the folders, by which Trino finds them.
 func (t *trinoCalculator) pins(files []*lake.ChunkFile) string {
 	paths, dates, partitions := make([]string, len(files)), map[string]bool{}, map[string]bool{}

@@ -59,7 +59,7 @@ func Open(cfg Config) (*Client, error) {
 		HTTPClient: &http.Client{Transport: transport}, RequestRetryTimeout: &cfg.Patience,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("trino: %w", err)
+		return nil, fmt.Errorf("ask %s: %w", at.Redacted(), err)
 	}
 	return &Client{url: at.Redacted(), db: sql.OpenDB(connector)}, nil
 }
