@@ -1,4 +1,4 @@
-// The benchmark of the speed and archive paths: each figure beside this machine's own limit for that work, in one run.
+// The benchmark of the speed, archive and lake paths: each figure beside this machine's own limit for that work, in one run.
 package main
 
 import (
@@ -29,12 +29,12 @@ type part struct {
 	measure func(ctx context.Context, events int) ([]row, error)
 }
 
-var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"training", trainingSet}, {"demo", demoMemory}}
+var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"lake", lakePath}, {"training", trainingSet}, {"demo", demoMemory}}
 
 func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, training or demo")
+	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, lake, training or demo")
 	flag.Parse()
 	if err := run(context.Background(), *n, *asJSON, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -80,7 +80,7 @@ func run(ctx context.Context, n int, asJSON bool, only string) error {
 		e.SetIndent("", "  ")
 		return e.Encode(map[string]any{"rows": rows})
 	}
-	return table(rows)
+	return printTable(rows)
 }
 
 // relate fills in the ratios and whether the aims are met.
@@ -105,7 +105,7 @@ func relate(rows []row) {
 	}
 }
 
-func table(rows []row) error {
+func printTable(rows []row) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "figure\tvalue\tunit\tof its limit\taim\tmet\t")
 	for _, r := range rows {

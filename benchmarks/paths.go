@@ -71,24 +71,7 @@ func archivePath(ctx context.Context, n int) (_ []row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	archive, err := batch.NewArchive(batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake})
-	if err != nil {
-		return nil, err
-	}
-	asked := map[int]int64{}
-	for p, end := range s.ends {
-		asked[p] = end
-	}
-	archive.Close(s.topic.Name, asked)
-	took, err := until(ctx, archive.Run, func(ctx context.Context) (bool, error) {
-		for p, end := range s.ends {
-			next, _, _, err := s.lake.Next(ctx, s.topic, p)
-			if err != nil || next < end {
-				return false, err
-			}
-		}
-		return true, nil
-	})
+	took, err := s.archive(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +80,28 @@ func archivePath(ctx context.Context, n int) (_ []row, err error) {
 		{Name: "archive path, to committed segments", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitArchive},
 		{Name: "peak memory of that process", Value: memory, Unit: mebibytes},
 	}, err
+}
+
+// archive commits the whole backlog to the lake, and says how long that took.
+func (s *stage) archive(ctx context.Context) (time.Duration, error) {
+	archive, err := batch.NewArchive(batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake})
+	if err != nil {
+		return 0, err
+	}
+	asked := map[int]int64{}
+	for p, end := range s.ends {
+		asked[p] = end
+	}
+	archive.Close(s.topic.Name, asked)
+	return until(ctx, archive.Run, func(ctx context.Context) (bool, error) {
+		for p, end := range s.ends {
+			next, _, _, err := s.lake.Next(ctx, s.topic, p)
+			if err != nil || next < end {
+				return false, err
+			}
+		}
+		return true, nil
+	})
 }
 
 // until runs a part until done says so, and returns how long that took.

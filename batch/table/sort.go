@@ -103,7 +103,7 @@ func cutSlices(seconds []slice, total, limit int64) []slice {
 // The bytes are a function of the rows, the source's definition and the engine's version.
 func writeFile(ctx context.Context, conn *engine.Conn, src *view.Source, rows, path string) (lake.TableFile, error) {
 	f := lake.TableFile{Definition: src.Hash(), Offsets: map[int][2]int64{}, First: math.MaxInt64, Last: math.MinInt64}
-	// The encodings of version 2 take a third less, but floating-point numbers would be split into streams of bytes, which not every reader knows.
+	// The encodings of version 2 take a tenth less, but floating-point numbers would be split into streams of bytes, which not every reader knows.
 	encodings := "V2"
 	if hasDouble(src) {
 		encodings = "V1"
