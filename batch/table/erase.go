@@ -111,7 +111,11 @@ func (x *erasing) close() error {
 
 func (x *erasing) carryOut(ctx context.Context, step func(string) error) error {
 	l, source := x.compactor.cfg.Lake, x.report.Source
-	if err := l.SweepTable(ctx, source); err != nil {
+	// A compaction that lost its lock asleep must not publish rows, or files, that are about to go.
+	if err := errors.Join(l.FenceTable(ctx, source), l.SweepTable(ctx, source)); err != nil {
+		return err
+	}
+	if err := step("after-table-fence"); err != nil {
 		return err
 	}
 	versions, _, err := l.TableVersions(ctx, source)
@@ -124,26 +128,20 @@ func (x *erasing) carryOut(ctx context.Context, step func(string) error) error {
 	if err := step("after-table-files"); err != nil {
 		return err
 	}
-	kept := map[string]bool{}
 	for _, v := range versions {
 		revised, changed := x.revise(v)
-		if changed {
-			if err := l.PutTableRevision(ctx, *revised); err != nil {
-				return err
-			}
-			if err := step("after-table-revision"); err != nil {
-				return err
-			}
+		if !changed {
+			continue
 		}
-		for _, f := range revised.Files {
-			kept[f.Key] = true
+		if err := l.PutTableRevision(ctx, *revised); err != nil {
+			return err
+		}
+		if err := step("after-table-revision"); err != nil {
+			return err
 		}
 	}
-	// A compaction that lost its lock asleep must not publish rows that are gone.
-	if err := l.FenceTable(ctx, source); err != nil {
-		return err
-	}
-	if err := step("after-table-fence"); err != nil {
+	kept, err := keptFiles(ctx, l, source)
+	if err != nil {
 		return err
 	}
 	x.report.Deleted, _, err = sweepFiles(ctx, l, x.erasure.Topic.Name, kept, false, func(lake.Object) bool { return true })
@@ -151,6 +149,21 @@ func (x *erasing) carryOut(ctx context.Context, step func(string) error) error {
 		return err
 	}
 	return step("after-table-sweep")
+}
+
+// keptFiles are the keys of the files that the versions of a table name.
+func keptFiles(ctx context.Context, l *lake.Lake, source string) (map[string]bool, error) {
+	versions, _, err := l.TableVersions(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]bool{}
+	for _, v := range versions {
+		for _, f := range v.Files {
+			kept[f.Key] = true
+		}
+	}
+	return kept, nil
 }
 
 // each looks at the files of some versions, each once, and calls found for those that hold rows of the erasure, with how many.

@@ -156,6 +156,37 @@ func TestACompactionThatLostItsLockAsleepPublishesNothing(t *testing.T) {
 	w.sameAsLog(w.open(""), nil)
 }
 
+func TestACompactionThatSleptThroughAPruneCannotPublishWhatIsGone(t *testing.T) {
+	w := newWorld(t, 27)
+	w.archive(0, 50, 0, 2)
+	first := w.compact(Options{})
+	w.archive(0, 50, 0, 2)
+	asleep, woken := make(chan struct{}), make(chan struct{})
+	store := &hooked{Store: w.store, before: func(key string) {
+		if strings.HasPrefix(key, "tables/sales/versions/") {
+			close(asleep)
+			<-woken
+		}
+	}}
+	ended := make(chan error, 1)
+	sleeper := w.compactor(func(c *Config) { c.Lake = lake.New(store) })
+	go func() { _, err := sleeper.Compact(t.Context(), Options{}); ended <- err }()
+	<-asleep
+	w.unlock()
+	pruned, err := w.compactor(nil).Prune(t.Context(), PruneOptions{Now: time.Now().Add(48 * time.Hour)})
+	if err != nil || pruned[0].Files == 0 {
+		t.Errorf("%+v, %v", pruned, err)
+	}
+	close(woken)
+	if err := <-ended; !errors.Is(err, lake.ErrChanged) {
+		t.Errorf("the sleeper ended with %v", err)
+	}
+	if now := w.open(""); now.ID != first.ID {
+		t.Errorf("current is %s", now.ID)
+	}
+	w.sameAsLog(w.compact(Options{}), nil)
+}
+
 // hooked is a store that calls somebody before it creates an object.
 type hooked struct {
 	lake.Store

@@ -45,6 +45,17 @@ func (c *Compactor) Prune(ctx context.Context, o PruneOptions) ([]Pruned, error)
 	for _, src := range sources {
 		var p Pruned
 		err := c.locked(ctx, src.Name, "prune", func(ctx context.Context) (err error) {
+			dry := o
+			dry.DryRun = true
+			if p, err = c.prune(ctx, src, dry); err != nil || o.DryRun {
+				return err
+			}
+			if len(p.Versions) > 0 || p.Files > 0 {
+				// A compaction that lost its lock asleep must not publish a version of files that are about to go.
+				if err := c.cfg.Lake.FenceTable(ctx, src.Name); err != nil && !errors.Is(err, lake.ErrNotFound) {
+					return err
+				}
+			}
 			p, err = c.prune(ctx, src, o)
 			return err
 		})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -155,11 +157,22 @@ func (l *Lake) SweepTable(ctx context.Context, source string) error {
 			manifests[strings.TrimSuffix(id, ".json")] = true
 		}
 	}
-	for id := range manifests {
-		if !tag.current.published(id) {
-			if err := l.store.Delete(ctx, versionKey(source, id)); err != nil {
-				return fail(err)
-			}
+	leftover := slices.DeleteFunc(slices.Sorted(maps.Keys(manifests)), tag.current.published)
+	if len(leftover) > 0 {
+		// Whoever wrote one may only be asleep, and must not make CURRENT name what is gone.
+		if err := l.FenceTable(ctx, source); err != nil {
+			return fail(err)
+		}
+		if _, tag, err = l.CurrentTable(ctx, source); err != nil {
+			return fail(err)
+		}
+	}
+	for _, id := range leftover {
+		if tag.current.published(id) {
+			continue
+		}
+		if err := l.store.Delete(ctx, versionKey(source, id)); err != nil {
+			return fail(err)
 		}
 	}
 	for id, keys := range beneath {
