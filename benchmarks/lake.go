@@ -67,7 +67,7 @@ func lakePath(ctx context.Context, n int) (_ []row, err error) {
 		{Name: limitCopy, Value: float64(segments) / 1e6 / copied.Seconds(), Unit: megabytes},
 		{Name: "compaction, bytes of segments to a table", Value: float64(r.ReadBytes) / 1e6 / r.Seconds, Unit: megabytes, Limit: limitCopy},
 		{Name: "compaction, events", Value: float64(n) / r.Seconds, Unit: perSecond},
-		{Name: "compaction, processor time", Value: float64((after-before).Nanoseconds()) / float64(n), Unit: "ns/event"},
+		{Name: "compaction, processor time", Value: float64((after - before).Nanoseconds()) / float64(n), Unit: "ns/event"},
 		{Name: limitGzip, Value: each(zipped), Unit: bytesPerEvent},
 		{Name: "an event in segments", Value: each(segments), Unit: bytesPerEvent, Limit: limitGzip},
 		{Name: "an event in a table", Value: each(r.Bytes), Unit: bytesPerEvent, Limit: limitGzip},
