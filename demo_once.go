@@ -100,7 +100,7 @@ func (d *demonstration) behind(ctx context.Context) (records int64, settled bool
 			return 0, false, fmt.Errorf("read the snapshot of %s: %w", v.Name, err)
 		}
 		seen := status.Views[i]
-		settled = settled && seen.Snapshot == current.ID && seen.Lag.Speed != nil && *seen.Lag.Speed == 0
+		settled = settled && seen.Snapshot == current.ID && seen.Lag.Speed != nil && *seen.Lag.Speed == 0 && *seen.Lag.Coarse == 0
 		for _, p := range seen.Partitions {
 			settled = settled && p.Healthy
 		}

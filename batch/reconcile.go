@@ -193,6 +193,7 @@ func ofUnit(periods []period, unit string) []period {
 // untiled says of which partitions the speed layer's epochs do not cover exactly the records between the two cuts, and why.
 func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 	unread := map[int]string{}
+	patience := evenWithin
 	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
 		from, to := j.from(p), j.cuts[p].Offset
 		if chunks := j.chunks[p]; j.current.Run == firstRun && len(chunks) > 0 && chunks[0].First < min(from, to) {
@@ -202,7 +203,7 @@ func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 		if !j.spoke(p) {
 			continue
 		}
-		m, ok, err := j.runner.cfg.Live.Peek(ctx, j.group(p))
+		m, ok, err := j.peekEven(ctx, p, &patience)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -229,7 +230,7 @@ func (j *job) spoke(slot int) bool {
 func (j *job) untiledBy(m live.Meta, slot int) string {
 	from, to := j.from(slot), j.cuts[slot].Offset
 	if m.Holds(from) && (m.Holds(to) || !newest(slot) && m.Off >= to) {
-		return ""
+		return j.unevenBy(m, slot)
 	}
 	return fmt.Sprintf("the speed layer has the epochs %v, which do not tile the offsets from %d to %d", m.Starts, from, to)
 }

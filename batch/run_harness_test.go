@@ -87,7 +87,7 @@ func (w *world) speedAt(partition int, off int64) {
 		w.t.Fatal(err)
 	}
 	results := w.live.Flush(w.t.Context(), []live.Flush{{Group: g, Inst: meta.Inst, Token: "worker", Start: meta.Newest(), From: meta.Off, To: off,
-		Progress: w.progressAt(partition, off)}})
+		Progress: w.progressAt(partition, off), Coarse: meta.Coarse, CoarseTo: off, CoarseAt: w.progressAt(partition, off)}})
 	if r := results[0]; r.Err != nil || !r.Applied {
 		w.t.Fatalf("flush to %d: %+v", off, r)
 	}

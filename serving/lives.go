@@ -96,6 +96,9 @@ func (s *Server) readOver(ctx context.Context, vs *viewState, p *partition) {
 		return
 	case p.reason != "":
 		p.reason = fmt.Sprintf("life %d of the topic is over and no batch covers it yet: %s", p.life, p.reason)
+	case p.read.meta.Off > p.served:
+		p.reason = fmt.Sprintf("life %d of the topic is over, and of its records from offset %d on the speed layer holds only the grain %s", p.life, p.served,
+			vs.view.Grains[0].Name)
 	case next > p.served:
 		p.reason = fmt.Sprintf("life %d of the topic is over, and the next batch adds its records from offset %d on", p.life, p.served)
 	}

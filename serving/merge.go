@@ -121,10 +121,10 @@ func (s *Server) readPartition(ctx context.Context, vs *viewState, plan *algebra
 		}
 		p.reason = fmt.Sprintf("the speed layer could not be read: %v", err)
 	case r.served == live.ServedWhole:
-		p.read, p.served = r, r.meta.Off
+		p.read, p.served = r, r.at.off
 		var reasons []string
-		if p.first > p.served {
-			reasons = append(reasons, fmt.Sprintf("the log's retention took the records from offset %d to %d before the speed layer read them", p.served, p.first-1))
+		if p.first > r.meta.Off {
+			reasons = append(reasons, fmt.Sprintf("the log's retention took the records from offset %d to %d before the speed layer read them", r.meta.Off, p.first-1))
 		}
 		if len(r.missing) > 0 {
 			reasons = append(reasons, missingReason(r.missing))
@@ -162,11 +162,13 @@ func (m *merged) watermark(lateness time.Duration) (int64, bool) {
 			continue // nothing more will come of it
 		}
 		cuts, _ := m.snap.manifest.CutsOf(p.life)
-		at := cuts[p.number].Progress.MaxEventTime
+		cut, ok := cuts[p.number]
+		at := cut.Progress.MaxEventTime
+		if !ok {
+			at = beginning
+		}
 		if p.read.served == live.ServedWhole {
-			at = p.read.meta.Progress.MaxEventTime
-		} else if _, ok := cuts[p.number]; !ok {
-			continue
+			at = max(at, p.read.at.at.MaxEventTime)
 		}
 		if at != beginning {
 			least, found = min(least, at), true

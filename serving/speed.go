@@ -108,6 +108,7 @@ func (c *speedCache) drop(chunk *speedChunk) {
 type reading struct {
 	served live.Served
 	meta   live.Meta
+	at     standing // of the grains that were read
 	lost   string
 	spans  []span        // what was read
 	chunks []*speedChunk // each once
@@ -133,12 +134,16 @@ const consistentReads = 4
 
 // read reads the cells of a group for all spans as of one offset. Each span is one script in Redis; when a flush or a merge of epochs
 // came between two of them they are read again, which is cheap as the chunks that did not change are not sent. Under a flush that is always faster the
-// finest grain alone is read, which takes one script; what its limits did may then be as of a later offset, by which only more is missing.
+// finest grain alone is read, which takes one script; what its limits did may then be as of a later offset, by which only more is missing. So it
+// is where the spans are of grains that stand at different offsets.
 func (s *speedReader) read(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (reading, error) {
 	for range consistentReads {
 		r, whole, err := s.readOnce(ctx, plan, g, v, spans)
 		if err != nil || whole {
 			return r, err
+		}
+		if _, one := standsAt(r.meta, plan.View.Grains[0].Name, v, spans); !one {
+			break
 		}
 	}
 	finest := span{plan.View.Grains[0], spans[0].from, spans[len(spans)-1].to}
@@ -146,7 +151,8 @@ func (s *speedReader) read(ctx context.Context, plan *algebra.Plan, g live.Group
 	return r, err
 }
 
-// readOnce is one try; whole says that all spans were read as of one offset, or that there is nothing to read.
+// readOnce is one try; whole says that all spans were read as of one offset, or that there is nothing to read. Where not, the meta that was found
+// says why.
 func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (r reading, whole bool, err error) {
 	r.spans = spans
 	taken := map[live.ChunkID]bool{} // two spans of one grain may share a chunk
@@ -164,13 +170,17 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 		if err != nil {
 			return reading{}, false, err
 		}
-		if i > 0 && (reply.Meta.Tenure() != r.meta.Tenure() || reply.Meta.Off != r.meta.Off || reply.Served != r.served || !slices.Equal(reply.Meta.Starts, r.meta.Starts)) {
+		if i > 0 && (reply.Meta.Tenure() != r.meta.Tenure() || reply.Meta.Off != r.meta.Off || reply.Meta.Coarse != r.meta.Coarse || reply.Served != r.served || !slices.Equal(reply.Meta.Starts, r.meta.Starts)) {
 			// A flush came between, or epochs were merged, so that one chunk might be read under two names.
 			return reading{}, false, nil
 		}
 		r.served, r.meta, r.lost = reply.Served, reply.Meta, reply.Lost
 		if reply.Served != live.ServedWhole {
 			return r, true, nil
+		}
+		var one bool
+		if r.at, one = standsAt(r.meta, plan.View.Grains[0].Name, v, spans); !one {
+			return r, false, nil
 		}
 		for _, c := range reply.Chunks {
 			chunk := held[c.ID]

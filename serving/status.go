@@ -29,6 +29,7 @@ type BatchAsk struct {
 // Lag is in records; null: not known.
 type Lag struct {
 	Speed   *int64 `json:"speed"`   // in the log and not in the speed layer
+	Coarse  *int64 `json:"coarse"`  // in the log and not in the speed layer's grains but the finest
 	Archive *int64 `json:"archive"` // in the log and not in the lake
 }
 
@@ -54,6 +55,7 @@ type PartitionStatus struct {
 	LogEnd        *int64   `json:"log_end"`
 	Batch         int64    `json:"batch"`   // V of the snapshot that is served
 	Speed         *int64   `json:"speed"`   // offset that the speed layer has reached; null: it has no state
+	Coarse        *int64   `json:"coarse"`  // the same of its grains but the finest, which may be flushed less often
 	Archive       *int64   `json:"archive"` // offset that the lake has reached; null: nothing is archived yet
 	Lag           Lag      `json:"lag"`
 	BehindSeconds *float64 `json:"behind_seconds"` // age of the newest record in the speed layer, 0 where it has reached the log's end
@@ -88,6 +90,7 @@ func (s *Server) Status(ctx context.Context) Status {
 		}
 		vs := s.viewStatus(ctx, s.state(v), now)
 		out.Lag.Speed = larger(out.Lag.Speed, vs.Lag.Speed)
+		out.Lag.Coarse = larger(out.Lag.Coarse, vs.Lag.Coarse)
 		out.Lag.Archive = larger(out.Lag.Archive, vs.Lag.Archive)
 		out.Views = append(out.Views, vs)
 	}
@@ -140,11 +143,11 @@ func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) V
 			p.Archive = &next
 		}
 		p.lags()
-		parts[i].read = reading{meta: heads[i].Meta}
 		if heads[i].OK {
-			parts[i].read.served = live.ServedWhole
+			parts[i].read = reading{served: live.ServedWhole, at: standing{heads[i].Off, heads[i].Progress}}
 		}
 		out.Lag.Speed, out.Lag.Archive = plus(out.Lag.Speed, p.Lag.Speed), plus(out.Lag.Archive, p.Lag.Archive)
+		out.Lag.Coarse = plus(out.Lag.Coarse, p.Lag.Coarse)
 		out.Partitions = append(out.Partitions, p)
 	}
 	if at, ok := (&merged{snap: snap, partitions: parts}).watermark(vs.view.Source.Lateness); ok {
@@ -167,7 +170,7 @@ func (p *PartitionStatus) speed(h live.Head, lateness time.Duration, now time.Ti
 	default:
 		p.Healthy = true
 	}
-	p.Speed = &h.Off
+	p.Speed, p.Coarse = &h.Off, &h.Coarse
 	p.Events, p.Duplicates, p.Late, p.DeadLetters, p.Errors = h.Counts.Events, h.Counts.Duplicates, h.Counts.Late, h.Counts.Dead, h.Counts.Errors
 	p.Other, p.Deferred = h.Counts.Other, h.Counts.Deferred
 	if h.Progress.MaxEventTime != beginning {
@@ -197,8 +200,12 @@ func (p *PartitionStatus) lags() {
 	if p.Archive != nil {
 		archive = *p.Archive
 	}
-	speed, archive = max(0, *p.LogEnd-speed), max(0, *p.LogEnd-archive)
-	p.Lag = Lag{&speed, &archive}
+	coarse := p.Batch
+	if p.Coarse != nil {
+		coarse = max(coarse, *p.Coarse)
+	}
+	speed, coarse, archive = max(0, *p.LogEnd-speed), max(0, *p.LogEnd-coarse), max(0, *p.LogEnd-archive)
+	p.Lag = Lag{&speed, &coarse, &archive}
 }
 
 func plus(a, b *int64) *int64 {

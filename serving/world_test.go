@@ -307,7 +307,8 @@ func (w *world) flush(p int, start, from, to int64) {
 			progress.MaxTimestamp = progress.MaxEventTime
 		}
 	}
-	f := live.Flush{Group: w.group(p), Inst: held.Inst, Token: "me", Start: start, From: from, To: to, Progress: progress, Counts: live.Counts{Events: to - from}}
+	f := live.Flush{Group: w.group(p), Inst: held.Inst, Token: "me", Start: start, From: from, To: to, Progress: progress, Counts: live.Counts{Events: to - from},
+		Coarse: from, CoarseTo: to, CoarseAt: progress}
 	for _, c := range chunks {
 		f.Chunks = append(f.Chunks, *c)
 	}

@@ -73,8 +73,9 @@ func (b *microBatch) add(p *partition, records []stream.Record, m *sourceMetrics
 // span is a run of marks that is one flush of a group.
 type span struct{ lo, hi int }
 
-// spans cuts the records that a group has yet to take into at most n runs of equal length.
-func (s *part) spans(off int64, n int, into []span) []span {
+// spans cuts the records that a group has yet to take, those from off on, into n runs of equal length or so, none of which goes across one of
+// the bounds.
+func (s *part) spans(off int64, bounds []int64, n int, into []span) []span {
 	lo := 0
 	for lo < len(s.marks) && s.marks[lo].offset < off {
 		lo++
@@ -86,6 +87,15 @@ func (s *part) spans(off int64, n int, into []span) []span {
 	size := (left + n - 1) / n
 	for lo < len(s.marks) {
 		hi := min(lo+size, len(s.marks))
+		for len(bounds) > 0 && s.marks[lo].offset >= bounds[0] {
+			bounds = bounds[1:]
+		}
+		if len(bounds) > 0 && s.marks[hi-1].offset >= bounds[0] {
+			hi = lo
+			for s.marks[hi].offset < bounds[0] {
+				hi++
+			}
+		}
 		into = append(into, span{lo, hi})
 		lo = hi
 	}

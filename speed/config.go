@@ -42,7 +42,7 @@ type Config struct {
 	EngineTemp   string // where DuckDB spills; default: the system's folder for temporary files
 
 	// Steps, if set, is called between every two steps, for tests of crashes: take (after each group), poll, read, query, before flush,
-	// after flush. An error ends the worker there and then, with nothing
+	// after flush, before and after coarse flush. An error ends the worker there and then, with nothing
 	// finished, as a crash would.
 	Steps func(step string) error
 }

@@ -85,6 +85,11 @@ func (d *deferred) write(start int64, into []live.ChunkWrite) []live.ChunkWrite 
 	return into
 }
 
+// wouldRefuse says whether a limit keeps rows from the cells of their own.
+func (g *group) wouldRefuse(refs []ref) bool {
+	return len(g.others) > 0 || g.limit > 0 && g.cells+int64(len(refs)) > g.limit
+}
+
 // keepBelowLimit takes the cells away from rows that would make more of them than the group may have: all grains of a row or none, so that
 // grains agree. The first come are kept. Cells that were made for the others stay in memory until they are evicted; no flush lists them.
 func (g *group) keepBelowLimit(refs []ref) {

@@ -12,9 +12,11 @@ import (
 // call is one flush of one group on its way, and what it was made of.
 type call struct {
 	g     *group
+	q     *query
 	part  int // position in the micro-batch
 	sub   int // the part of it
 	flush live.Flush
+	later []ref // of its rows, where the coarser grains take them in once it is acknowledged; nil: the flush has all grains
 }
 
 // errLost means that memory and Redis differ in a way that only taking the partition again can mend (SEAM Worker 6 iii).
@@ -30,18 +32,30 @@ func (s *shift) prepare(ctx context.Context, q *query, b *microBatch, view, part
 	}
 	share := b.parts[part]
 	g := share.p.groups[view]
-	if err := s.resolve(ctx, q, g, part, from); err != nil {
+	from, err := s.catchUp(ctx, q, b, g, part, from)
+	if err != nil || from == len(spans) {
 		return nil, err
 	}
-	refs := s.refs
+	apart, err := s.resolve(ctx, q, g, part, from)
+	if err != nil {
+		return nil, err
+	}
+	refs, grains := s.refs, len(g.grains)
+	if apart {
+		grains = 1
+	}
 	off, counts := g.off, g.counts
 	calls := make([]call, 0, len(spans)-from)
 	for sub := from; sub < len(spans); sub++ {
 		rows := q.out.rows(part, sub)
 		n := len(rows) * len(g.grains)
 		var writes []live.ChunkWrite
-		writes, s.arena = g.merge(&q.out, rows, refs[:n], &counts, s.arena)
+		writes, s.arena = g.merge(&q.out, rows, refs[:n], grains, &counts, s.arena)
 		writes = g.values.writes(g.start, s.learnt(g, sub-from), s.learnt(g, sub-from+1), writes)
+		var later []ref
+		if apart {
+			later = append([]ref{}, refs[:n]...)
+		}
 		refs = refs[n:]
 		g.gaps.pass(share.marks[spans[sub].lo:spans[sub].hi], off, &counts)
 		writes = g.gaps.write(g.start, writes)
@@ -50,18 +64,25 @@ func (s *shift) prepare(ctx context.Context, q *query, b *microBatch, view, part
 		for _, i := range rows {
 			counts.Errors += q.out.errors[i]
 		}
-		calls = append(calls, call{g: g, part: part, sub: sub, flush: live.Flush{
+		f := live.Flush{
 			Group: g.id, Inst: g.inst, Token: g.token, Start: g.start, From: off, To: last.offset + 1,
 			Progress: last.at, Counts: counts, Chunks: writes,
-		}})
+			Coarse: off, CoarseTo: last.offset + 1, CoarseAt: last.at,
+		}
+		if apart {
+			f.Coarse, f.CoarseTo, f.CoarseAt = g.coarse.off, g.coarse.off, g.coarse.written
+		}
+		calls = append(calls, call{g: g, q: q, part: part, sub: sub, flush: f, later: later})
 		off = last.offset + 1
 	}
 	return calls, nil
 }
 
 // resolve finds the cells that the rows go into and reads back those that only Redis has. A cut that is found on the way leaves
-// nothing to read.
-func (s *shift) resolve(ctx context.Context, q *query, g *group, part, from int) error {
+// nothing to read. It says whether the coarser grains are to take the rows in later: not where their time is that of every flush, nor where
+// the limits refuse some of the rows, which nobody could decide again in the same way, nor where the rows have too many cells; then nothing
+// is left pending.
+func (s *shift) resolve(ctx context.Context, q *query, g *group, part, from int) (apart bool, err error) {
 	for {
 		s.refs = s.refs[:0]
 		g.endBatch()
@@ -74,15 +95,33 @@ func (s *shift) resolve(ctx context.Context, q *query, g *group, part, from int)
 		if len(g.incomplete) > 0 {
 			var err error
 			if cut, err = s.readBack(ctx, g); err != nil {
-				return err
+				return false, err
 			}
 		}
-		if !cut {
-			g.keepBelowLimit(s.refs)
-			return nil
+		if cut {
+			g.cut(g.off)
+			s.m.cuts.WithLabelValues(s.lane.src.Name, g.id.View).Inc()
+			if err := s.flushCoarse(ctx, g); err != nil {
+				return false, err
+			}
+			continue
 		}
-		g.cut(g.off)
-		s.m.cuts.WithLabelValues(s.lane.src.Name, g.id.View).Inc()
+		refused := g.wouldRefuse(s.refs)
+		if g.mayLag() && !refused && g.pendingWith(s.refs) <= s.w.cfg.FlushCells {
+			return true, nil
+		}
+		epoch := g.start
+		if err := s.flushCoarse(ctx, g); err != nil {
+			return false, err
+		}
+		if g.start != epoch {
+			continue
+		}
+		if g.mayLag() && !refused && g.pendingWith(s.refs) <= s.w.cfg.FlushCells {
+			return true, nil
+		}
+		g.keepBelowLimit(s.refs)
+		return false, nil
 	}
 }
 
@@ -171,6 +210,9 @@ func (s *shift) flush(ctx context.Context, b *microBatch, calls []call) error {
 		if failed == nil {
 			continue
 		}
+		if crashed(failed) {
+			return failed
+		}
 		s.m.errors.WithLabelValues(s.lane.src.Name, "flush").Inc()
 		if err := s.w.wait(ctx, pause, failed); err != nil {
 			return err
@@ -240,7 +282,11 @@ func (s *shift) settleGroup(ctx context.Context, b *microBatch, calls []call, re
 func (s *shift) followCut(ctx context.Context, b *microBatch, c *call) ([]call, error) {
 	s.m.cuts.WithLabelValues(s.lane.src.Name, c.g.id.View).Inc()
 	c.g.cut(c.flush.From)
-	for view, g := range b.parts[c.part].p.groups {
+	p := b.parts[c.part].p
+	if err := s.settleCoarse(ctx, p, c.g); err != nil || !p.up() {
+		return nil, err
+	}
+	for view, g := range p.groups {
 		if g == c.g {
 			calls, err := s.prepare(ctx, s.lane.queries[view], b, view, c.part, c.sub)
 			if err != nil {
@@ -257,9 +303,21 @@ func (s *shift) acknowledge(c *call) {
 	s.m.other.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(f.Counts.Other - c.g.counts.Other))
 	s.m.deferred.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(f.Counts.Deferred - c.g.counts.Deferred))
 	c.g.off, c.g.progress, c.g.counts = f.To, f.Progress, f.Counts
+	s.written(c.g, f.Chunks)
+	coarse := &c.g.coarse
+	if c.later != nil {
+		c.g.mergeCoarse(&c.q.out, c.q.out.rows(c.part, c.sub), c.later)
+	} else {
+		coarse.off, coarse.written, coarse.flushed = f.CoarseTo, f.CoarseAt, time.Now()
+	}
+	coarse.at, coarse.progress = f.To, f.Progress
+}
+
+// written counts what a flush wrote.
+func (s *shift) written(g *group, chunks []live.ChunkWrite) {
 	n := 0
-	for i := range f.Chunks {
-		chunk := &f.Chunks[i]
+	for i := range chunks {
+		chunk := &chunks[i]
 		if chunk.ID.Grain == live.Limits {
 			continue // no cells
 		}
@@ -268,9 +326,9 @@ func (s *shift) acknowledge(c *call) {
 		for k := range chunk.Fields {
 			size += len(chunk.Fields[k]) + len(chunk.Values[k])
 		}
-		s.m.bytes.WithLabelValues(s.lane.src.Name, c.g.id.View, chunk.ID.Grain).Add(float64(size))
+		s.m.bytes.WithLabelValues(s.lane.src.Name, g.id.View, chunk.ID.Grain).Add(float64(size))
 	}
-	s.m.written.WithLabelValues(s.lane.src.Name, c.g.id.View).Add(float64(n))
+	s.m.written.WithLabelValues(s.lane.src.Name, g.id.View).Add(float64(n))
 }
 
 // maxPause bounds the pauses between attempts to reach a service.

@@ -1,6 +1,8 @@
 package speed
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -18,9 +20,10 @@ type group struct {
 
 	inst, token string
 	start       int64 // the newest epoch
-	off         int64 // records below it are in Redis
+	off         int64 // records below it are in Redis, in the finest grain
 	progress    intake.Progress
 	counts      live.Counts
+	coarse      coarse
 
 	values   values
 	limit    int64 // cells that the newest epoch may have in Redis; 0: any number
@@ -65,13 +68,13 @@ type ref struct {
 	cell  uint32
 }
 
-func newGroup(id live.Group, plan *algebra.Plan, liveCells int) *group {
+func newGroup(id live.Group, plan *algebra.Plan, limits view.Speed) *group {
 	loc := plan.View.Location
 	if loc == nil {
 		loc = time.UTC
 	}
 	return &group{id: id, plan: plan, grains: plan.View.Grains, loc: loc, sequence: firstFlush - 1,
-		values: newValues(plan.View), limit: int64(liveCells), chunks: map[chunkKey]*chunk{}, held: map[chunkKey]struct{}{},
+		values: newValues(plan.View), limit: int64(limits.LiveCells), coarse: coarse{every: limits.CoarseFlush}, chunks: map[chunkKey]*chunk{}, held: map[chunkKey]struct{}{},
 		buckets: map[int64][]place{}}
 }
 
@@ -79,6 +82,8 @@ func newGroup(id live.Group, plan *algebra.Plan, liveCells int) *group {
 func (g *group) adopt(m live.Meta, limited *live.Limited) {
 	g.inst, g.token, g.start, g.off, g.progress, g.counts = m.Inst, m.Token, m.Newest(), m.Off, m.Progress, m.Counts
 	g.forget()
+	c := &g.coarse
+	c.off, c.at, c.written, c.progress, c.starts, c.flushed = m.Coarse, m.Coarse, m.CoarseAt, m.CoarseAt, m.Starts, time.Now()
 	g.cells = m.Cells
 	if limited != nil {
 		g.values.adopt(limited)
@@ -86,25 +91,42 @@ func (g *group) adopt(m live.Meta, limited *live.Limited) {
 		g.gaps.adopt(limited)
 	}
 	for id := range m.Chunks {
-		if id.Start == g.start {
-			for i := range g.grains {
-				if g.grains[i].Name == id.Grain {
-					g.held[chunkKey{int8(i), id.Chunk}] = struct{}{}
-				}
+		for i := range g.grains {
+			if g.grains[i].Name == id.Grain && id.Start == g.epochOf(i) {
+				g.held[chunkKey{int8(i), id.Chunk}] = struct{}{}
 			}
 		}
 	}
 }
 
-// cut makes the epoch begin at off: it has no cells yet.
+// epochOf is the epoch whose cells of a grain are in memory.
+func (g *group) epochOf(grain int) int64 {
+	if grain == 0 {
+		return g.start
+	}
+	start, _ := g.coarse.epoch()
+	return start
+}
+
+// cut makes the epoch begin at start: it has no cells yet. What is pending of the coarser grains stays, as it belongs to the epoch before.
 func (g *group) cut(start int64) {
 	g.start = start
-	g.forget()
+	g.coarse.starts = append(slices.Clone(g.coarse.starts), start)
+	if g.coarse.off == start {
+		g.forgetCoarse()
+	}
+	g.forgetFinest()
 }
 
 func (g *group) forget() {
-	clear(g.chunks)
-	clear(g.held)
+	g.forgetCoarse()
+	g.forgetFinest()
+}
+
+// forgetFinest drops the cells of the finest grain, and what the limits did.
+func (g *group) forgetFinest() {
+	maps.DeleteFunc(g.chunks, func(k chunkKey, _ *chunk) bool { return k.grain == 0 })
+	maps.DeleteFunc(g.held, func(k chunkKey, _ struct{}) bool { return k.grain == 0 })
 	g.cells = 0
 	g.values.forget()
 	g.deferred, g.gaps = deferred{}, gaps{}
@@ -120,7 +142,7 @@ func (g *group) endBatch() {
 }
 
 func (g *group) expect() live.Expect {
-	return live.Expect{Inst: g.inst, Token: g.token, Start: g.start, Off: g.off}
+	return live.Expect{Inst: g.inst, Token: g.token, Start: g.start, Off: g.off, Coarse: g.coarse.off}
 }
 
 // places returns where the cells of a base bucket go, grain by grain. Zone arithmetic is slow, so each bucket is placed once.
@@ -144,7 +166,7 @@ func (g *group) places(base, tick int64) []place {
 func (g *group) chunk(k chunkKey, tick int64) *chunk {
 	c := g.chunks[k]
 	if c == nil {
-		c = newChunk(live.ChunkID{Start: g.start, Grain: g.grains[k.grain].Name, Chunk: k.chunk}, g.plan)
+		c = newChunk(live.ChunkID{Start: g.epochOf(int(k.grain)), Grain: g.grains[k.grain].Name, Chunk: k.chunk}, g.plan)
 		_, c.exists = g.held[k]
 		c.complete = !c.exists
 		delete(g.held, k)
@@ -197,12 +219,18 @@ func (g *group) admit(row int32, key []byte) []byte {
 	return key
 }
 
-// merge adds the rows to their cells and lists the cells that changed as the content of a flush, which adds to counts what the limits did.
-// arena holds the states.
-func (g *group) merge(p *partials, rows []int32, refs []ref, counts *live.Counts, arena []byte) ([]live.ChunkWrite, []byte) {
+// nextFlush numbers a flush.
+func (g *group) nextFlush() uint32 {
 	if g.sequence++; g.sequence < firstFlush {
 		g.sequence = firstFlush // after four billion of them
 	}
+	return g.sequence
+}
+
+// merge adds the rows to their cells of the first grains and lists the cells that changed as the content of a flush, which adds to counts what
+// the limits did. arena holds the states.
+func (g *group) merge(p *partials, rows []int32, refs []ref, grains int, counts *live.Counts, arena []byte) ([]live.ChunkWrite, []byte) {
+	g.nextFlush()
 	g.touched = g.touched[:0]
 	for _, i := range rows {
 		other := len(g.others) > 0 && g.others[0] == i
@@ -219,9 +247,7 @@ func (g *group) merge(p *partials, rows []int32, refs []ref, counts *live.Counts
 		if other {
 			counts.Other += s.Events()
 		}
-		for range g.grains {
-			r := refs[0]
-			refs = refs[1:]
+		for _, r := range refs[:grains] {
 			r.chunk.merge(r.cell, s, &g.tmp)
 			if r.chunk.marks[r.cell] == g.sequence {
 				continue
@@ -235,6 +261,7 @@ func (g *group) merge(p *partials, rows []int32, refs []ref, counts *live.Counts
 			}
 			r.chunk.dirty = append(r.chunk.dirty, r.cell)
 		}
+		refs = refs[len(g.grains):]
 	}
 	writes := make([]live.ChunkWrite, 0, len(g.touched)+len(g.values.dims)+1)
 	for _, c := range g.touched {

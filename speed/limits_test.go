@@ -391,7 +391,7 @@ func TestRangesOfEventTimeAreJoinedAndBounded(t *testing.T) {
 
 func TestAChunkThatRedisNeverHadIsNewAfterItsEviction(t *testing.T) {
 	w := newWorld(t, "sales")
-	g := newGroup(w.group(w.project.Views[0], 0), w.plans["sales"], 1)
+	g := newGroup(w.group(w.project.Views[0], 0), w.plans["sales"], view.Speed{LiveCells: 1})
 	for _, exists := range []bool{false, true} {
 		k := chunkKey{0, 7}
 		g.chunk(k, 1).exists = exists

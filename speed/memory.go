@@ -1,10 +1,13 @@
 package speed
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // evict keeps the cells in memory under the source's share of the limit: the chunks that were used longest ago go first. Nothing is
-// on its way to Redis when it is called, so every chunk can be read back.
-func (s *shift) evict() {
+// on its way to Redis when it is called, and what is pending is flushed first, so every chunk can be read back.
+func (s *shift) evict(ctx context.Context) error {
 	type candidate struct {
 		g *group
 		k chunkKey
@@ -21,6 +24,9 @@ func (s *shift) evict() {
 	}
 	limit := s.w.cfg.Memory / int64(len(s.w.crew.lanes))
 	if bytes > limit {
+		if err := s.flushDue(ctx, true); err != nil {
+			return err
+		}
 		var all []candidate
 		for _, p := range s.parts {
 			for _, g := range p.groups {
@@ -42,4 +48,5 @@ func (s *shift) evict() {
 	}
 	s.m.cells.WithLabelValues(s.m.source).Set(float64(cells))
 	s.m.memory.WithLabelValues(s.m.source).Set(float64(bytes))
+	return nil
 }

@@ -38,7 +38,7 @@ func newPartition(l *lane, project *view.Project, topic lake.Topic, number int) 
 	p.end.Store(-1)
 	for _, q := range l.queries {
 		p.groups = append(p.groups, newGroup(live.Group{Project: project.Name, Topic: topic.Name, Incarnation: topic.Incarnation, Partition: number,
-			View: q.view.Name, Hash: q.view.Hash}, q.plan, project.Speed.LiveCells))
+			View: q.view.Name, Hash: q.view.Hash}, q.plan, project.Speed))
 	}
 	return p
 }
@@ -46,7 +46,18 @@ func newPartition(l *lane, project *view.Project, topic lake.Topic, number int) 
 // up says whether the partition is being read.
 func (p *partition) up() bool { return p.feed != nil }
 
-// lowest is the offset below which every group has all records.
+// begin is where the log is read from: what every group has below it, in all grains, is whole.
+func (p *partition) begin() (int64, intake.Progress) {
+	low, at := p.groups[0].begin()
+	for _, g := range p.groups[1:] {
+		if off, progress := g.begin(); off < low {
+			low, at = off, progress
+		}
+	}
+	return low, at
+}
+
+// lowest is the offset below which every group has all records, in its finest grain.
 func (p *partition) lowest() int64 {
 	off := p.groups[0].off
 	for _, g := range p.groups[1:] {
@@ -81,14 +92,9 @@ func (s *shift) take(ctx context.Context, p *partition) error {
 			return err
 		}
 	}
-	low := p.groups[0]
-	for _, g := range p.groups[1:] {
-		if g.off < low.off {
-			low = g
-		}
-	}
-	p.fold = intake.NewFold(p.lane.schema, low.progress)
-	p.feed = s.startFeed(ctx, p, low.off)
+	low, at := p.begin()
+	p.fold = intake.NewFold(p.lane.schema, at)
+	p.feed = s.startFeed(ctx, p, low)
 	p.since = time.Now()
 	return nil
 }
@@ -192,12 +198,18 @@ func (s *shift) poll(ctx context.Context) error {
 		case !h.OK:
 			s.drop(p, "state gone", fmt.Errorf("redis has nothing of %s", g.id))
 			continue
-		case h.Inst != g.inst || h.Off != g.off:
-			s.drop(p, "state differs", fmt.Errorf("redis has %s at offset %d, memory at %d", g.id, h.Off, g.off))
+		case h.Inst != g.inst || h.Off != g.off || h.Coarse != g.coarse.off:
+			s.drop(p, "state differs", fmt.Errorf("redis has %s at offset %d, its coarser grains at %d, memory at %d and %d", g.id, h.Off, h.Coarse, g.off, g.coarse.off))
 			continue
 		case h.Newest() != g.start && h.Newest() == g.off:
 			g.cut(g.off)
 			s.m.cuts.WithLabelValues(s.lane.src.Name, g.id.View).Inc()
+			if err := s.settleCoarse(ctx, p, g); err != nil {
+				return err
+			}
+			if !p.up() {
+				continue
+			}
 		case h.Newest() != g.start:
 			s.drop(p, "state differs", fmt.Errorf("redis has %s in epoch %d, memory in %d", g.id, h.Newest(), g.start))
 			continue

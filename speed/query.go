@@ -71,11 +71,13 @@ func (l *lane) compute(ctx context.Context, q *query, b *microBatch, view, limit
 		q.spans = q.spans[:0]
 		most, longest := 0, 0
 		for _, s := range b.parts {
-			spans := s.spans(s.p.groups[view].off, q.split, nil)
+			g := s.p.groups[view]
+			off, _ := g.begin()
+			spans := s.spans(off, g.bounds(), q.split, nil)
 			q.spans = append(q.spans, spans)
 			most = max(most, len(spans))
-			if len(spans) > 0 {
-				longest = max(longest, spans[0].hi-spans[0].lo)
+			for _, r := range spans {
+				longest = max(longest, r.hi-r.lo)
 			}
 		}
 		q.out.reset(len(b.parts), max(most, 1))

@@ -102,6 +102,9 @@ func (s *shift) run(ctx context.Context) error {
 			}
 			s.tell(ctx)
 		}
+		if err := s.flushDue(work, false); err != nil {
+			return err
+		}
 		for _, f := range s.failing {
 			if over(f.err) {
 				return fmt.Errorf("%s: %w", s.topic, f.err)
@@ -111,6 +114,9 @@ func (s *shift) run(ctx context.Context) error {
 			}
 		}
 		s.failing = s.failing[:0]
+	}
+	if err := s.flushDue(work, true); err != nil {
+		return err
 	}
 	return ctx.Err()
 }
@@ -222,7 +228,9 @@ func (s *shift) process(ctx context.Context) error {
 			g.endBatch()
 		}
 	}
-	s.evict()
+	if err := s.evict(ctx); err != nil {
+		return err
+	}
 	return s.step("after flush")
 }
 

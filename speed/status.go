@@ -36,7 +36,8 @@ type ViewStatus struct {
 	View   string `json:"view"`
 	Epoch  int64  `json:"epoch"`
 	Offset int64  `json:"offset"`
-	Cells  int    `json:"cells"` // in memory
+	Coarse int64  `json:"coarse"` // of the grains but the finest, which may be flushed less often
+	Cells  int    `json:"cells"`  // in memory
 }
 
 // Ready says whether every partition that was given to the worker is served.
@@ -121,7 +122,7 @@ func (s *shift) statusOf(p *partition) PartitionStatus {
 		s.m.lag.WithLabelValues(src.Name, p.label).Set(float64(st.Lag))
 	}
 	for _, g := range p.groups {
-		v := ViewStatus{View: g.id.View, Epoch: g.start, Offset: g.off}
+		v := ViewStatus{View: g.id.View, Epoch: g.start, Offset: g.off, Coarse: g.coarse.off}
 		for _, c := range g.chunks {
 			v.Cells += c.len()
 		}

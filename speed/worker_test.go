@@ -307,6 +307,11 @@ func TestAnyCrash(t *testing.T) {
 func anyCrash(t *testing.T, seed uint64) {
 	w := newWorld(t)
 	rnd := rand.New(rand.NewPCG(seed, 77))
+	lag := func(i int) {
+		w.project.Speed.CoarseFlush = []time.Duration{time.Hour, 0, 5 * time.Millisecond, 80 * time.Millisecond}[i]
+		w.lags = i != 1
+	}
+	lag(int(seed % 4))
 	var crash fuse
 	cfg := w.config()
 	cfg.Steps = crash.step
@@ -325,6 +330,7 @@ func anyCrash(t *testing.T, seed uint64) {
 			crash.light(1 + rnd.IntN(25))
 		case 6:
 			stop() // also after a crash
+			lag(rnd.IntN(4))
 			cfg.Memory = []int64{1, 20_000, 1 << 20}[rnd.IntN(3)]
 			cfg.FlushCells = 10 + rnd.IntN(200)
 			cfg.BatchRecords = 20 + rnd.IntN(400)
@@ -340,6 +346,7 @@ func anyCrash(t *testing.T, seed uint64) {
 	}
 	crash.light(0)
 	stop()
+	lag(1)
 	_, stop = w.start(cfg)
 	w.await()
 	stop()

@@ -20,10 +20,20 @@
 (*  closed  the epoch that is being written is never merged                   *)
 (*  named   nor is a boundary taken away that a snapshot or an open run names *)
 (*  swap    a merge takes place only if the epochs are those that it read     *)
+(* and of the grains that lag (Env "coarse"), which have an offset `co` of     *)
+(* their own, at most off, and cells of their own in each epoch:               *)
+(*  again   a take reads again from co, for the lagging grains only           *)
+(*  base    reading a lagging cell back checks co as well                     *)
+(*  theirs  what is pending is written to the epoch whose records it holds    *)
+(*  moved   a flush of it checks co, and the starts from that epoch on        *)
+(*  rest    it is written up to a cut before anything beyond the cut          *)
+(*  passed  epochs are merged only where co has passed both                   *)
+(*  asof    a reader answers a lagging grain as of Max(co, V)                 *)
 (* Env says what may happen: crash, lost (the reply of a flush), failover,    *)
 (* wipe, evict (a cell from memory), rollback, drop (of epochs), pin (readers *)
 (* keep old snapshots), torn (readers need two calls), lag (of the archive),  *)
-(* merge (of adjacent epochs, in two steps: read and swap).                   *)
+(* merge (of adjacent epochs, in two steps: read and swap), coarse (grains    *)
+(* that are flushed seldom).                                                  *)
 (* Left out, so that safety does not rest on them: the owner's token, and the *)
 (* random id `inst` of a life of the state.  Assumed: what a record adds to a *)
 (* state is a function of the log alone.  `go:` names what does the step.     *)
@@ -43,6 +53,7 @@ base == <<red, rep, wk, run, snaps, cur, ver, lake, rd, faults>>
 vars == <<base, mg>>
 
 F(x) == x \in Fix
+Lags == "coarse" \in Env                   \* go: speed/coarse.go:mayLag
 Off  == 0..(N-1)
 Cell == 0..(K-1)                           \* record o falls into cell o % K
 Max(a, b) == IF a > b THEN a ELSE b
@@ -57,13 +68,17 @@ Put(x, y, C) == [o \in Off |-> IF o % K \in C THEN y[o] ELSE x[o]]
 Sum(cells, S) == [o \in Off |-> Two(Cardinality({e \in S : cells[e][o] >= 1})
                                    + Cardinality({e \in S : cells[e][o] = 2}))]
 
-Missing == [up |-> FALSE, off |-> 0, ep |-> 0, eps |-> {}, cells |-> [i \in Ids |-> Zero]]
+Nothing == [i \in Ids |-> Zero]
+Missing == [up |-> FALSE, off |-> 0, ep |-> 0, eps |-> {}, cells |-> Nothing, co |-> 0, lag |-> Nothing]
 Fresh(v) == LET e == IF F("start") THEN v ELSE 0 IN
-            [Missing EXCEPT !.up = TRUE, !.off = v, !.ep = e, !.eps = {e}]
+            [Missing EXCEPT !.up = TRUE, !.off = v, !.ep = e, !.eps = {e}, !.co = v]
 All(x) == [g \in G |-> x]
 Idle == [pc |-> "off", v |-> All(0), todo |-> {},
          pos |-> 0, hi |-> 0,              \* folded up to pos; the micro-batch in hand is [pos, hi)
-         ep |-> All(0), off |-> All(0), ld |-> All({}), base |-> All(Zero)]
+         ep |-> All(0), off |-> All(0), ld |-> All({}), base |-> All(Zero),
+         eps |-> All({}), co |-> All(0),   \* of the grains that lag: Redis has them below co,
+         at |-> All(0), in |-> All(FALSE), \* memory below at, in the epoch of co, once the base is read
+         mem |-> All(Zero)]
 NoRun == [pc |-> "idle", tag |-> 0, before |-> 0, V |-> 0, E |-> 0]
 NoRd  == [on |-> FALSE, bad |-> FALSE]
 NoMg  == [on |-> FALSE]
@@ -92,8 +107,10 @@ Take(w, g) ==                              \* go: internal/live/take.go:takeScri
   LET u == wk[w]
       r == red[g]
       n == IF ~r.up \/ (F("repair") /\ u.v[g] \notin r.eps) THEN Fresh(u.v[g]) ELSE r
-      x == [u EXCEPT !.todo = @ \ {g}, !.v[g] = 0, !.ep[g] = n.ep, !.off[g] = n.off]
-      p == Lowest({x.off[h] : h \in G})    \* go: speed/partition.go:lowest
+      at == IF F("again") THEN n.co ELSE n.off
+      y == [u EXCEPT !.todo = @ \ {g}, !.v[g] = 0, !.ep[g] = n.ep, !.off[g] = n.off]
+      x == IF Lags THEN [y EXCEPT !.eps[g] = n.eps, !.co[g] = n.co, !.at[g] = at] ELSE y
+      p == Lowest({x.off[h] : h \in G})    \* go: speed/partition.go:begin
   IN /\ u.pc = "take" /\ g \in u.todo
      /\ red' = [red EXCEPT ![g] = n]
      /\ Set(w, IF x.todo = {} THEN [x EXCEPT !.pc = "on", !.pos = p, !.hi = p] ELSE x)
@@ -103,7 +120,14 @@ Same(w, g) == LET r == red[g] u == wk[w] IN
   r.up /\ r.ep = u.ep[g] /\ r.off = u.off[g]
 WasCut(w, g) == LET r == red[g] u == wk[w] IN   \* a cut ended the epoch exactly where memory stands
   F("start") /\ r.up /\ r.ep # u.ep[g] /\ r.ep = u.off[g] /\ r.off = u.off[g]
-Follow(u, g, e) == [u EXCEPT !.ep[g] = e, !.base[g] = Zero, !.ld[g] = Cell]   \* go: speed/group.go:cut
+Follow(u, g, e) ==                         \* go: speed/group.go:cut
+  LET x == [u EXCEPT !.ep[g] = e, !.base[g] = Zero, !.ld[g] = Cell] IN
+  IF ~Lags THEN x ELSE IF u.co[g] # e THEN [x EXCEPT !.eps[g] = @ \cup {e}]
+  ELSE [x EXCEPT !.eps[g] = @ \cup {e}, !.mem[g] = Zero, !.in[g] = TRUE]
+\* The lagging grains of the epochs E at offset x: the epoch that x lies in, the starts from it on, the next of them.
+Within(E, x) == IF \E e \in E : e <= x THEN {CHOOSE e \in E : e <= x /\ \A d \in E : d > x \/ d <= e} ELSE {}
+Onward(E, x) == {e \in E : e > x} \cup Within(E, x)
+Room(E, x, y) == \A e \in E : e <= x \/ e >= y   \* no epoch begins between x and y
 
 Load(w, g, c) ==                           \* go: internal/live/load.go:loadScript, speed/flush.go:readCells
   LET u == wk[w] IN
@@ -118,6 +142,7 @@ Evict(w, g, c) ==                          \* go: speed/memory.go:evict
   /\ Set(w, [u EXCEPT !.ld[g] = @ \ {c}, !.base[g] = Put(@, Zero, {c})])
 
 \* One view's share of the micro-batch [pos, k), as one script; the same k until every view has it.
+Even(u, g) == ~Lags \/ (u.at[g] = u.off[g] /\ u.in[g] /\ (F("rest") => Room(u.eps[g], u.co[g], u.off[g] + 1)))
 Flush(w, g, k, learn) ==                   \* go: internal/live/flush.go:flushScript, speed/batch.go:spans, speed/flush.go:prepare
   LET r == red[g]
       u == [wk[w] EXCEPT !.hi = k]
@@ -125,9 +150,10 @@ Flush(w, g, k, learn) ==                   \* go: internal/live/flush.go:flushSc
       D == {o % K : o \in from..(k-1)}     \* dirty cells
       abs == u.base[g] ++ Rng(from, k)     \* absolute states
       Done(x) == IF \A h \in G : x.off[h] >= k THEN [x EXCEPT !.pos = k] ELSE x
-      acked == Done([u EXCEPT !.off[g] = k, !.base[g] = Put(@, abs, D)])   \* go: speed/flush.go:acknowledge
+      ack == [u EXCEPT !.off[g] = k, !.base[g] = Put(@, abs, D)]           \* go: speed/flush.go:acknowledge
+      acked == Done(IF Lags THEN [ack EXCEPT !.at[g] = k, !.mem[g] = @ ++ Rng(from, k)] ELSE ack)
       Only(x) == Set(w, x) /\ UNCHANGED red
-  IN /\ u.pc = "on" /\ u.off[g] < k /\ D \subseteq u.ld[g]
+  IN /\ u.pc = "on" /\ u.off[g] < k /\ D \subseteq u.ld[g] /\ Even(u, g)
      /\ IF wk[w].hi > wk[w].pos THEN k = wk[w].hi ELSE k > u.pos
      /\ (learn \/ "lost" \in Env)
      /\ IF Same(w, g) THEN
@@ -142,10 +168,38 @@ Flush(w, g, k, learn) ==                   \* go: internal/live/flush.go:flushSc
         ELSE Only(Done([u EXCEPT !.off[g] = r.off, !.base[g] = Put(@, abs, D)]))   \* "a failover lost the newest writes"
      /\ UNCHANGED <<rep, run, snaps, cur, ver, lake, rd, faults>>
 
+\* The grains that lag: what a take finds between co and off is read again, up to the next epoch at a time.
+LoadLag(w, g) ==                           \* go: speed/flush.go:readBack
+  LET r == red[g] u == wk[w] e == Within(u.eps[g], u.co[g]) IN
+  /\ Lags /\ u.pc = "on" /\ ~u.in[g] /\ WorkerOnly
+  /\ Set(w, IF (Same(w, g) /\ r.co = u.co[g] /\ e \subseteq r.eps) \/ ~F("base")
+            THEN [u EXCEPT !.in[g] = TRUE, !.mem[g] = IF e = {} THEN Zero ELSE red[g].lag[CHOOSE x \in e : TRUE]]
+            ELSE IF WasCut(w, g) THEN Follow(u, g, r.ep) ELSE Idle)
+CatchUp(w, g, k) ==                        \* go: speed/coarse.go:catchUp
+  LET u == wk[w] IN
+  /\ Lags /\ u.pc = "on" /\ u.in[g] /\ u.at[g] < k /\ k <= u.off[g] /\ Room(u.eps[g], u.co[g], k) /\ WorkerOnly
+  /\ Set(w, [u EXCEPT !.at[g] = k, !.mem[g] = IF Within(u.eps[g], u.co[g]) = {} THEN @ ELSE @ ++ Rng(u.at[g], k)])
+FlushLag(w, g, learn) ==                   \* go: speed/coarse.go:flushCoarse, internal/live/flush.go:flushScript
+  LET r == red[g] u == wk[w]
+      e == IF F("theirs") THEN Within(u.eps[g], u.co[g]) ELSE {u.ep[g]}
+      same == r.up /\ r.off = u.off[g] /\ (F("moved") => r.co = u.co[g] /\ Onward(r.eps, u.co[g]) = Onward(u.eps[g], u.co[g]))
+      put == IF e = {} THEN r.lag ELSE [r.lag EXCEPT ![CHOOSE x \in e : TRUE] = u.mem[g]]
+      acked == [u EXCEPT !.co[g] = u.at[g], !.mem[g] = IF u.at[g] \in u.eps[g] THEN Zero ELSE @]
+      Only(x) == Set(w, x) /\ UNCHANGED red
+  IN /\ Lags /\ u.pc = "on" /\ u.in[g] /\ u.co[g] < u.at[g]
+     /\ (learn \/ "lost" \in Env)
+     /\ IF same THEN /\ red' = [red EXCEPT ![g].co = u.at[g], ![g].lag = put]
+                     /\ Set(w, IF learn THEN acked ELSE u)
+        ELSE Only(IF ~r.up THEN Idle
+                  ELSE IF r.ep = u.ep[g] /\ r.off = u.off[g] /\ r.co = u.at[g] THEN acked
+                  ELSE IF WasCut(w, g) /\ r.co = u.co[g] THEN Follow(u, g, r.ep)
+                  ELSE Idle)
+     /\ UNCHANGED <<rep, run, snaps, cur, ver, lake, rd, faults>>
+
 Poll(w, g) ==                              \* go: speed/partition.go:poll, internal/live/peek.go:Heads
   LET r == red[g] u == wk[w] IN
   /\ F("repair") /\ u.pc = "on" /\ u.hi = u.pos /\ WorkerOnly
-  /\ IF ~r.up \/ r.off # u.off[g] \/ (r.ep # u.ep[g] /\ r.ep # u.off[g]) \/ V(g) \notin r.eps
+  /\ IF ~r.up \/ r.off # u.off[g] \/ (Lags /\ r.co # u.co[g]) \/ (r.ep # u.ep[g] /\ r.ep # u.off[g]) \/ V(g) \notin r.eps
      THEN Set(w, Idle)
      ELSE r.ep # u.ep[g] /\ Set(w, Follow(u, g, r.ep))
 
@@ -193,9 +247,11 @@ Drop(g) ==                                 \* go: batch/publish.go:drop, interna
       gone == {e \in red[g].eps : e < s.E}
   IN /\ "drop" \in Env /\ gone # {} /\ (F("tile") => s.V \in red[g].eps)
      /\ red' = [red EXCEPT ![g].eps = @ \ gone,
-                  ![g].cells = [i \in Ids |-> IF i \in gone THEN Zero ELSE @[i]]]
+                  ![g].cells = [i \in Ids |-> IF i \in gone THEN Zero ELSE @[i]],
+                  ![g].lag = [i \in Ids |-> IF i \in gone THEN Zero ELSE @[i]]]
      /\ UNCHANGED <<rep, wk, run, snaps, cur, ver, lake, rd, faults>>
 \* A run is open from its cut on until it publishes or is given up.
+End(r, e) == CHOOSE h \in {r.off} \cup r.eps : (h > e \/ h = r.off) /\ \A d \in r.eps : d > e => h <= d
 Kept(g) == {snaps[g][i].V : i \in 1..Len(snaps[g])} \cup {run[g][b].V : b \in {c \in B : run[g][c].pc = "wait"}}
 MergeRead(g, b) ==                         \* go: internal/live/merge.go:startMerge, internal/live/merge.go:stage, batch/merge_epochs.go:namedBoundaries
   LET r == red[g]
@@ -204,13 +260,15 @@ MergeRead(g, b) ==                         \* go: internal/live/merge.go:startMe
   IN /\ "merge" \in Env /\ ~mg.on /\ b \in r.eps /\ below # {}
      /\ F("closed") => b # r.ep
      /\ F("named") => b \notin Kept(g)
-     /\ mg' = [on |-> TRUE, g |-> g, a |-> a, b |-> b, eps |-> r.eps, x |-> r.cells[a] ++ r.cells[b]]
+     /\ (Lags /\ F("passed")) => r.co >= End(r, b)
+     /\ mg' = [on |-> TRUE, g |-> g, a |-> a, b |-> b, eps |-> r.eps, x |-> r.cells[a] ++ r.cells[b], lag |-> r.lag[a] ++ r.lag[b]]
      /\ UNCHANGED <<red, rep, wk, run, snaps, cur, ver, lake, rd, faults>>
 MergeSwap ==                               \* go: internal/live/merge.go:swapScript
   LET g == mg.g IN
   /\ mg.on /\ mg' = NoMg
-  /\ IF (IF F("swap") THEN red[g].eps = mg.eps ELSE {mg.a, mg.b} \subseteq red[g].eps)
-     THEN red' = [red EXCEPT ![g].eps = @ \ {mg.b}, ![g].cells = [@ EXCEPT ![mg.a] = mg.x, ![mg.b] = Zero]]
+  /\ IF (IF F("swap") THEN red[g].eps = mg.eps /\ (Lags /\ F("passed") => red[g].co >= End(red[g], mg.b)) ELSE {mg.a, mg.b} \subseteq red[g].eps)
+     THEN red' = [red EXCEPT ![g].eps = @ \ {mg.b}, ![g].cells = [@ EXCEPT ![mg.a] = mg.x, ![mg.b] = Zero],
+                        ![g].lag = [@ EXCEPT ![mg.a] = mg.lag, ![mg.b] = Zero]]
      ELSE UNCHANGED red
   /\ UNCHANGED <<rep, wk, run, snaps, cur, ver, lake, rd, faults>>
 Rollback(g) ==                             \* go: batch/rollback.go:Rollback, internal/lake/snapshot.go:Rollback
@@ -240,6 +298,8 @@ Step == \/ \E w \in W : Look(w) \/ CrashW(w)
         \/ \E w \in W, g \in G : \/ Take(w, g) \/ Poll(w, g)
                                  \/ \E c \in Cell : Load(w, g, c) \/ Evict(w, g, c)
                                  \/ \E k \in 1..N, l \in BOOLEAN : Flush(w, g, k, l)
+                                 \/ LoadLag(w, g) \/ \E k \in 1..N : CatchUp(w, g, k)
+                                 \/ \E l \in BOOLEAN : FlushLag(w, g, l)
         \/ Replicate \/ Failover \/ Wipe \/ Archive \/ Read2
         \/ \E g \in G : \/ Drop(g) \/ Rollback(g)
                         \/ \E b \in B : Begin(g, b) \/ CrashB(g, b) \/ Cut(g, b) \/ Publish(g, b)
@@ -251,7 +311,8 @@ Spec == Init /\ [][Next]_vars
 Fair == \A w \in W, g \in G :              \* an owner polls CURRENT, begins again, flushes
           /\ WF_base(Look(w)) /\ WF_base(Take(w, g)) /\ WF_base(Poll(w, g))
           /\ \A c \in Cell : WF_base(Load(w, g, c))
-          /\ \A k \in 1..N : SF_base(Flush(w, g, k, TRUE))
+          /\ \A k \in 1..N : SF_base(Flush(w, g, k, TRUE)) /\ WF_base(CatchUp(w, g, k))
+          /\ WF_base(LoadLag(w, g)) /\ SF_base(FlushLag(w, g, TRUE))
 LiveSpec == Spec /\ Fair
 Sym == Permutations(G) \cup Permutations(W) \cup Permutations(B)
 
@@ -260,12 +321,16 @@ Untorn == ~rd.bad
 \* The lemma behind the fix: an epoch holds exactly the offsets its name says,
 \* up to the start of the next one or the flushed offset.
 Named == F("start") => \A g \in G : \A e \in red[g].eps :
-           red[g].cells[e] = Rng(e, CHOOSE h \in {red[g].off} \cup red[g].eps :
-              /\ (h > e \/ h = red[g].off)
-              /\ \A d \in red[g].eps : d > e => h <= d)
+           red[g].cells[e] = Rng(e, End(red[g], e))
+\* The same of the grains that lag, up to their own offset; and what a reader makes of them is an answer as of Max(co, V).
+NamedLag == Lags => \A g \in G : \A e \in red[g].eps :
+           red[g].lag[e] = LET h == End(red[g], e) IN Rng(e, IF red[g].co < h THEN red[g].co ELSE h)
+AsOf(r, s) == IF F("asof") THEN Max(r.co, s.V) ELSE r.off      \* go: serving/coarse.go:standsAt
+SeamLag == Lags => \A g \in G : \A s \in Pinned(g) : LET r == red[g] IN
+           Partial(r, s) \/ Rng(0, s.has) ++ Sum(r.lag, {e \in r.eps : e >= s.E}) = Rng(0, AsOf(r, s))
 \* A merge takes away no boundary from which somebody may want to go on.
 Instant == [][mg.on /\ ~mg'.on => \A g \in G : Kept(g) \cap red[g].eps \subseteq red'[g].eps]_vars
 Monotone == [][\A g \in G : cur'[g] < cur[g] \/ snaps'[g][cur'[g]].V >= V(g)]_vars
 \* With finitely many faults every view ends up served, whole.
-Heals == <>[](\A g \in G : ~Partial(red[g], snaps[g][cur[g]]) /\ red[g].off = N)
+Heals == <>[](\A g \in G : ~Partial(red[g], snaps[g][cur[g]]) /\ red[g].off = N /\ (Lags => red[g].co = N))
 =============================================================================

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -10,15 +11,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// flushScript is SEAM Worker 5. The arguments of a chunk are its name, 1 if it must be new, how many follow, and these.
+// flushScript is SEAM Worker 5. The starts that the caller believes in are the last ones of those held, or all of them. The arguments of a
+// chunk are its name, 1 if it must be new, how many follow, and these.
 var flushScript = newScript(`
-local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'n')
-if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or m[3] ~= ARGV[3] or m[4] ~= ARGV[4] then
-  return {'differs', m[1], m[2], m[3], m[4]}
+local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'coarse', 'n', 'starts')
+local ours = m[7] == ARGV[3] or ARGV[4] == '0' and m[7] and string.sub(m[7], -#ARGV[3] - 1) == ',' .. ARGV[3]
+if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or not ours or m[4] ~= ARGV[5] or m[5] ~= ARGV[9] then
+  return {'differs', m[1], m[2], m[3], m[4], m[5]}
 end
-local n = tonumber(m[5])
+local n = tonumber(m[6])
 if redis.call('HLEN', KEYS[2]) ~= n then return {'lost', 'the index'} end
-local p = 8
+local p = 13
 for i = 3, #KEYS do
   local want = 1
   if ARGV[p + 1] == '1' then want = 0; n = n + 1 end
@@ -27,9 +30,9 @@ for i = 3, #KEYS do
   end
   p = p + 3 + tonumber(ARGV[p + 2])
 end
-p = 8
+p = 13
 for i = 3, #KEYS do
-  redis.call('HSET', KEYS[2], ARGV[p], ARGV[5])
+  redis.call('HSET', KEYS[2], ARGV[p], ARGV[12])
   local last = p + 2 + tonumber(ARGV[p + 2])
   p = p + 3
   while p <= last do
@@ -38,11 +41,12 @@ for i = 3, #KEYS do
     p = q + 1
   end
 end
-redis.call('HSET', KEYS[1], 'off', ARGV[5], 'at', ARGV[6], 'counts', ARGV[7], 'n', string.format('%d', n))
+redis.call('HSET', KEYS[1], 'off', ARGV[6], 'at', ARGV[7], 'counts', ARGV[8], 'coarse', ARGV[10], 'coarse_at', ARGV[11], 'n', string.format('%d', n))
 return {'applied'}
 `, false)
 
-// Flush is the step of a group from one offset to the next: the absolute states of every cell that the records [From, To) touched.
+// Flush is the step of a group from one offset to the next: the absolute states of every cell of the finest grain that the records [From, To)
+// touched, and of every cell of the others that the records [Coarse, CoarseTo) did. Only one of the two may move.
 type Flush struct {
 	Group
 	Inst, Token string
@@ -50,7 +54,14 @@ type Flush struct {
 	From, To    int64
 	Progress    intake.Progress // at To
 	Counts      Counts          // at To, absolute
-	Chunks      []ChunkWrite    // distinct, each with a cell at least
+	Coarse      int64           // where the grains but the finest stand
+	CoarseTo    int64           // where they stand after it: at most To
+	CoarseAt    intake.Progress // at CoarseTo
+	// Before are the epochs before Start, ascending, from the one on that Coarse lies in, where that is not Start. Cells of the coarser grains
+	// are that epoch's, and CoarseTo is at most the start of the next.
+	Before []int64
+	Whole  bool         // Coarse lies before every epoch that is held: Before and Start are all of them
+	Chunks []ChunkWrite // distinct, each with a cell at least
 }
 
 // ChunkWrite holds the cells of one chunk that changed. The bytes are read during the call only.
@@ -74,16 +85,17 @@ type Found struct {
 	Missing     bool
 	Inst, Token string
 	Start, Off  int64
+	Coarse      int64
 }
 
 // WasApplied says whether Redis stands where the flush would have brought it: it was carried out before, its reply lost (SEAM 6 i).
 func (f *Flush) WasApplied(at Found) bool {
-	return !at.Missing && at.Inst == f.Inst && at.Start == f.Start && at.Off == f.To
+	return !at.Missing && at.Inst == f.Inst && at.Start == f.Start && at.Off == f.To && at.Coarse == f.CoarseTo
 }
 
 // WasCut says whether a cut ended the epoch exactly where the flush begins (SEAM 6 ii).
 func (f *Flush) WasCut(at Found) bool {
-	return !at.Missing && at.Inst == f.Inst && at.Token == f.Token && at.Start != f.Start && at.Start == f.From && at.Off == f.From
+	return !at.Missing && at.Inst == f.Inst && at.Token == f.Token && at.Start != f.Start && at.Start == f.From && at.Off == f.From && at.Coarse == f.Coarse
 }
 
 // Flush sends the calls in one pipeline, each of them one atomic step. Calls of one group must follow each other in order: where one
@@ -132,6 +144,14 @@ func (f *Flush) validate() error {
 	if f.To < f.From || f.From < f.Start {
 		return fmt.Errorf("flush %s: from %d to %d in epoch %d is no step", f.Group, f.From, f.To, f.Start)
 	}
+	if f.CoarseTo < f.Coarse || f.CoarseTo > f.To {
+		return fmt.Errorf("flush %s: from %d to %d in the coarser grains is no step to %d", f.Group, f.Coarse, f.CoarseTo, f.To)
+	}
+	for _, start := range append(slices.Clone(f.Before), f.Start) {
+		if f.CoarseTo > start && f.Coarse < start {
+			return fmt.Errorf("flush %s: from %d to %d in the coarser grains goes beyond the epoch that ends at %d", f.Group, f.Coarse, f.CoarseTo, start)
+		}
+	}
 	for i := range f.Chunks {
 		c := &f.Chunks[i]
 		if len(c.Fields) == 0 || len(c.Fields) != len(c.Values) {
@@ -149,9 +169,20 @@ func (f *Flush) command(ctx context.Context, bySha bool) *redis.Cmd {
 	prefix := f.prefix()
 	keys := make([]string, 0, 2+len(f.Chunks))
 	keys = append(keys, prefix+"meta", prefix+"chunks")
-	args := make([]any, 0, 7+3*len(f.Chunks)+2*cells)
-	args = append(args, f.Inst, f.Token, strconv.FormatInt(f.Start, 10), strconv.FormatInt(f.From, 10), strconv.FormatInt(f.To, 10),
-		encodeProgress(f.Progress), encodeCounts(f.Counts))
+	args := make([]any, 0, 12+3*len(f.Chunks)+2*cells)
+	starts, whole, version := strconv.FormatInt(f.Start, 10), "0", f.To
+	if f.Whole {
+		whole = "1"
+	}
+	if len(f.Before) > 0 {
+		starts = joinStarts(f.Before, -1) + "," + starts
+	}
+	if f.To == f.From {
+		version = f.CoarseTo
+	}
+	args = append(args, f.Inst, f.Token, starts, whole, strconv.FormatInt(f.From, 10), strconv.FormatInt(f.To, 10),
+		encodeProgress(f.Progress), encodeCounts(f.Counts),
+		strconv.FormatInt(f.Coarse, 10), strconv.FormatInt(f.CoarseTo, 10), encodeProgress(f.CoarseAt), strconv.FormatInt(version, 10))
 	// A pointer to a string goes into an interface without an allocation; a slice would cost one per argument.
 	text := make([]string, 0, 2*cells)
 	for i := range f.Chunks {
@@ -189,12 +220,12 @@ func flushResult(cmd *redis.Cmd) FlushResult {
 	return FlushResult{Found: found, Err: err}
 }
 
-// foundOf reads inst, token, start and off; all nil where there is no meta.
+// foundOf reads inst, token, start, off and coarse; all nil where there is no meta.
 func foundOf(v []any) (Found, error) {
-	if len(v) != 4 {
-		return Found{}, fmt.Errorf("the script answered %d values, not 4", len(v))
+	if len(v) != 5 {
+		return Found{}, fmt.Errorf("the script answered %d values, not 5", len(v))
 	}
-	var s [4]string
+	var s [5]string
 	for i := range v {
 		var ok bool
 		if s[i], ok = v[i].(string); !ok {
@@ -203,8 +234,9 @@ func foundOf(v []any) (Found, error) {
 	}
 	start, err1 := strconv.ParseInt(s[2], 10, 64)
 	off, err2 := strconv.ParseInt(s[3], 10, 64)
-	if err1 != nil || err2 != nil {
-		return Found{}, fmt.Errorf("start %q and offset %q are not numbers", s[2], s[3])
+	coarse, err3 := strconv.ParseInt(s[4], 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return Found{}, fmt.Errorf("start %q and offsets %q and %q are not numbers", s[2], s[3], s[4])
 	}
-	return Found{Inst: s[0], Token: s[1], Start: start, Off: off}, nil
+	return Found{Inst: s[0], Token: s[1], Start: start, Off: off, Coarse: coarse}, nil
 }

@@ -37,7 +37,7 @@ func write(id ChunkID, fresh bool, cells ...string) ChunkWrite {
 
 // step is a flush of [from, to) by the owner of m.
 func step(m Meta, to int64, chunks ...ChunkWrite) Flush {
-	return Flush{Group: group, Inst: m.Inst, Token: m.Token, Start: m.Newest(), From: m.Off, To: to,
+	return Flush{Group: group, Inst: m.Inst, Token: m.Token, Start: m.Newest(), From: m.Off, To: to, Coarse: m.Coarse, CoarseTo: to, CoarseAt: at(to),
 		Progress: at(to), Counts: Counts{Events: to}, Chunks: chunks}
 }
 
@@ -63,18 +63,19 @@ func TestWorker1TakeCreatesKeepsAndStartsAfresh(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
 		ctx := context.Background()
 		m, how, err := r.Take(ctx, group, 5, at(5), "t1", "i1")
-		want := Meta{Inst: "i1", Token: "t1", Off: 5, Starts: []int64{5}, Progress: at(5), Chunks: map[ChunkID]int64{}}
+		want := Meta{Inst: "i1", Token: "t1", Off: 5, Starts: []int64{5}, Progress: at(5), Coarse: 5, CoarseAt: at(5), Chunks: map[ChunkID]int64{}}
 		if err != nil || how != NewMissing || !reflect.DeepEqual(m, want) {
 			t.Fatalf("first take: %+v, %v, %v", m, how, err)
 		}
 		flushed(t, r, step(m, 9, write(minute(5, -2), true, "a", "1")))
 		m, how, err = r.Take(ctx, group, 5, at(0), "t2", "i2")
-		want = Meta{Inst: "i1", Token: "t2", Off: 9, Starts: []int64{5}, Progress: at(9), Counts: Counts{Events: 9}, Chunks: map[ChunkID]int64{minute(5, -2): 9}, Cells: 1}
+		want = Meta{Inst: "i1", Token: "t2", Off: 9, Starts: []int64{5}, Progress: at(9), Counts: Counts{Events: 9}, Coarse: 9, CoarseAt: at(9),
+			Chunks: map[ChunkID]int64{minute(5, -2): 9}, Cells: 1}
 		if err != nil || how != Held || !reflect.DeepEqual(m, want) {
 			t.Fatalf("take of a held group: %+v, %v, %v", m, how, err)
 		}
 		m, how, err = r.Take(ctx, group, 7, at(7), "t3", "i3")
-		want = Meta{Inst: "i3", Token: "t3", Off: 7, Starts: []int64{7}, Progress: at(7), Chunks: map[ChunkID]int64{}}
+		want = Meta{Inst: "i3", Token: "t3", Off: 7, Starts: []int64{7}, Progress: at(7), Coarse: 7, CoarseAt: at(7), Chunks: map[ChunkID]int64{}}
 		if err != nil || how != NewStart || !reflect.DeepEqual(m, want) {
 			t.Fatalf("take at a boundary that is not held: %+v, %v, %v", m, how, err)
 		}
@@ -106,7 +107,8 @@ func TestWorker5FlushWritesCellsOffsetProgressAndCounts(t *testing.T) {
 		m = peek(t, r)
 		flushed(t, r, step(m, 12, write(minute(0, 4), false, "b", "3", "c", "4")))
 		m = peek(t, r)
-		want := Meta{Inst: "i", Token: "t", Off: 12, Starts: []int64{0}, Progress: at(12), Counts: Counts{Events: 12}, Chunks: map[ChunkID]int64{minute(0, 4): 12, hour: 10}}
+		want := Meta{Inst: "i", Token: "t", Off: 12, Starts: []int64{0}, Progress: at(12), Counts: Counts{Events: 12}, Coarse: 12, CoarseAt: at(12),
+			Chunks: map[ChunkID]int64{minute(0, 4): 12, hour: 10}}
 		if !reflect.DeepEqual(m, want) {
 			t.Fatalf("meta is\n%+v, not\n%+v", m, want)
 		}
@@ -129,7 +131,7 @@ func TestWorker5FlushBeyondTheLuaStack(t *testing.T) {
 		}
 		flushed(t, r, step(m, 1, w))
 		m = peek(t, r)
-		got, err := r.Load(context.Background(), group, Expect{m.Inst, m.Token, 0, 1}, []ChunkRead{{ID: minute(0, 0), Fields: w.Fields}})
+		got, err := r.Load(context.Background(), group, Expect{m.Inst, m.Token, 0, 1, 1}, []ChunkRead{{ID: minute(0, 0), Fields: w.Fields}})
 		if err != nil || !got.OK || len(got.Cells) != 1 || !reflect.DeepEqual(got.Cells[0].Values, w.Values) {
 			t.Fatalf("read back: ok %v, %v", got.OK, err)
 		}
@@ -214,9 +216,9 @@ func TestWorker5CallsOfOnePipelineFollowEachOther(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
 		m := take(t, r, 0, "t", "i")
 		a := step(m, 10, write(minute(0, 4), true, "a", "1"))
-		m.Off = 10
+		m.Off, m.Coarse = 10, 10
 		b := step(m, 20, write(minute(0, 4), false, "a", "2"))
-		m.Off = 30 // does not follow
+		m.Off, m.Coarse = 30, 30 // does not follow
 		c := step(m, 40, write(minute(0, 4), false, "a", "3"))
 		res := r.Flush(context.Background(), []Flush{a, b, c})
 		if !res[0].Applied || !res[1].Applied || res[2].Applied || res[2].Err != nil || res[2].Found.Off != 20 {
@@ -241,7 +243,7 @@ func TestWorker3LoadReadsOnlyWhatTheCallerBelieves(t *testing.T) {
 		hour := ChunkID{Start: 0, Grain: "1h", Chunk: 7}
 		flushed(t, r, step(m, 10, write(minute(0, 4), true, "a", "1", "b", "2"), write(hour, true, "h", "")))
 		reads := []ChunkRead{{ID: minute(0, 4), Fields: [][]byte{[]byte("b"), []byte("no"), []byte("a")}}, {ID: hour, Fields: [][]byte{[]byte("h")}}}
-		right := Expect{"i", "t", 0, 10}
+		right := Expect{"i", "t", 0, 10, 10}
 		got, err := r.Load(ctx, group, right, reads)
 		if err != nil || !got.OK {
 			t.Fatal(got, err)
@@ -253,7 +255,7 @@ func TestWorker3LoadReadsOnlyWhatTheCallerBelieves(t *testing.T) {
 		if c := cells[1]; len(c.Values) != 1 || c.Values[0] == nil || len(c.Values[0]) != 0 {
 			t.Errorf("an empty state is %q", c)
 		}
-		for _, wrong := range []Expect{{"x", "t", 0, 10}, {"i", "x", 0, 10}, {"i", "t", 1, 10}, {"i", "t", 0, 11}} {
+		for _, wrong := range []Expect{{"x", "t", 0, 10, 10}, {"i", "x", 0, 10, 10}, {"i", "t", 1, 10, 10}, {"i", "t", 0, 11, 10}, {"i", "t", 0, 10, 9}} {
 			if got, err := r.Load(ctx, group, wrong, reads); got.OK || err != nil || wrong.WasCut(got.Found) {
 				t.Errorf("%+v was believed: %+v, %v", wrong, got, err)
 			}
@@ -448,7 +450,7 @@ func TestScriptsAreSentAgainToAServerThatForgotThem(t *testing.T) {
 		}
 		m = peek(t, r)
 		a := step(m, 20, write(minute(0, 1), false, "a", "2"))
-		m.Off = 20
+		m.Off, m.Coarse = 20, 20
 		b := step(m, 30, write(minute(0, 1), false, "a", "3"))
 		if res := r.Flush(ctx, []Flush{a, b}); !res[0].Applied || !res[1].Applied {
 			t.Errorf("%+v", res)

@@ -9,12 +9,12 @@ import (
 
 // loadScript is SEAM Worker 3: the same checks as a flush, then the cells.
 var loadScript = newScript(`
-local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'n')
-if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or m[3] ~= ARGV[3] or m[4] ~= ARGV[4] then
-  return {'differs', m[1], m[2], m[3], m[4]}
+local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'coarse', 'n')
+if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or m[3] ~= ARGV[3] or m[4] ~= ARGV[4] or m[5] ~= ARGV[5] then
+  return {'differs', m[1], m[2], m[3], m[4], m[5]}
 end
-if redis.call('HLEN', KEYS[2]) ~= tonumber(m[5]) then return {'lost', 'the index'} end
-local out, p = {'ok'}, 5
+if redis.call('HLEN', KEYS[2]) ~= tonumber(m[6]) then return {'lost', 'the index'} end
+local out, p = {'ok'}, 6
 for i = 3, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 0 then return {'lost', ARGV[p]} end
   local n = tonumber(ARGV[p + 1])
@@ -35,9 +35,10 @@ return out
 type Expect struct {
 	Inst, Token string
 	Start, Off  int64
+	Coarse      int64
 }
 
-// ChunkRead asks for cells of one chunk of the newest epoch, which must exist.
+// ChunkRead asks for cells of one chunk, which must exist.
 type ChunkRead struct {
 	ID     ChunkID
 	Fields [][]byte
@@ -56,14 +57,14 @@ type Loaded struct {
 
 // WasCut says whether a cut ended the epoch exactly where the caller stands: the cells that it asked for do not exist yet.
 func (e Expect) WasCut(at Found) bool {
-	return !at.Missing && at.Inst == e.Inst && at.Token == e.Token && at.Start != e.Start && at.Start == e.Off && at.Off == e.Off
+	return !at.Missing && at.Inst == e.Inst && at.Token == e.Token && at.Start != e.Start && at.Start == e.Off && at.Off == e.Off && at.Coarse == e.Coarse
 }
 
 // Load reads cells back, atomically with the check that the group still stands where the caller believes.
 func (r *Redis) Load(ctx context.Context, g Group, expect Expect, reads []ChunkRead) (Loaded, error) {
 	prefix := g.prefix()
 	keys := append(make([]string, 0, 2+len(reads)), prefix+"meta", prefix+"chunks")
-	args := []any{expect.Inst, expect.Token, strconv.FormatInt(expect.Start, 10), strconv.FormatInt(expect.Off, 10)}
+	args := []any{expect.Inst, expect.Token, strconv.FormatInt(expect.Start, 10), strconv.FormatInt(expect.Off, 10), strconv.FormatInt(expect.Coarse, 10)}
 	for _, c := range reads {
 		name := c.ID.field()
 		keys = append(keys, prefix+expect.Inst+":"+name)

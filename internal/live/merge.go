@@ -22,20 +22,21 @@ return {'ok'}
 
 // swapScript is the one step in which two epochs become one. Each chunk has three keys (of the first epoch, of the second, the sum that was
 // staged) and seven arguments: its name in both, its version in both, how many cells each has, and how many are staged; of a chunk that
-// only the second epoch has, none are, and it is taken over as it is. Renaming and unlinking come before what a full Redis would refuse.
+// only the second epoch has, none are, and it is taken over as it is. The coarser grains must have passed both, up to the end of the second. Renaming and unlinking come before what a full Redis would refuse.
 var swapScript = newScript(`
-local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n')
+local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n', 'coarse')
 if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or redis.call('HLEN', KEYS[2]) ~= tonumber(m[3]) then return {'no'} end
+if m[4] and (#m[4] < #ARGV[4] or #m[4] == #ARGV[4] and m[4] < ARGV[4]) then return {'no'} end
 local chunks = (#KEYS - 2) / 3
 for i = 0, chunks - 1 do
-  local k, p = 3 + 3 * i, 4 + 7 * i
+  local k, p = 3 + 3 * i, 5 + 7 * i
   if (redis.call('HGET', KEYS[2], ARGV[p]) or '') ~= ARGV[p + 2] or redis.call('HGET', KEYS[2], ARGV[p + 1]) ~= ARGV[p + 3] then return {'no'} end
   for j = 0, 2 do
     if redis.call('HLEN', KEYS[k + j]) ~= tonumber(ARGV[p + 4 + j]) then return {'no'} end
   end
 end
 for i = 0, chunks - 1 do
-  local k, p = 3 + 3 * i, 4 + 7 * i
+  local k, p = 3 + 3 * i, 5 + 7 * i
   if ARGV[p + 6] == '0' then
     redis.call('RENAME', KEYS[k + 1], KEYS[k])
   else
@@ -62,6 +63,7 @@ type merging struct {
 	group      Group
 	at         Meta
 	into, from int64
+	end        int64  // of the second epoch
 	nonce      string // tells what this attempt stages from what others do
 	chunks     []mergedChunk
 }
@@ -76,8 +78,8 @@ type mergedChunk struct {
 
 // Merge makes the closed epoch that starts at from a part of the one before it, which starts at into: the boundary between them is
 // forgotten. Readers see either the two or the one. It is for boundaries that no snapshot and no run names; v is the boundary of CURRENT.
-// Not ok: the epochs are not there, are not adjacent or not both closed, v starts none, or the group changed meanwhile, and nothing was
-// changed. The epoch that is being written is never touched. An error leaves either the old state or the new one.
+// Not ok: the epochs are not there, are not adjacent or not both closed, the coarser grains have not passed both, v starts none, or the group
+// changed meanwhile, and nothing was changed. The epoch that is being written is never touched. An error leaves either the old state or the new one.
 //
 // A chunk's version stays the offset after its last record, and so goes on naming its content: no record of the second epoch lies below
 // its start, none of the first above.
@@ -103,7 +105,10 @@ func (r *Redis) startMerge(ctx context.Context, g Group, v, into, from int64) (*
 	if i < 1 || i == len(at.Starts)-1 || at.Starts[i-1] != into {
 		return nil, nil
 	}
-	m := &merging{redis: r, group: g, at: at, into: into, from: from, nonce: rand.Text()}
+	if at.Coarse < at.Starts[i+1] {
+		return nil, nil
+	}
+	m := &merging{redis: r, group: g, at: at, into: into, from: from, end: at.Starts[i+1], nonce: rand.Text()}
 	for id, version := range at.Chunks {
 		if id.Start != from {
 			continue
@@ -202,7 +207,7 @@ func (m *merging) read(ctx context.Context, id ChunkID) (map[string]string, erro
 func (m *merging) swap(ctx context.Context) (ok bool, err error) {
 	prefix := m.group.prefix()
 	keys := []string{prefix + "meta", prefix + "chunks"}
-	args := []any{m.at.Inst, joinStarts(m.at.Starts, -1), joinStarts(m.at.Starts, m.from)}
+	args := []any{m.at.Inst, joinStarts(m.at.Starts, -1), joinStarts(m.at.Starts, m.from), strconv.FormatInt(m.end, 10)}
 	for _, c := range m.chunks {
 		keys = append(keys, m.key(c.into), m.key(c.from), m.staged(c.into))
 		args = append(args, c.into.field(), c.from.field(), c.intoVersion, strconv.FormatInt(c.fromVersion, 10),

@@ -40,7 +40,9 @@ type Meta struct {
 	Starts   []int64         // first offsets of the epochs that are held, ascending; the newest is being written
 	Progress intake.Progress // of the intake, at Off
 	Counts   Counts
-	Chunks   map[ChunkID]int64 // the chunks that exist, with their version: Off after their last write. Nil where a call says so.
+	Coarse   int64             // of the grains but the finest: the records below it, from Starts[0] on, are in their cells; at most Off
+	CoarseAt intake.Progress   // of the intake, at Coarse
+	Chunks   map[ChunkID]int64 // the chunks that exist, with their version: Off after their last write, Coarse where only that moved. Nil where a call says so.
 	Cells    int64             // of the newest epoch; only Take counts them
 }
 
@@ -63,7 +65,11 @@ func (m Meta) Holds(v int64) bool {
 }
 
 // metaFields are the fields of the meta hash in the order that headOf expects; n is the number of chunks in the index.
-const metaFields = `'inst', 'token', 'off', 'starts', 'at', 'counts'`
+var metaFields = "'" + strings.Join(metaNames(), "', '") + "'"
+
+func metaNames() []string {
+	return []string{"inst", "token", "off", "starts", "at", "counts", "coarse", "coarse_at"}
+}
 
 func encodeProgress(p intake.Progress) string {
 	return strconv.FormatInt(p.MaxEventTime, 10) + ":" + strconv.FormatInt(p.MaxTimestamp, 10)
@@ -83,9 +89,12 @@ func encodeCounts(c Counts) string {
 // headOf reads the values of metaFields.
 func headOf(v []any) (Meta, error) {
 	var m Meta
-	var f [6]string
+	var f [8]string
 	if len(v) != len(f) {
 		return m, fmt.Errorf("meta has %d fields, not %d", len(v), len(f))
+	}
+	if v[6] == nil { // a state of before there was a second offset: each flush wrote all grains
+		v[6], v[7] = v[2], v[4]
 	}
 	for i := range f {
 		s, ok := v[i].(string)
@@ -102,17 +111,29 @@ func headOf(v []any) (Meta, error) {
 	if m.Starts, err = parseInts(f[3], ","); err != nil {
 		return m, fmt.Errorf("meta's starts: %w", err)
 	}
-	at, err := parseInts(f[4], ":")
-	if err != nil || len(at) != 2 {
-		return m, fmt.Errorf("meta's progress %q is not two numbers", f[4])
+	if m.Progress, err = progressOf(f[4]); err != nil {
+		return m, err
 	}
-	m.Progress = intake.Progress{MaxEventTime: at[0], MaxTimestamp: at[1]}
+	if m.Coarse, err = strconv.ParseInt(f[6], 10, 64); err != nil {
+		return m, fmt.Errorf("meta's offset of the coarser grains: %w", err)
+	}
+	if m.CoarseAt, err = progressOf(f[7]); err != nil {
+		return m, err
+	}
 	c, err := parseInts(f[5], ":")
 	if err != nil || len(c) != 8 {
 		return m, fmt.Errorf("meta's counts %q are not eight numbers", f[5])
 	}
 	m.Counts = Counts{Events: c[0], Duplicates: c[1], Late: c[2], Dead: c[3], Errors: c[4], Other: c[5], Deferred: c[6], Missing: c[7]}
 	return m, nil
+}
+
+func progressOf(s string) (intake.Progress, error) {
+	at, err := parseInts(s, ":")
+	if err != nil || len(at) != 2 {
+		return intake.Progress{}, fmt.Errorf("meta's progress %q is not two numbers", s)
+	}
+	return intake.Progress{MaxEventTime: at[0], MaxTimestamp: at[1]}, nil
 }
 
 func parseInts(s, sep string) ([]int64, error) {

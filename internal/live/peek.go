@@ -44,7 +44,7 @@ func (r *Redis) Heads(ctx context.Context, groups []Group) []Head {
 	pipe := r.client.Pipeline()
 	cmds := make([]*redis.SliceCmd, len(groups))
 	for i, g := range groups {
-		cmds[i] = pipe.HMGet(ctx, g.meta(), "inst", "token", "off", "starts", "at", "counts")
+		cmds[i] = pipe.HMGet(ctx, g.meta(), metaNames()...)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, c := range cmds {

@@ -43,10 +43,14 @@ if why ~= 'held' then
   end
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], 'inst', ARGV[3], 'start', ARGV[1], 'off', ARGV[1], 'starts', ARGV[1],
-    'at', ARGV[4], 'counts', ARGV[5], 'n', '0')
+    'at', ARGV[4], 'counts', ARGV[5], 'n', '0', 'coarse', ARGV[1], 'coarse_at', ARGV[4])
   idx, sizes = {}, {}
 end
 redis.call('HSET', KEYS[1], 'token', ARGV[2])
+if redis.call('HEXISTS', KEYS[1], 'coarse') == 0 then
+  local m = redis.call('HMGET', KEYS[1], 'off', 'at')
+  redis.call('HSET', KEYS[1], 'coarse', m[1], 'coarse_at', m[2])
+end
 return {why, redis.call('HMGET', KEYS[1], `+metaFields+`), idx, sizes}
 `, false)
 

@@ -91,6 +91,9 @@ type Speed struct {
 	// LiveCells is how many cells a group (a partition seen by a view) may have in the newest epoch. Events whose cells would be more are
 	// left to the next batch, and counted.
 	LiveCells int
+	// CoarseFlush is how often cells of the grains but the finest are written to Redis, where their states are sketches or lists; 0: with every
+	// flush. Answers from these grains are so much behind at most.
+	CoarseFlush time.Duration
 }
 
 // Source is a topic with its format, schema, event-time field, dedup key and lateness.

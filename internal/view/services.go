@@ -19,10 +19,16 @@ func batchKeys() []string {
 	return []string{"memory_limit", "threads", "archive_wait", "snapshots", "instant_rollbacks", "every", "engine", "trino"}
 }
 
-func speedKeys() []string { return []string{"live_cells"} }
+func speedKeys() []string { return []string{"live_cells", "coarse_flush"} }
 
 // defaultLiveCells is how many cells a group may have in Redis where the project does not say: some 300 MB of counts and sums.
 const defaultLiveCells = 2_000_000
+
+// Bounds of how seldom coarse grains are written: what is pending is read again from the log after a crash.
+const (
+	defaultCoarseFlush = 5 * time.Second
+	maxCoarseFlush     = time.Hour
+)
 
 // sessionTimeout is short enough that the partitions of a dead process are served by another within seconds, and longer than pauses that
 // are none.
@@ -119,9 +125,12 @@ func (r *reader) batch(n *node, lake Lake) Batch {
 
 // speed reads the bounds of the speed layer, with every default.
 func (r *reader) speed(n *node) Speed {
-	s := Speed{LiveCells: defaultLiveCells}
+	s := Speed{LiveCells: defaultLiveCells, CoarseFlush: defaultCoarseFlush}
 	if n == nil || !r.mapping(n, "speed", speedKeys()) {
 		return s
+	}
+	if s.CoarseFlush = r.duration(n.get("coarse_flush"), "speed.coarse_flush", s.CoarseFlush, 0); s.CoarseFlush > maxCoarseFlush {
+		r.add(n.get("coarse_flush"), quote("speed.coarse_flush", FormatDuration(s.CoarseFlush))+" is too long", "it is at most "+FormatDuration(maxCoarseFlush))
 	}
 	s.LiveCells = int(r.integer(n.get("live_cells"), "speed.live_cells", defaultLiveCells, 1, 1_000_000_000))
 	return s
