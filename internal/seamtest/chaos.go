@@ -162,7 +162,8 @@ func (c *chaos) plan() []func() {
 }
 
 func (c *chaos) pace() pace {
-	return pace{records: 20 + c.random.IntN(400), cells: 10 + c.random.IntN(200), memory: []int64{1, 20_000, 1 << 20}[c.random.IntN(3)]}
+	return pace{records: 20 + c.random.IntN(400), cells: 10 + c.random.IntN(200), memory: []int64{1, 20_000, 1 << 20}[c.random.IntN(3)],
+		coarse: []time.Duration{0, 5 * time.Millisecond, 100 * time.Millisecond, time.Hour}[c.random.IntN(4)]}
 }
 
 func (c *chaos) produce() {
@@ -274,7 +275,7 @@ func (c *chaos) zombie() {
 	switch {
 	case r == nil:
 		c.zombies++
-		step := []string{"take", "query", "before flush", "after flush", "poll"}[c.random.IntN(5)]
+		step := []string{"take", "query", "before flush", "after flush", "poll", "before coarse flush", "after coarse flush"}[c.random.IntN(7)]
 		c.note("zombie", "a zombie appears, to freeze at %q", step)
 		c.must(c.startWorker("zombie", fmt.Sprintf("zombies-%d", c.zombies), c.pace()))
 		c.workers["zombie"].steps.hold(step)

@@ -130,6 +130,12 @@ func (p *Player) workerOf(c call, group string) (string, error) {
 		if c.settings["memory"] == "none" {
 			at.memory = 1
 		}
+		if text := c.settings["coarse"]; text != "" {
+			var err error
+			if at.coarse, err = time.ParseDuration(text); err != nil {
+				return "", err
+			}
+		}
 		if c.settings["cells"] == "few" {
 			at.cells = 3
 		}

@@ -64,7 +64,11 @@ func (p *Player) state(c call) (string, error) {
 			lines = append(lines, fmt.Sprintf("p%d nothing", n))
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("p%d epochs from %v up to %d: %d events, %d duplicates, %d late, %d dead letters", n, m.Starts, m.Off,
+		upTo := fmt.Sprint(m.Off)
+		if m.Coarse != m.Off {
+			upTo += fmt.Sprintf(", but for the grain 1m up to %d", m.Coarse)
+		}
+		lines = append(lines, fmt.Sprintf("p%d epochs from %v up to %s: %d events, %d duplicates, %d late, %d dead letters", n, m.Starts, upTo,
 			m.Counts.Events, m.Counts.Duplicates, m.Counts.Late, m.Counts.Dead)+limitsCount(m.Counts))
 	}
 	return strings.Join(lines, "\n"), nil

@@ -54,6 +54,7 @@ type World struct {
 	workers map[string]*worker
 	keepers map[string]*keeper
 	batches *stepper
+	lags    bool // the worker that was started last flushes the coarser grains seldom
 
 	estimates estimates
 
