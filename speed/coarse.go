@@ -216,6 +216,9 @@ func (s *shift) acknowledgeCoarse(g *group, f *live.Flush) {
 // catchUp takes in what a take found between the two offsets of a group, for the coarser grains only, epoch by epoch. It returns the first part
 // of the micro-batch that is for all grains.
 func (s *shift) catchUp(ctx context.Context, q *query, b *microBatch, g *group, part, from int) (int, error) {
+	if !g.behind() {
+		return from, nil
+	}
 	share, spans, c := b.parts[part], q.spans[part], &g.coarse
 	for ; g.behind() && from < len(spans); from++ {
 		first := share.marks[spans[from].lo].offset
