@@ -101,16 +101,25 @@ func TestSketchCellsAreWrittenInTheSizeOfWhatTheyHold(t *testing.T) {
 }
 
 // BenchmarkSketchBytes measures what a view with sketches writes to Redis by grain, for each second of event time, at 20,000 events a second,
-// in micro-batches of 50 ms and of 250 ms, once the hour and the day hold so much that their distinct counts are dense.
+// in micro-batches of 50 ms and of 250 ms, once the hour and the day hold so much that their distinct counts are dense; with coarser grains that
+// are written with every flush, and with those that are written every five seconds: at the end of five.
 func BenchmarkSketchBytes(b *testing.B) {
 	const perSecond = 20_000
 	for _, c := range []struct {
-		products int
-		wait     time.Duration
-	}{{40, 50 * time.Millisecond}, {40, 250 * time.Millisecond}, {400, 50 * time.Millisecond}, {400, 250 * time.Millisecond}} {
-		b.Run(fmt.Sprintf("%d cells each %v", c.products, c.wait), func(b *testing.B) {
+		products     int
+		wait, coarse time.Duration
+	}{
+		{40, 50 * time.Millisecond, 0}, {40, 250 * time.Millisecond, 0}, {400, 50 * time.Millisecond, 0}, {400, 250 * time.Millisecond, 0},
+		{40, 50 * time.Millisecond, 5 * time.Second}, {40, 250 * time.Millisecond, 5 * time.Second},
+		{400, 50 * time.Millisecond, 5 * time.Second}, {400, 250 * time.Millisecond, 5 * time.Second},
+	} {
+		b.Run(fmt.Sprintf("%d cells each %v coarse %v", c.products, c.wait, c.coarse), func(b *testing.B) {
 			w := newWorld(b, "sketches")
 			warm, n := 3_000*c.products, 200_000
+			if c.coarse > 0 {
+				n = int(perSecond * c.coarse.Seconds())
+				w.project.Speed.CoarseFlush = time.Hour // but for the one at the end
+			}
 			w.sketchBacklog(0, warm, c.products, 1_000_000, perSecond)
 			w.drain(50_000)
 			w.sketchBacklog(30*time.Minute, n, c.products, 1_000_000, perSecond)
@@ -120,7 +129,9 @@ func BenchmarkSketchBytes(b *testing.B) {
 			b.ReportMetric(sum(m.written)/seconds, "cells/s")
 			for grain, n := range m.bytesByGrain() {
 				b.ReportMetric(n/1e6/seconds, grain+"-MB/s")
-				b.ReportMetric(n/(sum(m.written)/3), grain+"-B/cell")
+				if c.coarse == 0 {
+					b.ReportMetric(n/(sum(m.written)/3), grain+"-B/cell")
+				}
 			}
 		})
 	}

@@ -71,7 +71,7 @@ Sum(cells, S) == [o \in Off |-> Two(Cardinality({e \in S : cells[e][o] >= 1})
 Nothing == [i \in Ids |-> Zero]
 Missing == [up |-> FALSE, off |-> 0, ep |-> 0, eps |-> {}, cells |-> Nothing, co |-> 0, lag |-> Nothing]
 Fresh(v) == LET e == IF F("start") THEN v ELSE 0 IN
-            [Missing EXCEPT !.up = TRUE, !.off = v, !.ep = e, !.eps = {e}, !.co = v]
+            [Missing EXCEPT !.up = TRUE, !.off = v, !.ep = e, !.eps = {e}, !.co = IF Lags THEN v ELSE 0]
 All(x) == [g \in G |-> x]
 Idle == [pc |-> "off", v |-> All(0), todo |-> {},
          pos |-> 0, hi |-> 0,              \* folded up to pos; the micro-batch in hand is [pos, hi)
