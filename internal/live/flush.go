@@ -147,7 +147,11 @@ func (f *Flush) validate() error {
 	if f.CoarseTo < f.Coarse || f.CoarseTo > f.To {
 		return fmt.Errorf("flush %s: from %d to %d in the coarser grains is no step to %d", f.Group, f.Coarse, f.CoarseTo, f.To)
 	}
-	for _, start := range append(slices.Clone(f.Before), f.Start) {
+	starts := append(slices.Clone(f.Before), f.Start)
+	if f.CoarseTo > f.Coarse && f.Whole != (f.Coarse < starts[0]) {
+		return fmt.Errorf("flush %s: the coarser grains stand at %d, which is not in the first of the epochs %v", f.Group, f.Coarse, starts)
+	}
+	for _, start := range starts {
 		if f.CoarseTo > start && f.Coarse < start {
 			return fmt.Errorf("flush %s: from %d to %d in the coarser grains goes beyond the epoch that ends at %d", f.Group, f.Coarse, f.CoarseTo, start)
 		}

@@ -33,7 +33,7 @@ sources:
       customer_id: {type: string?, from: [customer, "a.b"]}
       ratio: float?
       country: string
-speed: {live_cells: 5000}
+speed: {live_cells: 5000, coarse_flush: 2s}
 `
 
 const soundView = `view: sales
@@ -99,7 +99,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 		t.Errorf("customer_id is %+v", customer)
 	}
 	v := p.Views[0]
-	if v.Source != s || v.Where != "unit_price >= 0" || v.MaxValues != 500 || p.Speed.LiveCells != 5000 || v.Location.String() != "Europe/London" || len(v.Hash) != 64 {
+	if v.Source != s || v.Where != "unit_price >= 0" || v.MaxValues != 500 || p.Speed.LiveCells != 5000 || p.Speed.CoarseFlush != 2*time.Second || v.Location.String() != "Europe/London" || len(v.Hash) != 64 {
 		t.Errorf("view is %+v", v)
 	}
 	if got := []string{v.Grains[0].Name, v.Grains[1].Name, v.Grains[2].Name}; !slices.Equal(got, []string{"1m", "1h", "1d"}) {
@@ -127,7 +127,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	if want := (Batch{MemoryLimit: "2GB", ArchiveWait: 15 * time.Minute, Snapshots: 30, InstantRollbacks: 1, Engine: EngineDuckDB}); p.Batch != want {
 		t.Errorf("batch is %+v", p.Batch)
 	}
-	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC || v.MaxValues != 100_000 || p.Speed.LiveCells != 2_000_000 {
+	if v := p.Views[0]; v.Timezone != "UTC" || v.Location != time.UTC || v.MaxValues != 100_000 || p.Speed.LiveCells != 2_000_000 || p.Speed.CoarseFlush != 5*time.Second {
 		t.Errorf("view is %+v", v)
 	}
 }
@@ -157,6 +157,8 @@ func TestEachMistakeOfServicesAndSourcesIsToldOnce(t *testing.T) {
 		{"path_style: true", "path_style: yes", `lake.path_style "yes" is neither true nor false`},
 		{"memory_limit: 512MB", "memory_limit: lots", `is no amount of memory`},
 		{"live_cells: 5000", "live_cells: 0", `speed.live_cells 0 is out of range: it is between 1 and 1000000000`},
+		{"coarse_flush: 2s", "coarse_flush: 2h", `speed.coarse_flush "2h" is too long: it is at most 1h`},
+		{"coarse_flush: 2s", "coarse_flush: seldom", `speed.coarse_flush: "seldom" is no duration`},
 		{"live_cells: 5000", "cells: 5000", `caudal.yaml:27:9: unknown key "cells" in speed: the keys are live_cells`},
 		{"threads: 2", "threads: two", `caudal.yaml:5:39: batch.threads "two" is no whole number`},
 		{"archive_wait: 90s", "archive_wait: 90", `batch.archive_wait: "90" is no duration: write a number with a unit`},
