@@ -163,6 +163,7 @@ func (g *group) coarseFlush() live.Flush {
 		}
 		f.Chunks = append(f.Chunks, w)
 	}
+	f.Chunks = g.gaps.write(g.start, f.Chunks)
 	return f
 }
 
@@ -228,6 +229,7 @@ func (s *shift) catchUp(ctx context.Context, q *query, b *microBatch, g *group, 
 				return from, err
 			}
 		}
+		g.lose(share.marks[spans[from].lo:spans[from].hi])
 		if first >= g.off {
 			c.at = g.off // the log has none of them any more
 			break
@@ -244,6 +246,22 @@ func (s *shift) catchUp(ctx context.Context, q *query, b *microBatch, g *group, 
 		return from, nil
 	}
 	return from, s.flushCoarse(ctx, g)
+}
+
+// lose notes offsets that were to be read again and that nobody has any more, though the finest grain has their records. The newest epoch says so,
+// whichever they belong to.
+func (g *group) lose(marks []mark) {
+	for i := range marks {
+		m := &marks[i]
+		gap := [2]int64{max(g.coarse.at, m.offset+1-m.gone), min(g.off, m.offset+1)}
+		known := slices.ContainsFunc(g.gaps.ranges, func(r [2]int64) bool { return r[0] <= gap[0] && gap[1] <= r[1] })
+		if m.gone == 0 || gap[0] >= gap[1] || known {
+			continue
+		}
+		g.gaps.ranges = live.JoinGaps(append(g.gaps.ranges, gap))
+		g.gaps.changed = true
+		g.counts.Missing += gap[1] - gap[0]
+	}
 }
 
 // readAgain merges rows into the coarser grains.

@@ -97,6 +97,30 @@ func TestWhatIsReadAgainGoesOnlyIntoTheCoarserGrains(t *testing.T) {
 	}
 }
 
+func TestOffsetsThatCannotBeReadAgainAreStatedAsMissing(t *testing.T) {
+	w := newWorld(t, "sketches")
+	for _, c := range []struct {
+		m    mark
+		want [][2]int64
+	}{
+		{mark{offset: 19, gone: 5}, [][2]int64{{15, 20}}},
+		{mark{offset: 11, gone: 8}, [][2]int64{{10, 12}}},  // below 10 the coarser grains have them
+		{mark{offset: 39, gone: 15}, [][2]int64{{25, 30}}}, // from 30 on nobody has read them: they are the finest grain's, too
+		{mark{offset: 22, gone: 2}, nil},                   // the finest grain passed over them as well
+		{mark{offset: 17}, nil},
+	} {
+		g := newGroup(w.group(w.project.Views[0], 0), w.plans["sketches"], w.project.Speed)
+		g.inst, g.token, g.off, g.coarse.at, g.coarse.starts = "i", "t", 30, 10, []int64{0}
+		g.gaps.ranges, g.gaps.written = [][2]int64{{20, 24}}, true
+		g.lose([]mark{c.m})
+		have := slices.DeleteFunc(slices.Clone(g.gaps.ranges), func(r [2]int64) bool { return r == [2]int64{20, 24} })
+		stated := len(g.coarseFlush().Chunks) == 1
+		if c.want == nil && (len(have) > 0 || stated) || c.want != nil && (g.counts.Missing != c.want[0][1]-c.want[0][0] || !stated) {
+			t.Errorf("%+v: %v, %d missing, stated %v; want %v", c.m, g.gaps.ranges, g.counts.Missing, stated, c.want)
+		}
+	}
+}
+
 func TestSpansGoAcrossNoBound(t *testing.T) {
 	s := &part{}
 	for _, off := range []int64{3, 4, 5, 9, 10, 11, 12, 20, 21} {
