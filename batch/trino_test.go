@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/caudal/caudal/internal/algebra"
-	"github.com/caudal/caudal/internal/engine"
 	events "github.com/caudal/caudal/internal/feed"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/testservices"
@@ -112,9 +111,9 @@ func thorough(t *testing.T) {
 func TestTrinoComputesTheRetailViewsAsDuckDBDoesCellByCell(t *testing.T) {
 	thorough(t)
 	s := testservices.Trino(t)
-	w := newWorldOf(t, retail(t))
+	w := newWorldOf(t, example(t, "retail"))
 	src := w.project.Sources[0]
-	sendRetail(t, w.stream, src, events.ByLine)
+	sendFile(t, w.stream, src, events.ByLine, retailLines)
 	w.measure(src)
 	w.archiveAll(nil)
 	var views []*view.View
@@ -126,59 +125,12 @@ func TestTrinoComputesTheRetailViewsAsDuckDBDoesCellByCell(t *testing.T) {
 	w.bothEngines(s, views)
 }
 
-const flightsProject = `project: flights
-sources:
-  flights:
-    event_time: {field: scheduled, format: "2006-01-02T15:04:05", timezone: America/New_York}
-    event_id: id
-    fields:
-      id: string
-      scheduled: {type: timestamp, from: sched_dep_ts}
-      carrier: string
-      tail: {type: "string?", from: tailnum}
-      origin: string
-      destination: {type: string, from: dest}
-      late_departure: {type: "int64?", from: dep_delay}
-      late_arrival: {type: "int64?", from: arr_delay}
-      distance: int64
-`
-
-const flightsView = `view: punctuality
-source: flights
-timezone: America/New_York
-dimensions: [origin, carrier]
-grains: [1h, 1d, 1mo]
-measures:
-  - {name: flights, agg: count}
-  - {name: departed, agg: count, filter: "late_departure is not null"}
-  - {name: minutes, agg: sum, expr: late_departure}
-  - {name: miles, agg: sum, expr: distance}
-  - {name: planes, agg: count_distinct, expr: tail}
-  - {name: mean_arrival, agg: average, expr: late_arrival}
-  - {name: p90, agg: percentile, p: 0.9, expr: late_departure}
-  - {name: spread, agg: stddev, expr: late_arrival}
-  - {name: where_to, agg: top_k, k: 5, expr: destination}
-  - {name: bands, agg: histogram, expr: late_departure, bounds: [0, 15, 60]}
-  - {name: latest, agg: last, expr: tail}
-`
-
 func TestTrinoComputesTheFlightsAsDuckDBDoesAndAsIsKnown(t *testing.T) {
 	thorough(t)
-	path := "../../shared/data/nycflights13/nycflights13.csv.gz"
-	if named := os.Getenv("CAUDAL_TEST_FLIGHTS"); named != "" {
-		path = named
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the flights are not on this machine: CAUDAL_TEST_FLIGHTS names their file")
-	}
 	s := testservices.Trino(t)
-	files := []view.File{{Path: "caudal.yaml", Data: []byte(flightsProject)}, {Path: "views/punctuality.yaml", Data: []byte(flightsView)}}
-	p, err := engine.Parse(t.Context(), files, func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := example(t, "flights")
 	w := newWorldOf(t, p)
-	sendFile(t, w.stream, p.Sources[0], events.ByLine, path)
+	sendFile(t, w.stream, p.Sources[0], events.ByLine, flightLines)
 	w.measure(p.Sources[0])
 	w.archiveAll(nil)
 	w.bothEngines(s, p.Views)
