@@ -15,7 +15,7 @@ import (
 )
 
 // ErrAway says that the cluster does not answer, or not as Trino does.
-var ErrAway = errors.New("Trino does not answer") //nolint:staticcheck // a name
+var ErrAway = errors.New("no answer from Trino")
 
 // Config says where a cluster is and who asks it.
 type Config struct {
