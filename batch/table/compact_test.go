@@ -2,6 +2,7 @@ package table
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caudal/caudal/internal/lake"
@@ -51,4 +52,51 @@ func TestIncrementalCompactionsMakeTheSameTableAsOneFull(t *testing.T) {
 		t.Errorf("full: %d rows in %d files, after %d in %d", full.Rows, len(full.Files), last.Rows, len(last.Files))
 	}
 	w.sameAsLog(w.open(last.ID), nil) // it is there as it was
+}
+
+func TestEveryVersionMadeWhileTheArchiveGoesOnHoldsTheLogUpToItsOffsets(t *testing.T) {
+	w := newWorld(t, 3)
+	w.archive(0, 50, 0, 2)
+	compactor, archived := w.compactor(nil), make(chan struct{})
+	var made atomic.Int64
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := compactor.Compact(t.Context(), Options{}); err != nil {
+				ended <- err
+				return
+			}
+			made.Add(1)
+			select {
+			case <-archived:
+				ended <- nil
+				return
+			default:
+			}
+		}
+	}()
+	for i := 0; made.Load() < 3 && len(ended) == 0; i++ {
+		w.archive(i%2, 30, i/10%9, 2)
+	}
+	close(archived)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	last := w.compact(Options{})
+	w.sameAsLog(last, nil)
+	versions, _, err := lake.New(w.store).TableVersions(t.Context(), w.source.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	partial := 0
+	for _, v := range versions {
+		covered := func(r *record) bool { below, ok := v.Below(r.incarnation, r.partition); return ok && r.offset < below }
+		w.sameAsLog(w.open(v.ID), covered)
+		if len(w.naive(covered)) < len(w.naive(nil)) {
+			partial++
+		}
+	}
+	if partial == 0 {
+		t.Error("no version was made before the archive had ended")
+	}
 }
