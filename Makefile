@@ -44,7 +44,7 @@ accuracy: ## the sketches over SEEDS= seeds: promised bound, measured error
 	@set -o pipefail; CAUDAL_ACCURACY_SEEDS=$(SEEDS) go test -count=1 -timeout 20m -run '^TestSketchesKeepTheirPromises$$' -v ./internal/algebra \
 		| grep -vE '^ *(=== |--- PASS|PASS|ok )'
 
-infra: ## the descriptions in infra/, each checked by what is made for it, and the Iceberg metadata, read by Spark
+infra: ## the descriptions in infra/, each checked by what is made for it, and the Iceberg metadata, read by Spark and Trino
 	cd infra && go vet ./... && go test -count=1 ./...
 	cd infra/iceberg && go vet -mod=mod ./... && go test -mod=mod -count=1 ./...
 

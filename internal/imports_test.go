@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"internal/ledger":       {},
 	"internal/live":         {"internal/intake"},
 	"internal/testservices": {},
-	"internal/readers":      {"internal/view", "internal/intake", "internal/engine", "internal/lake", "batch/table"},
+	"internal/readers":      {"internal/view", "internal/intake", "internal/engine", "internal/lake", "internal/trino", "batch/table"},
 	"internal/trino":        {},
 	"internal/seamtest":     {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/embedded", "internal/feed", "internal/testservices", "speed", "batch", "batch/table", "serving"},
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live"},

@@ -82,7 +82,7 @@ func TestSparkReadsTheVersionsThroughIceberg(t *testing.T) {
 	w.Grow(t)
 	publish(t, w)
 	blocks, err := readers.Lines("Iceberg")
-	if err != nil || len(blocks) != 1 {
+	if err != nil || len(blocks) != 3 {
 		t.Fatalf("docs/lake.md: %d blocks, %v", len(blocks), err)
 	}
 	const records = "(r.asDict() for r in rows.withColumnRenamed('_log_partition', '_partition').withColumns({c: __import__('pyspark').sql.functions.unix_micros(c) for c in ('at', 'seen')}).collect())"

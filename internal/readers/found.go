@@ -31,14 +31,17 @@ type Found struct {
 var columns = [...]string{"id", "at", "n", "maybe", "small", "middle", "wide", "ratio", "flag", "day", "seen", "note", "_partition", "_offset"}
 
 // Want is what has to be found.
-func (w *World) Want() Found {
-	f := Found{Rows: len(w.rows), Nulls: map[string]int{"maybe": 0, "ratio": 0, "flag": 0, "seen": 0, "note": 0}, Sums: map[string]string{}}
+func (w *World) Want() Found { return foundIn(w.rows) }
+
+// foundIn is what there is in rows of canonical values.
+func foundIn(rows [][]string) Found {
+	f := Found{Rows: len(rows), Nulls: map[string]int{"maybe": 0, "ratio": 0, "flag": 0, "seen": 0, "note": 0}, Sums: map[string]string{}}
 	sums := map[string]*big.Rat{}
 	for _, name := range []string{"n", "maybe", "small", "middle", "wide", "_offset"} {
 		sums[name] = new(big.Rat)
 	}
-	lines := make([]string, len(w.rows))
-	for i, row := range w.rows {
+	lines := make([]string, len(rows))
+	for i, row := range rows {
 		lines[i] = strings.Join(row, "|")
 		for c, name := range columns {
 			if _, counted := f.Nulls[name]; counted && row[c] == "null" {
@@ -54,7 +57,7 @@ func (w *World) Want() Found {
 	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
-	f.SHA256, f.Some = hex.EncodeToString(sum[:]), lines[:1]
+	f.SHA256, f.Some = hex.EncodeToString(sum[:]), lines[:min(1, len(lines))]
 	return f
 }
 

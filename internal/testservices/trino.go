@@ -16,7 +16,8 @@ import (
 // trinoStart bounds how long Trino may take to be ready: 10 s on a quiet machine.
 const trinoStart = 4 * time.Minute
 
-// TrinoServer is Trino: one node that is coordinator and worker, with a catalog `lake` of the Hive connector whose metastore is a folder.
+// TrinoServer is Trino: one node that is coordinator and worker, with a catalog `lake` of the Hive connector and a catalog `iceberg` of the
+// Iceberg connector, whose metastores are folders.
 type TrinoServer struct {
 	*process
 	URL     string // http://host:port
@@ -34,8 +35,10 @@ func StartTrino(s3 *S3Server) (*TrinoServer, error) {
 	}
 	home := filepath.Join(root, ".services", "trino")
 	java := filepath.Join(home, "java", "bin", "java")
-	if _, err := os.Stat(java); err != nil {
-		return nil, fmt.Errorf("trino: %w: no %s", ErrNotInstalled, java)
+	for _, part := range []string{java, filepath.Join(home, "plugin", "hive"), filepath.Join(home, "plugin", "iceberg")} {
+		if _, err := os.Stat(part); err != nil {
+			return nil, fmt.Errorf("trino: %w: no %s", ErrNotInstalled, part)
+		}
 	}
 	port, err := freePort()
 	if err != nil {
@@ -93,27 +96,34 @@ func (s *TrinoServer) Restart() error {
 var ErrNotReady = errors.New("not ready")
 
 func trinoFiles(dir, home string, port int, s3 *S3Server) map[string][]string {
-	catalog := []string{
+	hive := []string{
 		"connector.name=hive",
 		"hive.metastore=file",
 		"hive.metastore.catalog.dir=local://" + filepath.Join(dir, "metastore"),
 		"hive.timestamp-precision=MICROSECONDS",
 		"hive.partition-projection-enabled=true",
-		"fs.native-local.enabled=true",
-		"local.location=/",
 	}
+	iceberg := []string{
+		"connector.name=iceberg",
+		"iceberg.catalog.type=TESTING_FILE_METASTORE",
+		"hive.metastore.catalog.dir=local://" + filepath.Join(dir, "iceberg"),
+		"iceberg.register-table-procedure.enabled=true",
+	}
+	files := []string{"fs.native-local.enabled=true", "local.location=/"}
 	if s3 != nil {
-		catalog = append(catalog, "fs.native-s3.enabled=true", "s3.endpoint="+s3.Endpoint, "s3.region="+s3.Region, "s3.path-style-access=true",
+		files = append(files, "fs.native-s3.enabled=true", "s3.endpoint="+s3.Endpoint, "s3.region="+s3.Region, "s3.path-style-access=true",
 			"s3.aws-access-key="+s3.AccessKey, "s3.aws-secret-key="+s3.SecretKey)
 	}
 	return map[string][]string{
-		"catalog/lake.properties": catalog,
-		"log.properties":          {"io.trino=WARN", "io.airlift=WARN", "Bootstrap=WARN"},
+		"catalog/lake.properties":    append(hive, files...),
+		"catalog/iceberg.properties": append(iceberg, files...),
+		"log.properties":             {"io.trino=WARN", "io.airlift=WARN", "Bootstrap=WARN"},
 		"config.properties": {
 			"coordinator=true",
 			"node-scheduler.include-coordinator=true",
 			"http-server.http.port=" + strconv.Itoa(port),
 			"discovery.uri=http://127.0.0.1:" + strconv.Itoa(port),
+			"catalog.management=dynamic", // a static catalog has no node in the first seconds, until the server has heard of itself
 			"plugin.dir=" + filepath.Join(home, "plugin"),
 			"query.max-memory=400MB",
 			"query.max-memory-per-node=400MB",
