@@ -90,13 +90,19 @@ func (w *world) bothEngines(s *testservices.TrinoServer, views []*view.View) {
 		if m.Run != "trino" || len(m.Files) == 0 {
 			w.t.Fatalf("view %s: Trino's run published %+v", v.Name, report.Views[i])
 		}
-		table := w.sameCells(v, before[v.Name], m)
-		if table[0] == v.Name+" cells 0 0" {
-			w.t.Errorf("view %s has no cells", v.Name)
-		}
-		for _, line := range table {
-			w.t.Log(line)
-		}
+		w.someCells(v, before[v.Name], m)
+	}
+}
+
+// someCells is sameCells of snapshots that are not empty.
+func (w *world) someCells(v *view.View, a, b *lake.Manifest) {
+	w.t.Helper()
+	table := w.sameCells(v, a, b)
+	if table[0] == v.Name+" cells 0 0" {
+		w.t.Errorf("view %s has no cells", v.Name)
+	}
+	for _, line := range table {
+		w.t.Log(line)
 	}
 }
 

@@ -88,8 +88,37 @@ func (s *TrinoServer) Restart() error {
 		if err := json.NewDecoder(r.Body).Decode(&info); err != nil || info.Starting {
 			return fmt.Errorf("it is starting still (%w)", errors.Join(err, ErrNotReady))
 		}
-		return nil
+		return s.answers(client)
 	})
+}
+
+// answers asks a query: a node that has started is none to itself for a moment, and has nobody who would run one.
+func (s *TrinoServer) answers(client *http.Client) error {
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/v1/statement", strings.NewReader("SELECT 1"))
+	for err == nil {
+		request.Header.Set("X-Trino-User", "caudal")
+		page := struct {
+			NextURI string `json:"nextUri"`
+			Error   struct {
+				ErrorName string `json:"errorName"`
+			} `json:"error"`
+		}{}
+		var r *http.Response
+		if r, err = client.Do(request); err != nil {
+			return err
+		}
+		err = errors.Join(json.NewDecoder(r.Body).Decode(&page), r.Body.Close())
+		switch {
+		case err != nil:
+		case page.Error.ErrorName != "":
+			return fmt.Errorf("it answers %s (%w)", page.Error.ErrorName, ErrNotReady)
+		case page.NextURI == "":
+			return nil
+		default:
+			request, err = http.NewRequest(http.MethodGet, page.NextURI, nil)
+		}
+	}
+	return err
 }
 
 // ErrNotReady: a service answers, and not yet to what it is for.
