@@ -100,6 +100,10 @@ func (j *job) cutPast(ctx context.Context, cuts map[int]lake.Cut) error {
 			cuts[slot] = lake.Cut{Progress: intake.Start()} // nothing of it was ever archived
 		}
 		j.tails[slot] = max(j.tails[slot], counted[slot])
+		if j.beside != nil && j.beside.topic == j.topic {
+			// A definition that takes its place answers without what this one had counted, and has to say so too.
+			j.tails[slot] = max(j.tails[slot], j.beside.tails[slot])
+		}
 		return nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -144,7 +145,7 @@ func (r *Runner) rebuild(ctx context.Context, declared *view.View, d *lake.Defin
 }
 
 // awaitSpeed waits until the speed layer has the declared definition of a view as far as the one that answers come from now: so that a switch
-// loses nothing. Partitions of which it has nothing of the latter are not waited for.
+// loses nothing. Partitions of which it has nothing of the latter are not waited for; those that Redis does not tell of are.
 func (r *Runner) awaitSpeed(ctx context.Context, declared *view.View, answering string, o *ReplayOptions) error {
 	m, _, err := r.cfg.Lake.Current(ctx, declared.Name, declared.Hash)
 	if err != nil {
@@ -154,24 +155,43 @@ func (r *Runner) awaitSpeed(ctx context.Context, declared *view.View, answering 
 	if err != nil {
 		return err
 	}
-	of := func(hash string) []live.Head {
-		groups := make([]live.Group, len(seen.Partitions))
-		for i, p := range seen.Partitions {
+	partitions := slices.AppendSeq(slices.Clone(seen.Partitions), maps.Keys(m.Cuts)) // a life that is over may have had more of them
+	slices.Sort(partitions)
+	partitions = slices.Compact(partitions)
+	heads := func(hash string) ([]live.Head, error) {
+		groups := make([]live.Group, len(partitions))
+		for i, p := range partitions {
 			groups[i] = r.groupOf(m.Topic, p, declared.Name, hash)
 		}
-		return r.cfg.Live.Heads(ctx, groups)
-	}
-	goals, limit, began := of(answering), r.archiveWait(), time.Now()
-	for {
-		behind, partition := int64(0), -1
-		for i, h := range of(declared.Hash) {
-			v := m.Cuts[seen.Partitions[i]].Offset
-			if lacks := lacking(h, v, goals[i]); lacks >= 0 {
-				behind, partition = behind+lacks, seen.Partitions[i]
+		heads := r.cfg.Live.Heads(ctx, groups)
+		for _, h := range heads {
+			if h.Err != nil {
+				return nil, h.Err
 			}
 		}
-		if partition < 0 {
+		return heads, nil
+	}
+	var goals []live.Head
+	for limit, began := r.archiveWait(), time.Now(); ; {
+		behind, partition := int64(0), -1
+		var unknown error
+		if goals == nil {
+			goals, unknown = heads(answering)
+		}
+		var now []live.Head
+		if unknown == nil {
+			now, unknown = heads(declared.Hash)
+		}
+		for i, h := range now {
+			if lacks := lacking(h, m.Cuts[partitions[i]].Offset, goals[i]); lacks >= 0 {
+				behind, partition = behind+lacks, partitions[i]
+			}
+		}
+		if partition < 0 && unknown == nil {
 			return nil
+		}
+		if time.Since(began) >= limit && unknown != nil {
+			return fmt.Errorf("the definition is rebuilt, and answers do not come from it yet: after %s it is not known how far the speed layer has it: %w", limit, unknown)
 		}
 		if time.Since(began) >= limit {
 			return fmt.Errorf("the definition is rebuilt, and answers do not come from it yet: after %s the speed layer lacks %d records of it, partition %d among them; does `caudal run speed` run?",
