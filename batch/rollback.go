@@ -28,6 +28,9 @@ func (r *Runner) Rollback(ctx context.Context, name, id string) (*lake.Manifest,
 		if current.ID == id {
 			return fmt.Errorf("roll back %s: snapshot %s is the current one already", name, id)
 		}
+		if err := r.holdsAll(ctx, v.Name, v.Hash, id); err != nil {
+			return fmt.Errorf("roll back %s: %w", name, err)
+		}
 		published, _, err = r.cfg.Lake.Rollback(ctx, v.Name, v.Hash, id, tag)
 		if err != nil {
 			return fmt.Errorf("roll back %s to %s: %w", name, id, err)
@@ -38,4 +41,35 @@ func (r *Runner) Rollback(ctx context.Context, name, id string) (*lake.Manifest,
 		return nil, err
 	}
 	return published, nil
+}
+
+// holdsAll refuses the first snapshot of a definition that came to a lake with records already: it holds nothing, and says that what the log
+// had lost by then never was. The lake has it, and the snapshots after the first one do.
+func (r *Runner) holdsAll(ctx context.Context, view, definition, id string) error {
+	m, err := r.cfg.Lake.Snapshot(ctx, view, definition, id)
+	if err != nil || m.Run != firstRun {
+		return err
+	}
+	lives, err := r.cfg.Lake.Lives(ctx, m.Topic.Name)
+	if err != nil {
+		return err
+	}
+	for i := range lives {
+		life := &lives[i]
+		if life.Incarnation > m.Topic.Incarnation {
+			break
+		}
+		for p := range max(life.Partitions, len(m.Cuts)) {
+			chunks, err := r.cfg.Lake.Committed(ctx, life.Topic, p)
+			if err != nil {
+				return err
+			}
+			if len(chunks) == 0 || life.Incarnation == m.Topic.Incarnation && chunks[0].First >= m.Cuts[p].Offset {
+				continue
+			}
+			return fmt.Errorf("snapshot %s holds nothing, and the lake has records of life %d from offset %d of partition %d on that came before it: go back to a later one, as `caudal batch list` shows them",
+				id, life.Incarnation, chunks[0].First, p)
+		}
+	}
+	return nil
 }

@@ -47,6 +47,7 @@ func (t Tally) String() string {
 type chaos struct {
 	*World
 	seed     uint64
+	kinds    Kinds
 	random   *rand.Rand
 	shopper  *shopper
 	producer *stream.Producer
@@ -67,8 +68,8 @@ type chaos struct {
 
 // Chaos plays a plan of so many moves, heals the world, and compares everything in the end. It fails the test with the seed and the
 // history of the plan where an answer is wrong, or where the world does not heal.
-func Chaos(t testing.TB, seed uint64, moves int) Tally {
-	c := &chaos{World: NewWorld(t, 2, true), seed: seed, random: rand.New(rand.NewPCG(seed, 4)), busy: make(chan struct{}, 1)}
+func Chaos(t testing.TB, seed uint64, moves int, kinds Kinds) Tally {
+	c := &chaos{World: NewWorld(t, 2, true), seed: seed, kinds: kinds, random: rand.New(rand.NewPCG(seed, 4)), busy: make(chan struct{}, 1)}
 	c.tally.Faults, c.began = map[string]int{}, time.Now()
 	c.shopper = newShopper(rand.New(rand.NewPCG(seed, 5)))
 	c.limits()
@@ -147,9 +148,15 @@ func (c *chaos) failure() error {
 	return c.wrong
 }
 
+// Kinds are the moves of a plan that not every plan has.
+type Kinds struct {
+	Topic bool // its topic is created again, gets partitions, loses records to retention; clocks jump
+	Lag   bool // workers flush the coarser grains seldom
+}
+
 // plan lists the moves; those that are listed more often are made more often.
 func (c *chaos) plan() []func() {
-	return []func(){
+	moves := []func(){
 		c.produce, c.produce, c.produce, c.produce, c.produce,
 		c.query, c.query, c.query, c.query, c.query,
 		c.crashWorker, c.crashWorker, c.restartWorker, c.secondWorker, c.zombie, c.zombie,
@@ -157,13 +164,19 @@ func (c *chaos) plan() []func() {
 		c.batch, c.batch, c.batch, c.rollback, c.replay, c.replay, c.replay,
 		c.redisHiccup, c.redisHiccup, c.redisAway, c.redisLoses, c.redisFallsBehind, c.redisFallsBehind, c.redisRefuses, c.brokerHangsUp, c.brokerFails,
 		c.lakeFault, c.lakeFault, c.lakeFault,
-		c.recreateTopic, c.addPartition, c.retention, c.retention, c.retention, c.clockJumps, c.clockJumps,
 	}
+	if c.kinds.Topic {
+		moves = append(moves, c.recreateTopic, c.addPartition, c.retention, c.retention, c.retention, c.clockJumps, c.clockJumps)
+	}
+	return moves
 }
 
 func (c *chaos) pace() pace {
-	return pace{records: 20 + c.random.IntN(400), cells: 10 + c.random.IntN(200), memory: []int64{1, 20_000, 1 << 20}[c.random.IntN(3)],
-		coarse: []time.Duration{0, 5 * time.Millisecond, 100 * time.Millisecond, time.Hour}[c.random.IntN(4)]}
+	p := pace{records: 20 + c.random.IntN(400), cells: 10 + c.random.IntN(200), memory: []int64{1, 20_000, 1 << 20}[c.random.IntN(3)]}
+	if c.kinds.Lag {
+		p.coarse = []time.Duration{0, 5 * time.Millisecond, 100 * time.Millisecond, time.Hour}[c.random.IntN(4)]
+	}
+	return p
 }
 
 func (c *chaos) produce() {

@@ -14,7 +14,7 @@ func TestAnyPlan(t *testing.T) {
 	for seed := range uint64(16) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			t.Log(Chaos(t, seed, 120))
+			t.Log(Chaos(t, seed, 120, Kinds{Lag: seed%2 == 1}))
 		})
 	}
 }
@@ -32,7 +32,7 @@ func TestSoak(t *testing.T) {
 	total := Tally{Faults: map[string]int{}}
 	until := time.Now().Add(time.Duration(minutes * float64(time.Minute)))
 	for seed := first; seed == first || time.Now().Before(until); seed++ {
-		passed := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { total.add(Chaos(t, seed, 600)) })
+		passed := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { total.add(Chaos(t, seed, 600, Kinds{Topic: seed%3 != 0, Lag: seed%3 != 1})) })
 		if !passed {
 			t.Fatalf("seed %d failed: make soak SEED=%d", seed, seed)
 		}

@@ -2,6 +2,7 @@ package seamtest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/caudal/caudal/serving"
 )
@@ -140,12 +141,14 @@ func (w *World) accounted(view string, q serving.Query, r *serving.Result, losse
 		return nil // it may still hold what nobody can tell of any more
 	}
 	told := map[logOf]bool{}
+	// Who has not heard yet that a life is over tells of it as of one that goes on, and coarser grains of it may lag.
+	knows := slices.ContainsFunc(r.Provenance.Partitions, func(c serving.Coverage) bool { return c.Incarnation == w.life })
 	for _, c := range r.Provenance.Partitions {
 		k := servedOf{view, logOf{c.Incarnation, c.Partition}}
 		told[k.logOf] = true
 		most := w.most[k]
 		w.most[k] = max(most, c.Served)
-		if k.life == w.life || r.Provenance.Partial || c.Served >= most {
+		if !knows || k.life == w.life || r.Provenance.Partial || c.Served >= most {
 			continue
 		}
 		stated := false
