@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/caudal/caudal/internal/lake"
@@ -47,7 +48,10 @@ func (r *Runner) Rollback(ctx context.Context, name, id string) (*lake.Manifest,
 // had lost by then never was. The lake has it, and the snapshots after the first one do.
 func (r *Runner) holdsAll(ctx context.Context, view, definition, id string) error {
 	m, err := r.cfg.Lake.Snapshot(ctx, view, definition, id)
-	if err != nil || m.Run != firstRun {
+	switch {
+	case errors.Is(err, lake.ErrNotFound):
+		return nil // the rollback says better why it is not there
+	case err != nil || m.Run != firstRun:
 		return err
 	}
 	lives, err := r.cfg.Lake.Lives(ctx, m.Topic.Name)
