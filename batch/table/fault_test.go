@@ -253,16 +253,9 @@ func TestASegmentThatIsDamagedIsNotTakenIn(t *testing.T) {
 }
 
 func TestATableInS3IsThatOfAFolder(t *testing.T) {
-	gateway, err := testservices.StartS3()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("no S3 gateway: ", err)
-	}
-	t.Cleanup(func() { _ = gateway.Stop() })
-	store, err := lake.Open(t.Context(), "s3://"+gateway.Bucket+"/lake", lake.Options{CacheDir: t.TempDir(), Endpoint: gateway.Endpoint, Region: gateway.Region,
-		AccessKey: gateway.AccessKey, SecretKey: gateway.SecretKey})
+	server := testservices.S3(t)
+	store, err := lake.Open(t.Context(), fmt.Sprintf("s3://%s/table/%d", server.Bucket, time.Now().UnixNano()),
+		lake.Options{CacheDir: t.TempDir(), Endpoint: server.Endpoint, Region: server.Region, AccessKey: server.AccessKey, SecretKey: server.SecretKey, PathStyle: true})
 	if err != nil {
 		t.Fatal(err)
 	}
