@@ -28,10 +28,6 @@ type dialect interface {
 	tail(hash string) string
 	// register is register<<6|rank of a hash and its tail.
 	register(hash, tail string) string
-	// double is a number as a double.
-	double(value string) string
-	// bin is the packed key in a DDSketch of a double that is finite or null.
-	bin(x string) string
 	// finite is the double, or null where it is infinite or no number.
 	finite(value string) string
 	// list, distinctList and histogram aggregate a value per cell: all of it, each once, each with its count.
@@ -133,9 +129,8 @@ func (duckDB) register(hash, tail string) string {
 	return fmt.Sprintf("CAST(((%s & 4095) << 6) | (bit_count((%s & -%s) - 1) + 1) AS UINTEGER)", hash, tail, tail)
 }
 
-func (duckDB) double(value string) string { return "CAST(" + value + " AS DOUBLE)" }
-
-func (duckDB) bin(x string) string {
+// bin is the packed key in a DDSketch of a double that is finite or null. All dialects say it alike.
+func bin(x string) string {
 	// with an exponent the literal is a double; without one it would be a decimal
 	gamma := strconv.FormatFloat(math.Log(ddGamma), 'e', -1, 64)
 	k := fmt.Sprintf("(CAST(ceil(ln(abs(%s)) / %s) AS INTEGER) + %d)", x, gamma, ddOffset)

@@ -230,10 +230,10 @@ func (v *value) derive(d dialect, levels *[3][]string) {
 	case v.in.Kind == view.Double && (v.binned || len(v.slots) > 0):
 		add(0, d.finite(v.name), v.finite())
 	case v.binned:
-		add(0, d.double(v.name), v.finite())
+		add(0, "CAST("+v.name+" AS DOUBLE)", v.finite())
 	}
 	if v.binned {
-		add(2, d.bin(v.finite()), v.bin())
+		add(2, bin(v.finite()), v.bin())
 	}
 	for _, s := range v.slots {
 		add(2, binSQL(v.ordered(), s.bounds, v.in), s.name)

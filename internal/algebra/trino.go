@@ -2,8 +2,6 @@ package algebra
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/caudal/caudal/internal/trinosql"
@@ -62,14 +60,6 @@ func (trino) tail(hash string) string {
 
 func (trino) register(hash, tail string) string {
 	return fmt.Sprintf("bitwise_or(bitwise_left_shift(bitwise_and(%s, 4095), 6), bit_count(bitwise_and(%s, -%s) - 1, 64) + 1)", hash, tail, tail)
-}
-
-func (trino) double(value string) string { return "CAST(" + value + " AS DOUBLE)" }
-
-func (trino) bin(x string) string {
-	gamma := strconv.FormatFloat(math.Log(ddGamma), 'e', -1, 64)
-	k := fmt.Sprintf("(CAST(ceil(ln(abs(%s)) / %s) AS INTEGER) + %d)", x, gamma, ddOffset)
-	return fmt.Sprintf("CASE WHEN %s > 0 THEN %s WHEN %s < 0 THEN -%s WHEN %s = 0 THEN 0 END", x, k, x, k, x)
 }
 
 func (trino) finite(value string) string {
