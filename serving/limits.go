@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,19 +19,6 @@ type IncompleteRange struct {
 
 // listedRanges bounds the ranges that an answer lists; beyond it the last one reaches to the end of all that follow.
 const listedRanges = 100
-
-// limitsOf reads which ranges of event time the epochs from v on lack events of, and which offsets they passed over. It says whether that is as of the offset of r.
-func (s *speedReader) limitsOf(ctx context.Context, g live.Group, v int64, r *reading) (whole bool, err error) {
-	l, err := s.live.Limits(ctx, g, v, false)
-	if err != nil {
-		return false, err
-	}
-	if l.Served != live.ServedWhole || l.Meta.Tenure() != r.meta.Tenure() {
-		return false, fmt.Errorf("the state of %s began anew while it was read", g)
-	}
-	r.lacking, r.missing = l.Lacking(func(int64) bool { return true }), l.Missing()
-	return l.Meta.Off == r.meta.Off, nil
-}
 
 // clip returns the ranges that have a part in [from, to).
 func clip(ranges []live.Deferred, from, to int64) []live.Deferred {

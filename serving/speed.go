@@ -120,7 +120,6 @@ type reading struct {
 // groupReader reads a group in one step. A *live.Redis is one.
 type groupReader interface {
 	Read(ctx context.Context, g live.Group, q live.ReadRequest) (live.ReadReply, error)
-	Limits(ctx context.Context, g live.Group, v int64, values bool) (live.LimitsReply, error)
 }
 
 // speedReader reads groups through the cache.
@@ -134,8 +133,7 @@ const consistentReads = 4
 
 // read reads the cells of a group for all spans as of one offset. Each span is one script in Redis; when a flush or a merge of epochs
 // came between two of them they are read again, which is cheap as the chunks that did not change are not sent. Under a flush that is always faster the
-// finest grain alone is read, which takes one script; what its limits did may then be as of a later offset, by which only more is missing. So it
-// is where the spans are of grains that stand at different offsets.
+// finest grain alone is read, which takes one script. So it is where the spans are of grains that stand at different offsets.
 func (s *speedReader) read(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (reading, error) {
 	for range consistentReads {
 		r, whole, err := s.readOnce(ctx, plan, g, v, spans)
@@ -157,7 +155,7 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 	r.spans = spans
 	taken := map[live.ChunkID]bool{} // two spans of one grain may share a chunk
 	for i, span := range spans {
-		request := live.ReadRequest{V: v, Grain: span.grain.Name}
+		request := live.ReadRequest{V: v, Grain: span.grain.Name, Limits: true}
 		request.MinChunk, request.MaxChunk = span.chunks()
 		tenure, held := s.cache.held(g, request)
 		request.Tenure, request.Known = tenure, make(map[live.ChunkID]int64, len(held))
@@ -175,6 +173,7 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 			return reading{}, false, nil
 		}
 		r.served, r.meta, r.lost = reply.Served, reply.Meta, reply.Lost
+		r.lacking, r.missing = reply.Epochs.Lacking(func(int64) bool { return true }), reply.Epochs.Missing()
 		if reply.Served != live.ServedWhole {
 			return r, true, nil
 		}
@@ -199,10 +198,6 @@ func (s *speedReader) readOnce(ctx context.Context, plan *algebra.Plan, g live.G
 				r.chunks = append(r.chunks, chunk)
 			}
 		}
-	}
-	if r.meta.Counts.Deferred > 0 || r.meta.Counts.Missing > 0 {
-		whole, err = s.limitsOf(ctx, g, v, &r)
-		return r, whole, err
 	}
 	return r, true, nil
 }

@@ -20,9 +20,9 @@ func GapsWrite(start int64, fresh bool, gaps [][2]int64) ChunkWrite {
 }
 
 // Missing returns the offsets [a, b) that the epochs passed over, ascending and apart.
-func (l LimitsReply) Missing() [][2]int64 {
+func (e Epochs) Missing() [][2]int64 {
 	var all [][2]int64
-	for _, epoch := range l.Epochs {
+	for _, epoch := range e {
 		all = append(all, epoch.Missing...)
 	}
 	return JoinGaps(all)

@@ -42,9 +42,12 @@ func DeferredWrite(start int64, fresh bool, ranges []Deferred) ChunkWrite {
 // LimitsReply is what the limits of a group's epochs did, from a boundary on.
 type LimitsReply struct {
 	Served Served
-	Meta   Meta               // without Chunks
-	Epochs map[int64]*Limited // by start; those without an entry never met a limit
+	Meta   Meta // without Chunks
+	Epochs
 }
+
+// Epochs is what the limits of some epochs did, by their starts; those without an entry never met one.
+type Epochs map[int64]*Limited
 
 // Limited is what the limits of one epoch did.
 type Limited struct {
@@ -63,30 +66,40 @@ func (r *Redis) Limits(ctx context.Context, g Group, v int64, values bool) (Limi
 	if err != nil {
 		return LimitsReply{}, err
 	}
-	out := LimitsReply{Served: reply.Served, Meta: reply.Meta, Epochs: map[int64]*Limited{}}
-	for _, c := range reply.Chunks {
-		l := out.Epochs[c.ID.Start]
+	out := LimitsReply{Served: reply.Served, Meta: reply.Meta}
+	if out.Epochs, err = epochsOf(reply.Chunks); err != nil {
+		return LimitsReply{}, fmt.Errorf("read the limits of %s: %w", g, err)
+	}
+	return out, nil
+}
+
+// epochsOf takes the chunks of grain Limits apart.
+func epochsOf(chunks []ReadChunk) (Epochs, error) {
+	all := Epochs{}
+	for _, c := range chunks {
+		l := all[c.ID.Start]
 		if l == nil {
 			l = &Limited{Values: map[int][][]byte{}}
-			out.Epochs[c.ID.Start] = l
+			all[c.ID.Start] = l
 		}
 		if c.ID.Chunk >= 0 {
 			l.Values[int(c.ID.Chunk)] = c.Cells.Fields
 			continue
 		}
 		if len(c.Cells.Values) != 1 {
-			return LimitsReply{}, fmt.Errorf("read the limits of %s: chunk %s has %d fields, not 1", g, c.ID.field(), len(c.Cells.Values))
+			return nil, fmt.Errorf("chunk %s has %d fields, not 1", c.ID.field(), len(c.Cells.Values))
 		}
+		var err error
 		if c.ID.Chunk == gapsChunk {
 			l.Missing, err = decodeGaps(c.Cells.Values[0])
 		} else {
 			l.Deferred, err = decodeDeferred(c.Cells.Values[0])
 		}
 		if err != nil {
-			return LimitsReply{}, fmt.Errorf("read the limits of %s: chunk %s: %w", g, c.ID.field(), err)
+			return nil, fmt.Errorf("chunk %s: %w", c.ID.field(), err)
 		}
 	}
-	return out, nil
+	return all, nil
 }
 
 // addLimits adds up what the limits of two epochs did: a value is known where one knew it, and events are missing that either lacks.
@@ -145,9 +158,9 @@ func (v *varints) next() int64 {
 }
 
 // Lacking returns the ranges of all epochs that keep accepts, those that touch or overlap joined, ascending.
-func (l LimitsReply) Lacking(keep func(start int64) bool) []Deferred {
+func (e Epochs) Lacking(keep func(start int64) bool) []Deferred {
 	var all []Deferred
-	for start, epoch := range l.Epochs {
+	for start, epoch := range e {
 		if keep(start) {
 			all = append(all, epoch.Deferred...)
 		}

@@ -29,7 +29,7 @@ func TestLimitsOfAnEpochAreKeptWithItsCells(t *testing.T) {
 		for _, epoch := range l.Epochs {
 			slices.SortFunc(epoch.Values[1], func(a, b []byte) int { return bytes.Compare(b, a) })
 		}
-		want := map[int64]*Limited{0: {Values: map[int][][]byte{1: known.Fields}, Deferred: lacking}}
+		want := Epochs{0: {Values: map[int][][]byte{1: known.Fields}, Deferred: lacking}}
 		if err != nil || l.Served != ServedWhole || l.Meta.Off != 10 || !reflect.DeepEqual(l.Epochs, want) {
 			t.Fatalf("read: %+v, %v", l, err)
 		}

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -22,7 +23,7 @@ if not from then return {'no boundary', head} end
 if redis.call('HLEN', KEYS[2]) ~= tonumber(m[3]) then return {'lost', head, 'the index'} end
 local known = {}
 if same then
-  for i = 8, #ARGV, 2 do known[ARGV[i]] = ARGV[i + 1] end
+  for i = 9, #ARGV, 2 do known[ARGV[i]] = ARGV[i + 1] end
 end
 local names, versions = {}, {}
 if narrow then
@@ -44,6 +45,16 @@ else
     if held[s] and g == grain and c >= lo and c <= hi then
       names[#names + 1] = idx[i]
       versions[#versions + 1] = idx[i + 1]
+    end
+  end
+end
+if ARGV[8] == '1' then
+  for i = 1, #starts do
+    local f = {}
+    for c = `+fmt.Sprintf("%d, %d", gapsChunk, deferredChunk)+` do f[#f + 1] = starts[i] .. ':`+Limits+`:' .. string.format('%d', c) end
+    local got = redis.call('HMGET', KEYS[2], unpack(f))
+    for j = 1, #f do
+      if got[j] then names[#names + 1] = f[j]; versions[#versions + 1] = got[j] end
     end
   end
 end
@@ -70,6 +81,7 @@ type ReadRequest struct {
 	MinChunk, MaxChunk int64             // both included
 	Tenure             string            // Meta.Tenure of what Known is of
 	Known              map[ChunkID]int64 // chunks that the caller keeps, with their versions: they are not sent again
+	Limits             bool              // whether to read too what the limits of the epochs did, without the known values
 }
 
 // Served says whether a read can be answered.
@@ -89,6 +101,7 @@ type ReadReply struct {
 	Meta   Meta        // without Chunks; empty where there is no state
 	Lost   string      // the chunk that is gone
 	Chunks []ReadChunk // all of the grain and range that exist in epochs from V on
+	Epochs Epochs      // what limits did; nil where that was not asked
 }
 
 // ReadChunk is one chunk of a reply.
@@ -105,9 +118,13 @@ func (r *Redis) Read(ctx context.Context, g Group, q ReadRequest) (ReadReply, er
 	if n := q.MaxChunk - q.MinChunk; n >= 0 && n < narrowRange {
 		narrow = "1"
 	}
-	args := make([]any, 0, 7+2*len(q.Known))
+	limits := "0"
+	if q.Limits {
+		limits = "1"
+	}
+	args := make([]any, 0, 8+2*len(q.Known))
 	args = append(args, strconv.FormatInt(q.V, 10), q.Grain, strconv.FormatInt(q.MinChunk, 10), strconv.FormatInt(q.MaxChunk, 10),
-		narrow, g.prefix(), q.Tenure)
+		narrow, g.prefix(), q.Tenure, limits)
 	for id, version := range q.Known {
 		args = append(args, id.field(), strconv.FormatInt(version, 10))
 	}
@@ -116,6 +133,14 @@ func (r *Redis) Read(ctx context.Context, g Group, q ReadRequest) (ReadReply, er
 		return ReadReply{}, fmt.Errorf("read %s: %w", g, err)
 	}
 	out, err := readReply(Served(word), v)
+	if err == nil && q.Limits {
+		own := slices.IndexFunc(out.Chunks, func(c ReadChunk) bool { return c.ID.Grain == Limits })
+		if own < 0 {
+			own = len(out.Chunks)
+		}
+		out.Epochs, err = epochsOf(out.Chunks[own:])
+		out.Chunks = out.Chunks[:own]
+	}
 	if err != nil {
 		return ReadReply{}, fmt.Errorf("read %s: %w", g, err)
 	}
