@@ -258,7 +258,7 @@ func (a *Archive) checkSources(ctx context.Context) error {
 	return fmt.Errorf("archive: %w", err)
 }
 
-// ensureFirst makes the first snapshot of the topic's views (SEAM 15), so that it says where the log began and not where retention had come to.
+// ensureFirst makes the first snapshots of the topic's views (SEAM 15), so that the lake says where the log began and not where retention had come to.
 func (a *Archive) ensureFirst(ctx context.Context, t lake.Topic, partitions []int) error {
 	starts := map[int]int64{}
 	for _, p := range partitions {
@@ -294,31 +294,6 @@ func (a *Archive) viewsOf(ctx context.Context, t lake.Topic) ([]*view.View, erro
 		}
 	}
 	return views, nil
-}
-
-// begin is where the lake of a partition begins: the lowest V of the views' snapshots, which is where the log began when the first of them
-// was made, and 0 for a partition, or a life of the topic, that came later. Not where the log begins now: retention may have taken records since that a view's
-// snapshot does not cover, and these have to be stated as missing.
-func (a *Archive) begin(ctx context.Context, t lake.Topic, partition int) (int64, error) {
-	lowest := int64(-1)
-	views, err := a.viewsOf(ctx, t)
-	if err != nil {
-		return 0, fmt.Errorf("see where the log of %s p%d began: %w", t, partition, err)
-	}
-	for _, v := range views {
-		m, _, err := a.cfg.Lake.Current(ctx, v.Name, v.Hash)
-		if errors.Is(err, lake.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("see where the log of %s p%d began: %w", t, partition, err)
-		}
-		cuts, _ := m.CutsOf(t.Incarnation)
-		if at := cuts[partition].Offset; lowest < 0 || at < lowest {
-			lowest = at
-		}
-	}
-	return max(lowest, 0), nil
 }
 
 // askInterval is how often the lake is asked whether a batch waits.

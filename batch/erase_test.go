@@ -306,7 +306,7 @@ func TestAnErasureReachesFormerDefinitionsAndTheirSpeedState(t *testing.T) {
 		}
 	}
 	m := w.currentOf(former)
-	if m.Run != firstRun || len(m.Files) != 0 || m.Cuts[0].Offset != w.sent[0] {
+	if m.Run != lake.FirstRun || len(m.Files) != 0 || m.Cuts[0].Offset != w.sent[0] {
 		t.Fatalf("%+v", m)
 	}
 	w.declare(defined(t)) // and back

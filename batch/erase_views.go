@@ -92,8 +92,12 @@ func (x *erasing) restart(ctx context.Context, p lake.Published) (*lake.Manifest
 			cuts[partition] = lake.Cut{Offset: next, Progress: at}
 		}
 	}
-	m, _, err := x.runner.cfg.Lake.Publish(ctx, lake.Manifest{View: before.View, Definition: before.Definition, Run: firstRun, Created: x.options.Now, Topic: before.Topic,
-		Cuts: cuts, Parent: before.ID, Erasures: len(x.erasures)}, p.Tag)
+	between, err := x.runner.cfg.Lake.Uncomputed(ctx, before.Topic, cuts)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := x.runner.cfg.Lake.Publish(ctx, lake.Manifest{View: before.View, Definition: before.Definition, Run: lake.FirstRun, Created: x.options.Now, Topic: before.Topic,
+		Cuts: cuts, Uncomputed: between, Parent: before.ID, Erasures: len(x.erasures)}, p.Tag)
 	if err != nil {
 		return nil, err
 	}

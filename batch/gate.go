@@ -56,7 +56,10 @@ type records struct {
 func (j *job) covered() error {
 	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
 		cut, chunks := j.cuts[p].Offset, j.chunks[p]
-		began := j.was[p].Offset // what is below it the current snapshot covers, or was gone when the first one was made
+		began := j.was[p].Offset // what is below it the current snapshot covers, or was there before the lake
+		if offsets, ok := j.between[p]; ok {
+			began = offsets[0]
+		}
 		if _, known := j.was[p]; !known && !newest(p) && len(chunks) > 0 {
 			began = chunks[0].First // of a life before the first snapshot's nobody has said where it begins
 		}

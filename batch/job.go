@@ -33,6 +33,7 @@ type job struct {
 	current  *lake.Manifest   //
 	tag      lake.Tag         //
 	was      map[int]lake.Cut // V of current, by slot
+	between  map[int][2]int64 // by slot: what nobody has computed below V of current; see lake.Manifest.Uncomputed
 	cuts     map[int]lake.Cut // V of this run, by slot
 	tails    map[int]int64    // of lives that are over, by slot: records below it the speed layer had counted
 	erasures []lake.Erasure   // of the topic, all; what follows leaves their records out
@@ -100,6 +101,10 @@ func (j *job) begin(ctx context.Context) error {
 		return fmt.Errorf("snapshot %s is of %s, and the brokers still show %s", j.current.ID, j.current.Topic, j.topic)
 	}
 	j.was = j.slots(j.current.Topic, j.current.Cuts, j.current.Earlier)
+	j.between = map[int][2]int64{}
+	for p, offsets := range j.current.Uncomputed {
+		j.between[j.slot(j.current.Topic.Incarnation, p)] = offsets
+	}
 	snapshots, _, err := r.cfg.Lake.Snapshots(ctx, j.view.Name, j.view.Hash)
 	if err != nil {
 		return err
@@ -208,14 +213,11 @@ func (j *job) newCut(ctx context.Context) (lake.RunCut, error) {
 // begun is the offset from which a slot's records are the job's: those of the current snapshot are covered already. A first
 // snapshot covers nothing, but says where the log began when it was made; the lake may reach further back.
 func (j *job) begun(slot int) int64 {
-	if j.options.Full || j.current.Run == firstRun {
+	if j.options.Full || j.current.Run == lake.FirstRun {
 		return 0
 	}
 	return j.was[slot].Offset
 }
-
-// firstRun is the run that S0 names.
-const firstRun = "first"
 
 // How often the archive is looked at while a run waits for it.
 const (
@@ -253,7 +255,7 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 		}
 		for p, cut := range newestOf(j.cuts) {
 			// What a computed snapshot covers the archive has reached long ago.
-			if before, ok := j.was[p]; !ok || cut.Offset > before.Offset || j.current.Run == firstRun {
+			if before, ok := j.was[p]; !ok || cut.Offset > before.Offset || j.current.Run == lake.FirstRun {
 				want[p] = max(want[p], cut.Offset)
 			}
 		}
@@ -266,9 +268,13 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 			return err
 		}
 	}
+	begin, err := r.cfg.Lake.Begin(ctx, t)
+	if err != nil {
+		return err
+	}
 	limit, began, poll := r.archiveWait(), time.Now(), firstPoll
 	for {
-		behind, worst, at, err := r.behind(ctx, t, want, begins(jobs))
+		behind, worst, at, err := r.behind(ctx, t, want, begin)
 		if err != nil {
 			return err
 		}
@@ -292,19 +298,8 @@ func (r *Runner) await(ctx context.Context, jobs []*job, o *RunOptions) error {
 	}
 }
 
-// begins is where the archive is going to begin in partitions that it holds nothing of: at the lowest V of the snapshots (Archive.begin).
-func begins(jobs []*job) map[int]int64 {
-	lowest := offsetsOf(newestOf(jobs[0].was))
-	for _, j := range jobs[1:] {
-		for p, at := range lowest {
-			lowest[p] = min(at, j.was[p].Offset)
-		}
-	}
-	return lowest
-}
-
 // behind is how many records the archive lacks up to the offsets wanted, and the partition that lacks most, with its position.
-func (r *Runner) behind(ctx context.Context, t lake.Topic, want, begins map[int]int64) (sum int64, worst int, at int64, err error) {
+func (r *Runner) behind(ctx context.Context, t lake.Topic, want, begin map[int]int64) (sum int64, worst int, at int64, err error) {
 	most := int64(0)
 	for _, p := range slices.Sorted(maps.Keys(want)) {
 		next, _, _, err := r.cfg.Lake.Next(ctx, t, p)
@@ -312,7 +307,7 @@ func (r *Runner) behind(ctx context.Context, t lake.Topic, want, begins map[int]
 			return 0, 0, 0, err
 		}
 		if next < 0 {
-			next = begins[p]
+			next = begin[p]
 		}
 		if lacks := want[p] - next; lacks > 0 {
 			sum += lacks

@@ -85,9 +85,11 @@ func (p *partition) life(ctx context.Context) error {
 		return err
 	}
 	if next < 0 {
-		if next, err = p.archive.begin(ctx, p.topic, p.id); err != nil {
+		begin, err := p.archive.cfg.Lake.Begin(ctx, p.topic)
+		if err != nil {
 			return err
 		}
+		next = begin[p.id]
 	}
 	w, err := p.open(ctx, p.feed, next, at)
 	if err != nil {

@@ -60,7 +60,7 @@ func (j *job) publish(ctx context.Context) error {
 // allFiles are the files of the snapshot: those of the one before whose periods have not changed, and those computed now.
 func (j *job) allFiles() []lake.ViewFile {
 	files := slices.Clone(j.files)
-	if !j.options.Full && j.current.Run != firstRun {
+	if !j.options.Full && j.current.Run != lake.FirstRun {
 		computed := map[[2]string]bool{}
 		for _, p := range j.periods {
 			computed[[2]string{p.unit, p.name}] = true

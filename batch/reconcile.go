@@ -12,6 +12,7 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/view"
@@ -83,7 +84,7 @@ func (c *computation) reconcile(ctx context.Context, j *job) error {
 		return err
 	}
 	b, began := j.newBook(), time.Now()
-	if j.role != Answering && j.current.Run == firstRun {
+	if j.role != Answering && j.current.Run == lake.FirstRun {
 		b.Comparable, b.Reason = false, "no answer came from this definition before"
 	} else if err := c.compareLayers(ctx, j, b); err != nil {
 		return err
@@ -116,7 +117,7 @@ func (c *computation) compareLayers(ctx context.Context, j *job, b *book) error 
 	if err != nil {
 		return err
 	}
-	if j.current.Run == firstRun && len(unread) == len(j.cuts) && len(unread) > 0 {
+	if j.current.Run == lake.FirstRun && len(unread) == len(j.cuts) && len(unread) > 0 {
 		// Nothing was answered before, so that nothing changed: the first run over a long history need not list all of it.
 		b.Comparable, b.Reason = false, "there was no answer before: "+j.reasons(unread)
 		return nil
@@ -195,9 +196,8 @@ func (j *job) untiled(ctx context.Context) (map[int]string, error) {
 	unread := map[int]string{}
 	patience := evenWithin
 	for _, p := range slices.Sorted(maps.Keys(j.cuts)) {
-		from, to := j.from(p), j.cuts[p].Offset
-		if chunks := j.chunks[p]; j.current.Run == firstRun && len(chunks) > 0 && chunks[0].First < min(from, to) {
-			unread[p] = fmt.Sprintf("the lake begins at offset %d, before the first snapshot's boundary %d", chunks[0].First, from)
+		if offsets, ok := j.between[p]; ok {
+			unread[p] = fmt.Sprintf("the lake begins at offset %d, before the first snapshot's boundary %d", offsets[0], offsets[1])
 			continue
 		}
 		if !j.spoke(p) {

@@ -101,7 +101,7 @@ func (c *computation) jobRepeats(ctx context.Context, j *job, number int) error 
 	for p, cut := range j.cuts {
 		now[p] = cut.Offset
 	}
-	if j.current.Run != firstRun { // S0 answers nothing, so it has left out nothing
+	if j.current.Run != lake.FirstRun { // S0 answers nothing, so it has left out nothing
 		before = offsetsOf(j.was)
 	}
 	columns := make([]string, 0, 16)

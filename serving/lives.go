@@ -55,7 +55,11 @@ func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) 
 		}
 	}
 	shown := max(topic.shown, m.Topic.Incarnation) // metadata that is older than the snapshot knows the partitions of a life that is covered
-	for life := m.Topic.Incarnation; life < shown; life++ {
+	oldest := m.Topic.Incarnation
+	if m.Run == lake.FirstRun {
+		oldest = 1 // it covers nothing of the lives before its own
+	}
+	for life := oldest; life < shown; life++ {
 		cuts, _ := m.CutsOf(life)
 		count := 0
 		for p := range cuts {
@@ -66,7 +70,7 @@ func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) 
 		}
 		for n := range count {
 			v := cuts[n].Offset
-			list = append(list, partition{life: life, number: n, batch: v, served: v, end: -1, over: true})
+			list = append(list, partition{life: life, number: n, batch: v, served: v, end: -1, over: true, between: between(m, life, n)})
 		}
 	}
 	cuts, _ := m.CutsOf(shown)
@@ -76,13 +80,21 @@ func (s *Server) partitions(ctx context.Context, vs *viewState, snap *snapshot) 
 	}
 	for _, n := range numbers {
 		// A partition that the manifest does not name came later, and so has V at its start, which is 0 (SEAM 15).
-		p := partition{life: shown, number: n, end: -1, batch: cuts[n].Offset, served: cuts[n].Offset}
+		p := partition{life: shown, number: n, end: -1, batch: cuts[n].Offset, served: cuts[n].Offset, between: between(m, shown, n)}
 		if b, known := topic.bounds[n]; known && err == nil && shown == topic.shown {
 			p.first, p.end = b.first, b.next
 		}
 		list = append(list, p)
 	}
 	return list, reason
+}
+
+// between are the offsets [a, b) of a partition that nobody has computed below the boundary of a first snapshot.
+func between(m *lake.Manifest, life, partition int) [2]int64 {
+	if life != m.Topic.Incarnation {
+		return [2]int64{}
+	}
+	return m.Uncomputed[partition]
 }
 
 // readOver fills in how far a life of the topic went that is over, and what of it is not in the answer. Its log is gone: the speed layer holds

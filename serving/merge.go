@@ -18,9 +18,10 @@ type partition struct {
 	over       bool // the life is over, and the snapshot does not cover all of it
 	covered    bool // the life is over, and the snapshot covers all that there is of it
 	number     int
-	batch      int64 // V: batch covers the records below it
-	served     int64 // the answer holds the records below it
-	first, end int64 // of the log; end is -1 where Kafka did not say
+	batch      int64    // V: batch covers the records below it
+	served     int64    // the answer holds the records below it
+	first, end int64    // of the log; end is -1 where Kafka did not say
+	between    [2]int64 // what nobody has computed below batch: lake.Manifest.Uncomputed
 	read       reading
 	reason     string // why nothing beyond batch was served, or not all of it; "" = all that the log had
 }

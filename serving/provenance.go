@@ -53,6 +53,9 @@ func (p *Provenance) warn(text string) {
 	}
 }
 
+// uncomputedReason is why an answer is partial that rests on the first snapshot of a view which came to a lake with records.
+const uncomputedReason = "the records from before the view was added are not in the answer until a batch has run"
+
 // coverage fills in the partitions, and whether and why the answer is partial.
 func (p *Provenance) coverage(m *merged) {
 	var behind int64
@@ -64,8 +67,13 @@ func (p *Provenance) coverage(m *merged) {
 	byReason := map[string][]string{}
 	p.Partitions = make([]Coverage, len(m.partitions))
 	for i, part := range m.partitions {
+		var uncomputed [][2]int64
+		if part.between != [2]int64{} {
+			part.reason = strings.TrimSuffix(uncomputedReason+"; "+part.reason, "; ")
+			uncomputed = append(uncomputed, part.between)
+		}
 		c := Coverage{Incarnation: part.life, Partition: part.number, Batch: part.batch, Served: part.served, Partial: part.reason != "", Reason: part.reason,
-			Missing: slices.Concat(m.snap.manifest.MissingOf(part.life)[part.number], part.read.missing)}
+			Missing: slices.Concat(m.snap.manifest.MissingOf(part.life)[part.number], part.read.missing), Uncomputed: uncomputed}
 		if part.end >= 0 {
 			c.End = &m.partitions[i].end
 			behind += max(0, part.end-part.served)

@@ -89,12 +89,13 @@ type Scan struct {
 type Coverage struct {
 	Incarnation int        `json:"incarnation"` // life of the topic, from 1: one that was deleted and created again begins the next
 	Partition   int        `json:"partition"`
-	Batch       int64      `json:"batch"`             // V
-	Served      int64      `json:"served"`            //
-	End         *int64     `json:"end"`               // of the log; null: not known
-	Partial     bool       `json:"partial"`           //
-	Reason      string     `json:"reason,omitempty"`  // why it is partial
-	Missing     [][2]int64 `json:"missing,omitempty"` // offsets [a, b) that nobody has any more: retention, or the end of a life of the topic, took them before they were archived
+	Batch       int64      `json:"batch"`                // V
+	Served      int64      `json:"served"`               //
+	End         *int64     `json:"end"`                  // of the log; null: not known
+	Partial     bool       `json:"partial"`              //
+	Reason      string     `json:"reason,omitempty"`     // why it is partial
+	Missing     [][2]int64 `json:"missing,omitempty"`    // offsets [a, b) that nobody has any more: retention, or the end of a life of the topic, took them before they were archived
+	Uncomputed  [][2]int64 `json:"uncomputed,omitempty"` // offsets [a, b) below Batch that were there before the view: the first batch adds them
 }
 
 // RowOrigin says where a row comes from.

@@ -65,6 +65,9 @@ func (s *Server) extent(ctx context.Context, vs *viewState) (*merged, map[partOf
 			}
 			return nil, nil, unavailable(err.Error(), "try again; see /v1/status")
 		}
+		if p.between != [2]int64{} {
+			p.batch, p.between = p.between[0], [2]int64{} // the lake holds what the view has not computed
+		}
 		cut := lake.Cut{Offset: p.batch} // nothing is archived: where the first snapshot says that the log began
 		cut.Progress.MaxEventTime = beginning
 		var missing [][2]int64

@@ -120,7 +120,7 @@ func (s *Server) loadCurrent(ctx context.Context, vs *viewState, current *snapsh
 
 // nothingYet stands for S0 until somebody has made it: batch covers nothing, and V is where the log starts.
 func (s *Server) nothingYet(ctx context.Context, v *view.View) (*snapshot, error) {
-	m := &lake.Manifest{View: v.Name, Definition: v.Hash, Cuts: map[int]lake.Cut{}}
+	m := &lake.Manifest{View: v.Name, Definition: v.Hash, Run: lake.FirstRun, Cuts: map[int]lake.Cut{}}
 	t, err := s.topics.get(ctx, v.Source.Topic)
 	if err != nil {
 		return nil, fmt.Errorf("view %s has no snapshot yet, and where its log starts is not known: %w", v.Name, err)
@@ -128,6 +128,10 @@ func (s *Server) nothingYet(ctx context.Context, v *view.View) (*snapshot, error
 	m.Topic = lake.Topic{Name: t.Name, Incarnation: t.shown}
 	for p, b := range t.bounds {
 		m.Cuts[p] = lake.Cut{Offset: b.first}
+	}
+	m.Uncomputed, err = s.cfg.Lake.Uncomputed(ctx, m.Topic, m.Cuts)
+	if err != nil {
+		return nil, err
 	}
 	return &snapshot{manifest: m, sequence: -1}, nil
 }

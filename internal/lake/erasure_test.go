@@ -147,11 +147,11 @@ func TestWhatIsPublishedIsFoundUnderEveryDefinition(t *testing.T) {
 	l, _ := newLake(t)
 	first(t, l)
 	other := strings.Repeat("f", 64)
-	_, tag, err := l.EnsureFirst(t.Context(), "visits", other, topic, map[int]int64{0: 0}, night)
+	_, tag, err := l.EnsureFirst(t.Context(), "visits", other, topic, map[int]int64{0: 100}, night)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := manifest("2026", 10, 10)
+	m := manifest("2026", 110, 10)
 	m.View, m.Definition = "visits", other
 	publish(t, l, m, tag)
 	all := must[[]lake.Published](t)(l.Published(t.Context()))

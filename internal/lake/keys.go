@@ -52,6 +52,8 @@ func incarnationKey(t Topic) string {
 
 func partitionsFolder(topic string) string { return "lake/" + topic + "/_partitions/" }
 
+func beginKey(t Topic) string { return "lake/" + t.folder() + "/_begin.json" }
+
 func closeKey(t Topic) string { return "lake/" + t.folder() + "/_close.json" }
 
 func definitionKey(hash string) string { return "definitions/" + hash + ".json" }

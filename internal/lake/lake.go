@@ -31,7 +31,8 @@ type Lake struct {
 	revisions map[string]Revision          // by key; they never change
 	tables    map[string]*TableVersion     // by key; they never change
 
-	incarnations map[string]incarnation // by key; they never change
+	incarnations map[string]incarnation   // by key; they never change
+	begins       map[string]map[int]int64 // by key; they never change
 }
 
 // New returns the lake in a store.
@@ -46,6 +47,7 @@ func New(store Store) *Lake {
 		revisions:      map[string]Revision{},
 		tables:         map[string]*TableVersion{},
 		incarnations:   map[string]incarnation{},
+		begins:         map[string]map[int]int64{},
 		views:          map[string]*view.View{},
 		same:           map[[2]*view.View]*view.View{},
 	}

@@ -47,10 +47,12 @@ type Manifest struct {
 	Duplicates int64              `json:"duplicates"`
 	Late       int64              `json:"late"`
 	Dead       int64              `json:"dead"`
-	Missing    map[int][][2]int64 `json:"missing,omitempty"`     // offsets [a, b) below the cuts that retention took
-	Erasures   int                `json:"erasures,omitempty"`    // how many erasures of the topic its files leave out: those of number 1 to this
-	Erased     int64              `json:"erased,omitempty"`      // events that these took, of the chunks below the cuts
-	ErasedDead int64              `json:"erased_dead,omitempty"` // dead letters that they took
+	Missing    map[int][][2]int64 `json:"missing,omitempty"` // offsets [a, b) below the cuts that retention took
+	// Uncomputed, of S0, are the offsets [a, b) from where the lake begins to the cut: the view came later, and no batch has computed them yet.
+	Uncomputed map[int][2]int64 `json:"uncomputed,omitempty"`
+	Erasures   int              `json:"erasures,omitempty"`    // how many erasures of the topic its files leave out: those of number 1 to this
+	Erased     int64            `json:"erased,omitempty"`      // events that these took, of the chunks below the cuts
+	ErasedDead int64            `json:"erased_dead,omitempty"` // dead letters that they took
 }
 
 // Current is the content of a CURRENT: of a view's snapshots, or of a table's versions.
@@ -121,7 +123,11 @@ func (l *Lake) Snapshot(ctx context.Context, view, definition, id string) (*Mani
 	return m, nil
 }
 
-// EnsureFirst makes S0, the empty snapshot at the starts of the topic's log, unless the view has a snapshot already, and returns the one that stands.
+// FirstRun is the run that S0 names.
+const FirstRun = "first"
+
+// EnsureFirst makes S0, the empty snapshot at the starts of the topic's log, unless the view has a snapshot already, and returns the one that
+// stands. That of a view which comes to a lake with records says that nobody has computed them yet.
 func (l *Lake) EnsureFirst(ctx context.Context, view, definition string, t Topic, starts map[int]int64, now time.Time) (*Manifest, Tag, error) {
 	m, tag, err := l.Current(ctx, view, definition)
 	if !errors.Is(err, ErrNotFound) {
@@ -132,9 +138,13 @@ func (l *Lake) EnsureFirst(ctx context.Context, view, definition string, t Topic
 	if err != nil {
 		return nil, Tag{}, err
 	}
+	begin, err := l.ensureBegin(ctx, t, starts)
+	if err != nil {
+		return nil, Tag{}, err
+	}
 	cuts := make(map[int]Cut, len(starts))
 	for p, offset := range starts {
-		cuts[p] = Cut{Offset: offset, Progress: intake.Start()}
+		cuts[p] = Cut{Offset: max(offset, begin[p]), Progress: intake.Start()}
 		for i := range all {
 			if all[i].Topic != t || all[i].DeadOnly || all[i].Below[p] <= cuts[p].Offset {
 				continue
@@ -146,7 +156,10 @@ func (l *Lake) EnsureFirst(ctx context.Context, view, definition string, t Topic
 			cuts[p] = Cut{Offset: next, Progress: at}
 		}
 	}
-	first := Manifest{Erasures: len(all), ID: snapshotID(0, "first"), View: view, Definition: definition, Run: "first", Created: now.UTC(), Topic: t, Cuts: cuts}
+	first := Manifest{Erasures: len(all), ID: snapshotID(0, FirstRun), View: view, Definition: definition, Run: FirstRun, Created: now.UTC(), Topic: t, Cuts: cuts}
+	if first.Uncomputed, err = l.Uncomputed(ctx, t, cuts); err != nil {
+		return nil, Tag{}, err
+	}
 	return l.createFirst(ctx, first)
 }
 

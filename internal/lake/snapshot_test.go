@@ -3,6 +3,7 @@ package lake_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -72,6 +73,32 @@ func TestTheFirstSnapshotIsMadeOnceAndHoldsTheLogsStarts(t *testing.T) {
 		if g == nil || g.Cuts[0] != m.Cuts[0] || g.Cuts[0].Progress != intake.Start() || len(g.Files) != 0 {
 			t.Errorf("somebody got %+v, the first is %+v", g, m)
 		}
+	}
+}
+
+// Where the lake begins is noted once. A view that comes when retention has moved the log's start says what of the lake it lacks.
+func TestAFirstSnapshotSaysWhatNobodyHasComputed(t *testing.T) {
+	l, _ := newLake(t)
+	firstOf := func(view string, of lake.Topic, starts map[int]int64) *lake.Manifest {
+		m, _, err := l.EnsureFirst(t.Context(), view, hash, of, starts, night)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if m := firstOf("sales", topic, map[int]int64{0: 100, 1: 0}); m.Uncomputed != nil || m.Cuts[0].Offset != 100 {
+		t.Errorf("the first view begins at %v and lacks %v", m.Cuts, m.Uncomputed)
+	}
+	m := firstOf("visits", topic, map[int]int64{0: 300, 1: 0, 2: 7})
+	if want := map[int][2]int64{0: {100, 300}, 2: {0, 7}}; !maps.Equal(m.Uncomputed, want) || m.Cuts[0].Offset != 300 {
+		t.Errorf("a later view begins at %v and lacks %v, want %v", m.Cuts, m.Uncomputed, want)
+	}
+	if m := firstOf("people", topic, map[int]int64{0: 90}); m.Uncomputed != nil || m.Cuts[0].Offset != 100 {
+		t.Errorf("a view whose maker had looked at the log before begins at %v and lacks %v: the lake begins at 100", m.Cuts, m.Uncomputed)
+	}
+	next := lake.Topic{Name: topic.Name, Incarnation: topic.Incarnation + 1}
+	if m := firstOf("others", next, map[int]int64{0: 5}); !maps.Equal(m.Uncomputed, map[int][2]int64{0: {0, 5}}) {
+		t.Errorf("a view of a later life lacks %v: that life began at 0", m.Uncomputed)
 	}
 }
 

@@ -36,7 +36,7 @@ func asked(q serving.Query, r *serving.Result) (func(verdict) bool, error) {
 	switch {
 	case q.Exact && (!p.Exact || p.Partial || p.Scan == nil || p.Snapshot != "" || inexact >= 0):
 		return nil, fmt.Errorf("%w: a scan of the lake is not exact, or does not say so: %+v", errWrong, p)
-	case q.AsOf != "" && (p.AsOf != q.AsOf || p.Snapshot != q.AsOf || p.Partial):
+	case q.AsOf != "" && (p.AsOf != q.AsOf || p.Snapshot != q.AsOf || p.Partial && !slices.ContainsFunc(p.Partitions, func(c serving.Coverage) bool { return c.Uncomputed != nil })):
 		return nil, fmt.Errorf("%w: asked as of %s, it answers %+v", errWrong, q.AsOf, p)
 	}
 	return func(c verdict) bool { return !c.at.Before(from) && c.at.Before(to) && where(c) }, nil

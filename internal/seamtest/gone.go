@@ -86,7 +86,8 @@ func (w *World) isGone(k logOf, gap [2]int64) error {
 	return nil
 }
 
-// withoutGone are the folds as an answer should have them that says what is missing; and it checks that this is so.
+// withoutGone are the folds as an answer should have them that says what is missing, and what no batch has computed yet; and it checks that
+// this is so.
 func (w *World) withoutGone(r *serving.Result, logs map[logOf]*naive) (map[logOf]*naive, error) {
 	gaps := map[logOf][][2]int64{}
 	for _, c := range r.Provenance.Partitions {
@@ -100,6 +101,10 @@ func (w *World) withoutGone(r *serving.Result, logs map[logOf]*naive) (map[logOf
 			}
 			gaps[k] = append(gaps[k], gap)
 		}
+		if len(c.Uncomputed) > 0 && !c.Partial {
+			return nil, fmt.Errorf("%w: the records %v of partition %d of life %d are not in an answer that is not partial", errWrong, c.Uncomputed, k.partition, k.life)
+		}
+		gaps[k] = append(gaps[k], c.Uncomputed...)
 	}
 	return without(logs, gaps), nil
 }
