@@ -81,7 +81,7 @@ ReadV == IF cur.V = Absent THEN Start ELSE cur.V   \* go: serving/lives.go:parti
 Partial == ~red.up \/ ReadV \notin red.eps         \* go: serving/merge.go:readPartition
 Served == {x \in red.eps : x >= ReadV}
 Speed == UNION {red.cells[e] : e \in Served}
-Told == cur.miss \cup UNION {red.miss[e] : e \in Served}    \* go: serving/limits.go:limitsOf, serving/provenance.go:coverage
+Told == cur.miss \cup UNION {red.miss[e] : e \in Served}    \* go: serving/speed.go:readOnce, serving/provenance.go:coverage
 \* Every record below the offset served is counted once, or the answer says that it is gone; and of what it says so nothing is counted.
 Honest == there => (Partial \/ (/\ \A o \in 0..(red.off-1) : o \in cur.has \cup Speed \cup Told
                                 /\ cur.has \cap Speed = {} /\ (cur.has \cup Speed) \cap Told = {}))
