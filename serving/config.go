@@ -13,6 +13,7 @@ import (
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/auth"
 	"github.com/caudal/caudal/serving/ingest"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Stream  Log
 
 	Produce func(topic string) ingest.Writer // for events that come over HTTP; nil: none are taken
+	Guard   *auth.Guard                      // turns tokens into callers; nil: off, everybody may do everything
 
 	Engine     engine.Options // bounds of the local DuckDB, by default 512 MB; its Path is set to a file in CacheDir
 	CacheDir   string         // folder for the local copy of the batch results, which is removed on Close; default: a temporary folder
