@@ -90,7 +90,10 @@ func (d *demonstration) settle(ctx context.Context) error {
 // behind is how many records the speed layer has not read, and whether nothing is left to wait for.
 func (d *demonstration) behind(ctx context.Context) (records int64, settled bool, err error) {
 	settled = true
-	status := d.parts.server.Status(ctx)
+	status, err := d.parts.server.Status(ctx)
+	if err != nil {
+		return 0, false, err
+	}
 	for i, v := range d.project.Views {
 		current, _, err := d.lake.Current(ctx, v.Name, v.Hash)
 		if errors.Is(err, lake.ErrNotFound) {

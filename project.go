@@ -70,5 +70,11 @@ func loadProject(ctx context.Context, dir string) (*view.Project, error) {
 	if env.failed != nil {
 		return nil, env.failed
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	if err := checkGrants(p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }

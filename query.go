@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -123,6 +124,9 @@ func (a *app) call(ctx context.Context, method, path, body string) ([]byte, erro
 			return nil, fmt.Errorf("ask %s: %w", r.HTTP, err)
 		}
 		request.Header.Set("Content-Type", "application/json")
+		if token := os.Getenv("CAUDAL_TOKEN"); token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return nil, fmt.Errorf("ask %s: %w", r.HTTP, err)

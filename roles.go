@@ -15,6 +15,7 @@ import (
 	"github.com/caudal/caudal/batch"
 	"github.com/caudal/caudal/batch/table"
 	"github.com/caudal/caudal/serving"
+	"github.com/caudal/caudal/serving/auth"
 	"github.com/caudal/caudal/serving/ingest"
 	"github.com/caudal/caudal/speed"
 )
@@ -47,6 +48,8 @@ type parts struct {
 	server   *serving.Server
 	registry *prometheus.Registry
 	http     net.Listener
+
+	certificate *auth.Certificate // nil: connections are not encrypted
 }
 
 // assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
@@ -90,6 +93,14 @@ func (s *services) assemble(r roles) (*parts, error) {
 			return nil, err
 		}
 	}
+	if r.serve && r.http != "" { // whoever asks within the process has the services in hand
+		if servingConfig.Guard, err = s.guard(r.http); err != nil {
+			return nil, err
+		}
+		if p.certificate, err = s.certificate(); err != nil {
+			return nil, err
+		}
+	}
 	if r.serve {
 		p.server, err = serving.New(servingConfig)
 		if err != nil {
@@ -109,6 +120,9 @@ func (s *services) assemble(r roles) (*parts, error) {
 func (p *parts) url() string {
 	if p.http == nil {
 		return ""
+	}
+	if p.certificate != nil {
+		return "https://" + p.http.Addr().String()
 	}
 	return "http://" + p.http.Addr().String()
 }
@@ -158,7 +172,14 @@ func (p *parts) serveHTTP(ctx context.Context) error {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(p.http) }()
+	go func() {
+		if p.certificate == nil {
+			failed <- server.Serve(p.http)
+			return
+		}
+		server.TLSConfig = p.certificate.Config()
+		failed <- server.ServeTLS(p.http, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", p.http.Addr(), err)
@@ -174,12 +195,11 @@ func (p *parts) serveHTTP(ctx context.Context) error {
 
 // handler is the API where the process serves, and what an operator asks of every role where it does not.
 func (p *parts) handler() http.Handler {
+	if p.server != nil {
+		return p.server.Handler()
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
-	if p.server != nil {
-		mux.Handle("/", p.server.Handler())
-		return mux
-	}
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := p.ready(); err != nil {

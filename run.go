@@ -64,6 +64,11 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if r == (roles{batch: true, http: r.http}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
 		return usageError{errors.New("the project does not say how often a batch runs: set batch.every (or lake.compact_every) in caudal.yaml, or let cron call `caudal batch run`")}
 	}
+	if r.serve && r.http != "" {
+		if err := mayServe(project, r.http); err != nil {
+			return err
+		}
+	}
 	s, err := connect(c.Context(), project, dir, a.logger(slog.LevelInfo))
 	if err != nil {
 		return err

@@ -25,6 +25,8 @@ var owners = map[string]string{
 	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
 	"github.com/alicebob/miniredis":      "internal/embedded",
 	"github.com/apache/arrow-go":         "internal/tabular",
+	"github.com/coreos/go-oidc":          "serving/auth",
+	"github.com/go-jose/go-jose":         "serving/auth",
 }
 
 // allowed says which packages of ours a package may import. A package that is not listed may not exist, but for the two commands (the

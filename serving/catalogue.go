@@ -126,7 +126,12 @@ func (s *Server) serveViews(w http.ResponseWriter, r *http.Request, rt *route) {
 		return
 	}
 	list := Catalogue{Project: s.cfg.Project.Name, Views: []ViewInfo{}}
-	for _, declared := range s.cfg.Project.Views {
+	own, err := s.own(r.Context())
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	for _, declared := range own.Views {
 		v, err := s.find(r.Context(), declared.Name)
 		if err != nil {
 			s.writeError(w, r, err)

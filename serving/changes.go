@@ -121,6 +121,14 @@ func readInstant(field, text string, v *view.View) (int64, error) {
 
 // changes reads the ledger of a snapshot, of the current one where none is named: that of the switch, where answers began with it.
 func (s *Server) changes(ctx context.Context, v *view.View, q changesQuery) (*Changes, error) {
+	g, err := s.rights(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, err := rowFilter(g, v)
+	if err != nil {
+		return nil, err
+	}
 	kept, current, err := s.cfg.Lake.Snapshots(ctx, v.Name, v.Hash)
 	if err != nil && !errors.Is(err, lake.ErrNotFound) {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
@@ -159,6 +167,7 @@ func (s *Server) changes(ctx context.Context, v *view.View, q changesQuery) (*Ch
 	if err != nil {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
 	}
+	own.limit(v, l)
 	a.Parent, a.ParentDefinition, a.Grains, a.Comparable, a.Reason = l.Parent, l.ParentDefinition, l.Grains, l.Comparable, l.Reason
 	a.Repeats, a.Compared, a.Changed, a.Unexplained, a.Classes = l.Repeats, l.Cells, l.Changed, l.Unexplained, l.Classes
 	for _, e := range l.Entries {

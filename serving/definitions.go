@@ -104,13 +104,17 @@ func (s *Server) project(ctx context.Context, name string) (*view.Project, error
 	return s.definitions.now.Load(), nil
 }
 
-// find is the definition that answers of the named view come from.
+// find is the definition that answers of the named view come from, if ctx's caller may read it.
 func (s *Server) find(ctx context.Context, name string) (*view.View, error) {
+	g, err := s.rights(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p, err := s.project(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return findView(p, name)
+	return findView(narrowed(p, g), name)
 }
 
 // redefine reads which definition answers of a view come from, and loads its snapshot before it takes the place of another. Of many callers

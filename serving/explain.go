@@ -13,6 +13,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/auth"
 )
 
 // Explanation says of one bucket where its numbers come from and why they changed.
@@ -164,7 +165,7 @@ func explainedGrain(v *view.View) view.Grain {
 }
 
 // question asks for the bucket.
-func (b *bucketName) question(v *view.View) (*question, error) {
+func (b *bucketName) question(v *view.View, g auth.Grant) (*question, error) {
 	var where []string
 	for i, d := range b.dims {
 		name := `"` + strings.ReplaceAll(v.Dimensions[d].Name, `"`, `""`) + `"`
@@ -175,7 +176,7 @@ func (b *bucketName) question(v *view.View) (*question, error) {
 		}
 		where = append(where, name+" = "+text)
 	}
-	q, err := resolve(&view.Project{Views: []*view.View{v}}, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and ")})
+	q, err := resolve(&view.Project{Views: []*view.View{v}}, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and ")}, g)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,11 @@ func (b *bucketName) question(v *view.View) (*question, error) {
 }
 
 func (s *Server) explain(ctx context.Context, v *view.View, b bucketName) (*Explanation, error) {
-	q, err := b.question(v)
+	g, err := s.rights(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q, err := b.question(v, g)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +220,7 @@ func (s *Server) explain(ctx context.Context, v *view.View, b bucketName) (*Expl
 	}
 	e.Speed = speedShare(q, m)
 	e.Batch.Events = r.Statistics.Events - e.Speed.Events
-	return e, s.history(ctx, v, b, e)
+	return e, s.history(ctx, q, b, e)
 }
 
 // speedShare counts the events of each epoch that fell into the answer.
@@ -251,7 +256,8 @@ func speedShare(q *question, m *merged) SpeedShare {
 const ledgersAtMost = 100
 
 // history fills in what the ledgers of the kept snapshots list of the bucket, and of the longer ones around it.
-func (s *Server) history(ctx context.Context, v *view.View, b bucketName, e *Explanation) error {
+func (s *Server) history(ctx context.Context, q *question, b bucketName, e *Explanation) error {
+	v := q.view
 	kept, _, err := s.cfg.Lake.Snapshots(ctx, v.Name, v.Hash)
 	if errors.Is(err, lake.ErrNotFound) {
 		return nil
@@ -282,7 +288,7 @@ func (s *Server) history(ctx context.Context, v *view.View, b bucketName, e *Exp
 			continue
 		}
 		for i := range l.Entries {
-			if b.concerns(v, &l.Entries[i]) {
+			if b.concerns(v, &l.Entries[i]) && q.own.shows(v, &l.Entries[i]) {
 				e.Changes = append(e.Changes, Change{c.snapshot, formatTime(c.at.UnixMicro(), v.Location), l.Entries[i]})
 			}
 		}

@@ -112,7 +112,7 @@ func (s *Server) writeValue(w http.ResponseWriter, r *http.Request, v any) {
 // writeText answers with JSON.
 func (s *Server) writeText(w http.ResponseWriter, r *http.Request, text []byte) {
 	w.Header().Set("Content-Type", mediaJSON)
-	w.Header().Set("Vary", "Accept-Encoding")
+	w.Header().Add("Vary", "Accept-Encoding")
 	out := &lateWriter{to: w}
 	if len(text) >= compressAbove {
 		out.coding = encodingFor(r)

@@ -32,7 +32,12 @@ func (s *Server) serveDocument(w http.ResponseWriter, r *http.Request, rt *route
 		s.writeError(w, r, err)
 		return
 	}
-	text, err := Document(s.cfg.Project)
+	own, err := s.own(r.Context())
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	text, err := Document(own)
 	if err != nil {
 		s.writeError(w, r, err)
 		return

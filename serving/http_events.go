@@ -8,8 +8,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/serving/auth"
 	"github.com/caudal/caudal/serving/ingest"
 )
 
@@ -18,7 +20,7 @@ const mediaLines = "application/x-ndjson"
 // eventRoutes take events.
 func eventRoutes() []route {
 	return []route{{
-		method: http.MethodPost, path: "/v1/events/{source}", id: "send_events", tag: "events", summary: "Send events to a source's topic",
+		method: http.MethodPost, path: "/v1/events/{source}", id: "send_events", needs: auth.Write, tag: "events", summary: "Send events to a source's topic",
 		description: "All events of a request are checked against the source first: if one of them is not valid, none is sent, and the problem lists what is wrong with which. " +
 			"The answer comes when the broker has acknowledged all of them. Without an answer, or after a 503, send the same events again: those that were stored already are not counted twice where the source has an event id.",
 		parameters: []parameter{{name: "source", in: inPath, description: "name of the source", required: true}},
@@ -44,6 +46,9 @@ func (s *Server) takeEvents(w http.ResponseWriter, r *http.Request, rt *route) (
 	}
 	if s.gate == nil {
 		return ingest.Receipt{}, newProblem(http.StatusNotFound, "not-found", "There is nothing here", "", "this server takes no events", "send them to one that does, or to the topic")
+	}
+	if err := s.maySend(r.Context(), r.PathValue("source")); err != nil {
+		return ingest.Receipt{}, err
 	}
 	if err := rt.checkMedia(r); err != nil {
 		return ingest.Receipt{}, err
@@ -75,15 +80,38 @@ func (s *Server) takeEvents(w http.ResponseWriter, r *http.Request, rt *route) (
 	return receipt, s.eventProblem(r, err)
 }
 
+// maySend is a problem unless ctx's caller may send events to a source.
+func (s *Server) maySend(ctx context.Context, source string) error {
+	g, err := s.rights(ctx)
+	if err != nil {
+		return err
+	}
+	if g.Role < auth.Write {
+		return mayNot(g, auth.Write)
+	}
+	var names []string
+	for _, src := range narrowed(s.cfg.Project, g).Sources {
+		names = append(names, src.Name)
+	}
+	if !slices.Contains(names, source) {
+		return unknownSource(source, names)
+	}
+	return nil
+}
+
+func unknownSource(name string, known []string) error {
+	p := unknown("source", "source", name, known)
+	p.Status = http.StatusNotFound
+	return p
+}
+
 // eventProblem says why events were not taken.
 func (s *Server) eventProblem(r *http.Request, err error) error {
 	var wrong *ingest.Invalid
 	var lost *ingest.NotStored
 	switch {
 	case errors.Is(err, ingest.ErrUnknownSource):
-		p := unknown("source", "source", r.PathValue("source"), s.gate.Names())
-		p.Status = http.StatusNotFound
-		return p
+		return unknownSource(r.PathValue("source"), s.gate.Names())
 	case errors.As(err, &wrong):
 		p := newProblem(http.StatusUnprocessableEntity, "invalid-events", "Events are not valid", "", fmt.Sprintf("%d of the events cannot be read as the source's; none was sent", wrong.Count),
 			"mend those in errors, or leave them out, and send all again")

@@ -136,7 +136,7 @@ func (s *Server) writeResult(w http.ResponseWriter, r *http.Request, f *format, 
 		coding = encodingFor(r)
 	}
 	h := w.Header()
-	h.Set("Vary", "Accept, Accept-Encoding")
+	h.Add("Vary", "Accept, Accept-Encoding")
 	h.Set("Content-Type", f.media)
 	result.describe(h, r)
 	if r.Method != http.MethodPost {

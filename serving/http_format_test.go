@@ -247,7 +247,7 @@ func TestACursorThatCannotBeFollowedSaysWhy(t *testing.T) {
 		t.Errorf("another question: status %d: %s", got.Code, got.Body)
 	}
 	w.view.Hash = strings.Repeat("0", len(w.view.Hash)) // as after a switch of definitions
-	q, err := resolve(w.project, Query{View: "sales", Measures: []string{"revenue"}, Dimensions: []string{"country"}, Grain: "1d", Cursor: good})
+	q, err := resolve(w.project, Query{View: "sales", Measures: []string{"revenue"}, Dimensions: []string{"country"}, Grain: "1d", Cursor: good}, everything())
 	if p, ok := err.(*Problem); !ok || p.Status != http.StatusGone {
 		t.Errorf("after a switch: %v, %v", q, err)
 	}

@@ -35,8 +35,11 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 		panic(fmt.Sprintf("BUG: encode a problem: %v", err))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	if p.Status == http.StatusServiceUnavailable {
+	switch p.Status {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "2")
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="caudal"`)
 	}
 	w.WriteHeader(p.Status)
 	w.Write(append(text, '\n')) // who has gone does not read it

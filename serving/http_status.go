@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/caudal/caudal/serving/auth"
 )
 
 // statusRoutes are for those who look after the service.
@@ -19,15 +21,15 @@ func statusRoutes() []route {
 			answers:     []answerKind{{http.StatusOK, "the status", []string{mediaJSON}, Status{}}}, serve: (*Server).serveStatus,
 		},
 		{
-			method: http.MethodGet, path: "/livez", id: "livez", tag: "operation", summary: "Whether the process lives", answers: plain(http.StatusOK, "it does"),
+			method: http.MethodGet, path: "/livez", id: "livez", mayOpen: true, tag: "operation", summary: "Whether the process lives", answers: plain(http.StatusOK, "it does"),
 			serve: func(_ *Server, w http.ResponseWriter, _ *http.Request, _ *route) { fmt.Fprintln(w, "ok") },
 		},
 		{
-			method: http.MethodGet, path: "/readyz", id: "readyz", tag: "operation", summary: "Whether every view's snapshot is loaded",
+			method: http.MethodGet, path: "/readyz", id: "readyz", mayOpen: true, tag: "operation", summary: "Whether every view's snapshot is loaded",
 			answers: plain(http.StatusOK, "queries can be answered"), problems: []int{http.StatusServiceUnavailable}, serve: (*Server).serveReady,
 		},
 		{
-			method: http.MethodGet, path: "/metrics", id: "metrics", tag: "operation", summary: "Metrics for Prometheus",
+			method: http.MethodGet, path: "/metrics", id: "metrics", mayOpen: true, needs: auth.Admin, tag: "operation", summary: "Metrics for Prometheus",
 			answers: []answerKind{{http.StatusOK, "the metrics of the process", []string{"text/plain"}, nil}},
 			serve: func(s *Server, w http.ResponseWriter, r *http.Request, _ *route) {
 				promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(w, r)
@@ -41,12 +43,21 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, rt *route) 
 		s.writeError(w, r, err)
 		return
 	}
-	s.writeValue(w, r, s.Status(r.Context()))
+	status, err := s.Status(r.Context())
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	s.writeValue(w, r, status)
 }
 
-func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request, _ *route) {
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request, _ *route) {
 	if err := s.Ready(); err != nil {
-		writeProblem(w, unavailable(err.Error(), "wait a moment"))
+		reason := err.Error()
+		if _, err := s.rights(r.Context()); err != nil {
+			reason = "a snapshot is not loaded yet" // which one, and why, is not for everybody
+		}
+		writeProblem(w, unavailable(reason, "wait a moment"))
 		return
 	}
 	fmt.Fprintln(w, "ok")

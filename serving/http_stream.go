@@ -40,15 +40,12 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, rt *route) 
 	}
 	q := queryOf(a.text("view"), a)
 	q.Limit = a.whole("limit", pushedRows)
-	p, err := s.project(r.Context(), q.View)
-	if err == nil {
-		_, err = resolve(p, q)
-	}
+	asked, err := s.ask(r.Context(), q)
 	if err != nil {
 		s.writeError(w, r, err)
 		return
 	}
-	f, err := s.pusher.join(q)
+	f, err := s.pusher.join(q, asked.own)
 	if err != nil {
 		s.writeError(w, r, err)
 		return
@@ -63,7 +60,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, rt *route) 
 	c := &streamClient{out: w, control: http.NewResponseController(w), life: f.life, number: f.seen(r.Header.Get("Last-Event-ID"))}
 	w.Header().Set("Content-Type", mediaEvents)
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy that waits for more would hold updates back
-	c.serve(r.Context(), f, s.cfg.Push.Beat)
+	c.serve(r.Context(), f, s.cfg.Push.Beat, func() bool { return s.stillMay(r) })
 }
 
 // begun waits for the first answer.
@@ -106,8 +103,8 @@ type streamClient struct {
 // writeTime is how long a client may take to read what is sent at once; one that takes longer is let go, and comes back if it lives.
 const writeTime = 20 * time.Second
 
-// serve writes until the client goes.
-func (c *streamClient) serve(ctx context.Context, f *followed, beat time.Duration) {
+// serve writes until the client goes, or may no longer follow, which is looked at with every beat.
+func (c *streamClient) serve(ctx context.Context, f *followed, beat time.Duration, may func() bool) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	text := []byte("retry: 1000\n\n")
@@ -126,6 +123,9 @@ func (c *streamClient) serve(ctx context.Context, f *followed, beat time.Duratio
 			return
 		case <-next.news:
 		case <-ticker.C:
+			if !may() {
+				return
+			}
 			text = append(text, ": beat\n\n"...)
 		}
 	}

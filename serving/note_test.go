@@ -15,7 +15,7 @@ const hourUS = int64(time.Hour / time.Microsecond)
 func noted(t *testing.T, sources ...source) (*question, *merged, []row) {
 	t.Helper()
 	w := newWorld(t, viewYAML)
-	q, err := resolve(w.project, Query{View: "sales", Measures: []string{"revenue", "orders"}, Grain: "1h"})
+	q, err := resolve(w.project, Query{View: "sales", Measures: []string{"revenue", "orders"}, Grain: "1h"}, everything())
 	must(t, err)
 	start := instantOf(t, "2024-03-01T00:00")
 	rows := make([]row, len(sources))

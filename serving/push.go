@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/serving/auth"
 )
 
 // PushConfig bounds the pushing of updates.
@@ -46,6 +47,7 @@ type followed struct {
 	key   string
 	life  string // random: update numbers are of this life
 	query Query
+	asks  auth.Caller // on whose behalf it is asked: the view and the rows that all of its clients may see
 	stop  context.CancelFunc
 
 	watchers int         // guarded by pusher.mu
@@ -61,11 +63,17 @@ type followed struct {
 	news    chan struct{} // closed, and replaced, when any of this changes
 }
 
-// join finds the question, or begins to follow it. The caller leaves it in the end.
-func (p *pusher) join(q Query) (*followed, error) {
+// join finds the question, or begins to follow it, for clients who may see the same rows: those of own, or all of the view's where it is nil. The
+// caller leaves it in the end.
+func (p *pusher) join(q Query, own *filter) (*followed, error) {
 	key, err := json.Marshal(q)
 	if err != nil {
 		panic(fmt.Sprintf("BUG: encode a query: %v", err))
+	}
+	asks := auth.Caller{Name: "stream", Grant: auth.Grant{Role: auth.Read, Views: []string{q.View}}}
+	if own != nil {
+		key = append(append(key, '\n'), own.text...)
+		asks.Where = map[string]string{q.View: own.text}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +88,7 @@ func (p *pusher) join(q Query) (*followed, error) {
 	}
 	if f == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		f = &followed{key: string(key), life: rand.Text()[:12], query: q, stop: stop, news: make(chan struct{})}
+		f = &followed{key: string(key), life: rand.Text()[:12], query: q, asks: asks, stop: stop, news: make(chan struct{})}
 		p.questions[f.key] = f
 		p.running.Go(func() { p.follow(ctx, f) })
 	}
@@ -139,7 +147,7 @@ func (p *pusher) follow(ctx context.Context, f *followed) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		asking, cancel := context.WithTimeoutCause(ctx, cfg.QueryTimeout, timedOut(cfg.QueryTimeout))
-		r, err := p.server.Query(asking, f.query)
+		r, err := p.server.Query(auth.With(asking, f.asks), f.query)
 		cancel()
 		if ctx.Err() != nil {
 			return

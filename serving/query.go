@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/auth"
 )
 
 // Limits of the number of rows of an answer.
@@ -50,6 +51,8 @@ type question struct {
 	keep     bool      // what was read of the speed layer is looked at once more after the merge
 	exact    bool      // the lake is scanned
 	asOf     string    // id of the snapshot asked for; "" = the current one, and the speed layer
+	own      *filter   // which rows the caller may see, and is part of filter; nil: all
+	limited  bool      // the caller may see less than the source's records
 }
 
 // set is the set of dimensions that the stored rows must have: those of the answer and those of the filter.
@@ -75,16 +78,20 @@ type orderKey struct {
 	descending bool
 }
 
-// resolve checks a query against the project's views. Errors are *Problem.
-func resolve(p *view.Project, q Query) (*question, error) {
-	v, err := findView(p, q.View)
+// resolve checks a query against the project's views, and narrows it to what a grant's holder may see. Errors are *Problem.
+func resolve(p *view.Project, q Query, g auth.Grant) (*question, error) {
+	v, err := findView(narrowed(p, g), q.View)
+	if err != nil {
+		return nil, err
+	}
+	own, err := rowFilter(g, v)
 	if err != nil {
 		return nil, err
 	}
 	if q.Exact && q.AsOf != "" {
 		return nil, invalid("as_of", "leave one of the two out", "exact=true scans the lake and looks at no snapshot")
 	}
-	r := &question{view: v, limit: q.Limit, exact: q.Exact, asOf: q.AsOf}
+	r := &question{view: v, limit: q.Limit, exact: q.Exact, asOf: q.AsOf, own: own, limited: !g.Unlimited()}
 	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveFilter, r.resolveOrder, r.resolveCursor} {
 		if err := step(q); err != nil {
 			return nil, err
@@ -195,7 +202,10 @@ func (r *question) resolveDimensions(q Query) error {
 
 func (r *question) resolveFilter(q Query) error {
 	parse := parseFilter
-	if r.exact {
+	switch {
+	case r.exact && r.limited:
+		parse = parseOwnFilter
+	case r.exact:
 		parse = parseRowFilter
 	}
 	f, err := parse(q.Where, r.view)
@@ -204,7 +214,9 @@ func (r *question) resolveFilter(q Query) error {
 		p.Nearest = mistake.nearest
 		return p
 	}
-	r.filter = f
+	if err == nil {
+		r.filter = f.and(r.own)
+	}
 	return err
 }
 

@@ -140,7 +140,7 @@ func TestMistakesInAQueryNameTheFieldAndTheMend(t *testing.T) {
 		{Query{View: "v", Limit: -1}, `limit: limit -1 is out of range: give 1 to 1000000`},
 		{Query{View: "v", Limit: 2000000}, `limit: limit 2000000 is out of range: give 1 to 1000000`},
 	} {
-		_, err := resolve(p, c.query)
+		_, err := resolve(p, c.query, everything())
 		var problem *Problem
 		if !errors.As(err, &problem) {
 			t.Errorf("%+v: got %v, want a problem", c.query, err)
@@ -156,7 +156,7 @@ func TestMistakesInAQueryNameTheFieldAndTheMend(t *testing.T) {
 }
 
 func TestDerivedMeasuresBringWhatTheyAreMadeOf(t *testing.T) {
-	q, err := resolve(testProject(t), Query{View: "v", Measures: []string{"per_line"}})
+	q, err := resolve(testProject(t), Query{View: "v", Measures: []string{"per_line"}}, everything())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,13 +4,16 @@ import (
 	"net/http"
 
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/auth"
 )
 
 // route is one operation of the API. The handlers read their parameters by it and the OpenAPI document is written from it, so that what is
 // described and what is served cannot differ.
 type route struct {
 	method, path string
-	id           string // operation id, and the name in metrics
+	id           string    // operation id, and the name in metrics
+	needs        auth.Role // that the caller must have; zero: Read
+	mayOpen      bool      // the guard may be told to ask nobody
 	tag          string
 	summary      string
 	description  string
@@ -112,12 +115,12 @@ const (
 func (s *Server) mount(mux *http.ServeMux, list []route) {
 	for i := range list {
 		rt := &list[i]
-		mux.Handle(rt.pattern(), s.metrics.timed(rt.id, func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle(rt.pattern(), s.metrics.timed(rt.id, s.logged(rt, s.guarded(rt, func(w http.ResponseWriter, r *http.Request) {
 			if rt.body == nil && r.ContentLength > 0 {
 				s.writeError(w, r, invalid("", "put everything into the URL", "%s %s takes no body", rt.method, rt.path))
 				return
 			}
 			rt.serve(s, w, r, rt)
-		}))
+		}))))
 	}
 }

@@ -212,7 +212,7 @@ func TestAScanReadsTheDatesAndColumnsThatMatter(t *testing.T) {
 	if r.Provenance.Scan.Segments != 2 || r.Statistics.Events != 1 {
 		t.Errorf("one date: %d segments, %d events", r.Provenance.Scan.Segments, r.Statistics.Events)
 	}
-	q, err := resolve(w.project, Query{View: "sales", Exact: true, Measures: []string{"orders"}, Grain: "1mo", Where: "country = 'France'"})
+	q, err := resolve(w.project, Query{View: "sales", Exact: true, Measures: []string{"orders"}, Grain: "1mo", Where: "country = 'France'"}, everything())
 	must(t, err)
 	m, chunks, err := w.server.extent(context.Background(), w.server.state(w.server.definitions.answering("sales")))
 	must(t, err)

@@ -148,11 +148,7 @@ func (s *Server) Ready() error {
 // a batch layer that cannot be read, is a *Problem; a speed layer that cannot be read makes the answer partial.
 func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
 	start := time.Now()
-	p, err := s.project(ctx, query.View)
-	var q *question
-	if err == nil {
-		q, err = resolve(p, query)
-	}
+	q, err := s.ask(ctx, query)
 	if err != nil {
 		s.metrics.observe("", err, time.Since(start))
 		return nil, err
@@ -169,6 +165,19 @@ func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
 		s.metrics.partial.WithLabelValues(q.view.Name).Inc()
 	}
 	return r, nil
+}
+
+// ask resolves a query of ctx's caller.
+func (s *Server) ask(ctx context.Context, query Query) (*question, error) {
+	g, err := s.rights(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.project(ctx, query.View)
+	if err != nil {
+		return nil, err
+	}
+	return resolve(p, query, g)
 }
 
 func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // Status is how far each layer is.
@@ -71,8 +72,13 @@ type PartitionStatus struct {
 	Reason        string   `json:"reason,omitempty"`
 }
 
-// Status asks all layers how far they are. What cannot be had is left out and said in the reasons.
-func (s *Server) Status(ctx context.Context) Status {
+// Status asks all layers how far they are, with the views that ctx's caller may read. What cannot be had is left out and said in the reasons; the error is
+// that nobody may know.
+func (s *Server) Status(ctx context.Context) (Status, error) {
+	own, err := s.own(ctx)
+	if err != nil {
+		return Status{}, err
+	}
 	now := s.cfg.Clock()
 	out := Status{Project: s.cfg.Project.Name, Time: now.UTC().Format(time.RFC3339), Batch: []BatchAsk{}, Views: []ViewStatus{}}
 	asked, err := s.cfg.Lake.BatchAsked(ctx)
@@ -80,9 +86,12 @@ func (s *Server) Status(ctx context.Context) Status {
 		s.cfg.Logger.Warn("who asks for a batch is not known", "error", err)
 	}
 	for _, a := range asked {
+		if a.View != "" && !slices.ContainsFunc(own.Views, func(v *view.View) bool { return v.Name == a.View }) {
+			continue
+		}
 		out.Batch = append(out.Batch, BatchAsk{View: a.View, Cause: a.Cause, Reason: a.Reason, Since: a.At.UTC().Format(time.RFC3339)})
 	}
-	for _, declared := range s.cfg.Project.Views {
+	for _, declared := range own.Views {
 		v, err := s.find(ctx, declared.Name)
 		if err != nil {
 			out.Views = append(out.Views, ViewStatus{View: declared.Name, Topic: declared.Source.Topic, Sequence: -1, Partitions: []PartitionStatus{}, Error: err.Error()})
@@ -94,7 +103,7 @@ func (s *Server) Status(ctx context.Context) Status {
 		out.Lag.Archive = larger(out.Lag.Archive, vs.Lag.Archive)
 		out.Views = append(out.Views, vs)
 	}
-	return out
+	return out, nil
 }
 
 func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) ViewStatus {

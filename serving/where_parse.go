@@ -14,6 +14,7 @@ type filter struct {
 	root    predicate        // nil: everything passes
 	dims    uint32           // bit i: dimension i is looked at; of a condition over dimensions alone
 	columns []view.Dimension // what may be looked at, in the order that predicates number it: the dimensions first
+	text    string           // as it was written
 }
 
 // passes says whether the condition is true of a cell. What is unknown, because a value is null, does not pass, as in SQL.
@@ -41,7 +42,7 @@ func (p *filterParser) parse(text string) (*filter, error) {
 		return nil, err
 	}
 	if p.peek().kind == tokenEnd {
-		return &filter{columns: p.columns}, nil
+		return &filter{columns: p.columns, text: text}, nil
 	}
 	root, err := p.condition(0)
 	if err != nil {
@@ -50,7 +51,7 @@ func (p *filterParser) parse(text string) (*filter, error) {
 	if t := p.peek(); t.kind != tokenEnd {
 		return nil, &filterError{at: t.at, reason: fmt.Sprintf("%s is not expected here", t), suggestion: "combine conditions with and or or"}
 	}
-	return &filter{root: root, dims: p.dims, columns: p.columns}, nil
+	return &filter{root: root, dims: p.dims, columns: p.columns, text: text}, nil
 }
 
 type filterParser struct {
@@ -59,6 +60,7 @@ type filterParser struct {
 	view    *view.View
 	columns []view.Dimension // see filter
 	rows    bool             // the condition is over rows: the source's fields are among the columns
+	limited bool             // though they are not, for a caller who may look at dimensions only
 	dims    uint32
 	values  int
 }
@@ -173,6 +175,8 @@ func (p *filterParser) noDimension(t token) error {
 	e := &filterError{at: t.at, reason: fmt.Sprintf("%q is no dimension of view %s", t.text, p.view.Name), nearest: nearest(t.text, known)}
 	e.suggestion = suggestNames(e.nearest, known)
 	switch {
+	case p.limited:
+		e.reason += ", and the caller's rights end there"
 	case p.rows && p.view.Measure(t.text) >= 0:
 		e.reason = fmt.Sprintf("%q is a measure; a filter looks at dimensions and fields only", t.text)
 	case p.rows:

@@ -26,6 +26,12 @@ func parseRowFilter(text string, v *view.View) (*filter, error) {
 	return (&filterParser{view: v, columns: columns, rows: true}).parse(text)
 }
 
+// parseOwnFilter reads a condition that the caller's rights limit, or that limits them: over rows as parseRowFilter, and over dimensions alone, as the fields of a
+// source may tell of a row what no view shows.
+func parseOwnFilter(text string, v *view.View) (*filter, error) {
+	return (&filterParser{view: v, columns: v.Dimensions, rows: true, limited: true}).parse(text)
+}
+
 // rowSQL is the condition that a row passes, over the source's columns; "" where every row does. It is written anew from what was parsed: names
 // are those of the view's definition, values are literals made from typed values, and no byte of the query's text is in it as it stood.
 func (f *filter) rowSQL(plan *algebra.Plan) string {

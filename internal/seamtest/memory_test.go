@@ -115,20 +115,20 @@ func TestABatchThatIsAskedForIsShownUntilOneRan(t *testing.T) {
 	w.check(w.startArchive("x", "", 0))
 	w.check(w.flushed())
 	w.check(w.lake.AskBatch(w.ctx, lake.BatchAsk{Cause: "memory", Reason: "it is full", At: time.Now()}))
-	if s := w.server.Status(w.ctx); len(s.Batch) != 1 || s.Batch[0].Reason != "it is full" || s.Batch[0].Since == "" {
+	if s, err := w.server.Status(w.ctx); err != nil || len(s.Batch) != 1 || s.Batch[0].Reason != "it is full" || s.Batch[0].Since == "" {
 		t.Errorf("the status shows %+v", s.Batch)
 	}
 	w.batches.crash("before-publish")
 	if _, err := w.batch(batch.RunOptions{RunID: "r1"}); err == nil {
 		t.Error("no crash")
 	}
-	if s := w.server.Status(w.ctx); len(s.Batch) != 1 {
+	if s, err := w.server.Status(w.ctx); err != nil || len(s.Batch) != 1 {
 		t.Error("a run that broke off answered the wish")
 	}
 	if _, err := w.batch(batch.RunOptions{RunID: "r2"}); err != nil {
 		t.Fatal(err)
 	}
-	if s := w.server.Status(w.ctx); len(s.Batch) != 0 {
+	if s, err := w.server.Status(w.ctx); err != nil || len(s.Batch) != 0 {
 		t.Errorf("after the run the status shows %+v", s.Batch)
 	}
 }

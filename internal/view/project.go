@@ -13,6 +13,7 @@ type Project struct {
 	Lake    Lake
 	Batch   Batch
 	Speed   Speed
+	Serving Serving
 	Sources []*Source // by name
 	Views   []*View   // by name
 

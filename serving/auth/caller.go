@@ -5,6 +5,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -15,7 +16,7 @@ type Role uint8
 const (
 	Read  Role = iota + 1 // ask views
 	Write                 // send events too
-	Admin                 // and look after the service: every view's status, all rows
+	Admin                 // and look after the service: metrics; every view and every row
 )
 
 var roleNames = [...]string{Read: "read", Write: "write", Admin: "admin"}
@@ -42,7 +43,7 @@ func ParseRole(name string) (Role, error) {
 // Grant is what a caller may do.
 type Grant struct {
 	Role  Role
-	Views []string          // that may be read, and sources' views; nil: all
+	Views []string          // that may be read; whose sources may be sent events to, with the role for it; nil: all
 	Where map[string]string // by view: the rows that may be read, a condition over the view's dimensions as a query's where has it; a view without one: all rows
 }
 
@@ -52,15 +53,40 @@ type Caller struct {
 	Grant
 }
 
+// Validate says what a grant contradicts itself in.
+func (g Grant) Validate() error {
+	switch {
+	case g.Role < Read || g.Role > Admin:
+		return errors.New("it names no role: give read, write or admin")
+	case g.Role == Admin && (g.Views != nil || len(g.Where) > 0):
+		return errors.New("an admin sees every view and every row: leave out views and where, or give the role read or write")
+	case g.Views != nil && len(g.Views) == 0:
+		return errors.New("it may read no view: leave out views for all, or name some")
+	}
+	for view := range g.Where {
+		if g.Views != nil && !slices.Contains(g.Views, view) {
+			return fmt.Errorf("where is about %q, which is not among its views: add it there", view)
+		}
+	}
+	return nil
+}
+
 // MayRead says whether a caller may ask a view.
-func (c Caller) MayRead(view string) bool {
-	return c.Role >= Read && (c.Views == nil || slices.Contains(c.Views, view))
+func (g Grant) MayRead(view string) bool {
+	return g.Role >= Read && (g.Views == nil || slices.Contains(g.Views, view))
+}
+
+// Unlimited says that a caller may see every view and every row, and so also what no view shows, such as the fields of a source.
+func (g Grant) Unlimited() bool {
+	return g.Role == Admin || g.Role >= Read && g.Views == nil && len(g.Where) == 0
 }
 
 type callerKey struct{}
 
 // With is ctx on behalf of a caller.
-func With(ctx context.Context, c Caller) context.Context { return context.WithValue(ctx, callerKey{}, c) }
+func With(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
 
 // From is the caller that ctx is on behalf of; false where it names none.
 func From(ctx context.Context) (Caller, bool) {
