@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// The page: plain files, no build step. uPlot (MIT, see uPlot.LICENSE) draws the chart.
+// The page: plain files, no build step and nothing from elsewhere. docs/page.md says what is where.
 //
 //go:embed page
 var pageFiles embed.FS

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what the tests with real services need: redis-server and Apache Kafka's jars (into .services/kafka); what checks infra/:
-# promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); what examples/fraud trains its model with (into .services/fraud);
+# promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); what checks the page: chromium, and axe-core (into .services/axe); what examples/fraud trains its model with (into .services/fraud);
 # the engines that read the lake: DuckDB, pandas, polars and PySpark (into .services/readers), with Spark's Iceberg runtime (into .services/iceberg);
 # and Trino, with the Java that it wants (into .services/trino), by install-trino.sh.
-# Needs java, mvn and python3. Does nothing where everything is there already.
+# Needs java, mvn, python3 and npm. Does nothing where everything is there already.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -13,6 +13,8 @@ missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v promtool >/dev/null || missing="$missing prometheus"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
+command -v npm >/dev/null || missing="$missing npm"
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 if [ -n "$missing" ]; then
@@ -42,6 +44,14 @@ venv() {
 venv schemathesis "$here/requirements.txt"
 venv fraud "$root/examples/fraud/requirements.txt"
 venv readers "$here/readers-requirements.txt"
+
+axe=4.14.1
+if ! grep -qs "\"version\": \"$axe\"" "$root/.services/axe/node_modules/axe-core/package.json"; then
+	rm -rf "$root/.services/axe" "$root/.services/axe.new"
+	mkdir -p "$root/.services/axe.new"
+	npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$root/.services/axe.new" "axe-core@$axe" >/dev/null
+	mv "$root/.services/axe.new" "$root/.services/axe" # in one step: a folder with some of the files would look installed
+fi
 
 iceberg=iceberg-spark-runtime-3.5_2.12
 if [ ! -f "$root/.services/iceberg/$iceberg-1.9.2.jar" ]; then

@@ -23,11 +23,12 @@ var ErrNotInstalled = errors.New("not installed")
 
 // process is a child process that can be killed and started again with the same arguments, ports and folder.
 type process struct {
-	name string
-	args []string
-	env  []string
-	dir  string // its own folder, made by newProcess
-	log  string // file of what it prints
+	name  string
+	args  []string
+	env   []string
+	dir   string     // its own folder, made by newProcess
+	extra []*os.File // that it has open beside the standard ones, from 3 on
+	log   string     // file of what it prints
 
 	cmd  *exec.Cmd
 	done chan error // its end
@@ -70,7 +71,7 @@ func (p *process) start() error {
 	defer out.Close()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, out, out
-	cmd.Env = append(os.Environ(), p.env...)
+	cmd.Env, cmd.ExtraFiles = append(os.Environ(), p.env...), p.extra
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	done, started := make(chan error, 1), make(chan error)
 	go func() {

@@ -1,0 +1,59 @@
+// What is asked, as the URL of the page keeps it and as the API takes it: {view, measures, dimensions, grain, from, to, where}. measures and
+// dimensions are lists of names; grain '' makes the whole range one bucket, null is the view's default.
+
+const texts = ['from', 'to', 'where'];
+
+// fromURL reads the page's query string.
+export function fromURL(search) {
+  const given = new URLSearchParams(search);
+  const list = name => (given.get(name) ?? '').split(',').filter(Boolean);
+  const question = { view: given.get('view') ?? '', measures: list('measures'), dimensions: list('dimensions'), grain: given.get('grain') };
+  for (const name of texts) question[name] = given.get(name) ?? '';
+  return question;
+}
+
+// toURL is the query string under which the page shows the same again.
+export function toURL(question) {
+  const given = parameters(question);
+  given.set('view', question.view);
+  given.set('grain', question.grain);
+  return '?' + given;
+}
+
+// parameters are those of the API, but for the view.
+export function parameters(question) {
+  const given = new URLSearchParams();
+  for (const name of ['measures', 'dimensions']) if (question[name].length) given.set(name, question[name].join(','));
+  if (question.grain) given.set('grain', question.grain);
+  for (const name of texts) if (question[name]) given.set(name, question[name]);
+  return given;
+}
+
+// queryPath asks once; more are further parameters, such as order and limit.
+export function queryPath(question, more = {}) {
+  const given = parameters(question);
+  for (const [name, value] of Object.entries(more)) given.set(name, value);
+  return `v1/views/${encodeURIComponent(question.view)}/query?${given}`;
+}
+
+// followedRows is how many rows of an answer are followed at most: as many as a query answers.
+export const followedRows = 10_000;
+
+// streamPath follows.
+export function streamPath(question) {
+  const given = parameters(question);
+  given.set('view', question.view);
+  given.set('limit', followedRows);
+  return `v1/stream?${given}`;
+}
+
+// complete puts what the view offers in place of what is not there, or not given.
+export function complete(question, view) {
+  const known = (names, list) => names.filter(name => list.some(entry => entry.name === name));
+  const measures = known(question.measures, view.measures), first = view.measures.find(charted) ?? view.measures[0];
+  const grain = view.grains.includes(question.grain) || question.grain === '' ? question.grain : view.grains.includes('1d') ? '1d' : view.grains[0];
+  return { ...question, view: view.name, measures: measures.length ? measures : [first.name], dimensions: known(question.dimensions, view.dimensions), grain };
+}
+
+// charted measures are numbers: a chart has no place for texts, times and lists.
+export const charted = measure => /^(int64|int128|double|decimal)/.test(measure.type);
