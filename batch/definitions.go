@@ -52,10 +52,14 @@ func (r *Runner) jobs(ctx context.Context, views []*view.View, o *RunOptions) []
 		if err == nil {
 			err = d.Refused
 		}
+		var answering *job // comes first
 		for _, v := range d.Views {
 			j := r.newJob(v, roleOf(d.Active, v.Hash), o)
-			if j.role == Answering && v != d.Declared {
-				j.report.Declared = d.Declared.Hash
+			j.beside = answering
+			if j.role == Answering {
+				if answering = j; v != d.Declared {
+					j.report.Declared = d.Declared.Hash
+				}
 			}
 			jobs = append(jobs, j)
 		}

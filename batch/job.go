@@ -21,7 +21,7 @@ type job struct {
 	options *RunOptions
 	view    *view.View
 	role    Role
-	beside  *job // whose cut is taken where the speed layer holds nothing, so that both cover the same records; may be nil
+	beside  *job // of the definition that answers come from: its cut is taken where the speed layer holds nothing of this one. Nil of that one itself
 	report  ViewReport
 	err     error // the first failure; set once
 	done    bool  // the run had published this view before
@@ -172,7 +172,7 @@ func (j *job) cut(ctx context.Context) error {
 func (j *job) newCut(ctx context.Context) (lake.RunCut, error) {
 	r := j.runner
 	if j.beside != nil && j.beside.err != nil {
-		return lake.RunCut{}, fmt.Errorf("the definition that it is to be compared with was not cut: %w", j.beside.err)
+		return lake.RunCut{}, fmt.Errorf("the definition that answers come from was not cut: %w", j.beside.err)
 	}
 	cuts := maps.Clone(j.was) // V never goes back, nor loses a partition
 	if err := j.cutPast(ctx, cuts); err != nil {
@@ -185,7 +185,7 @@ func (j *job) newCut(ctx context.Context) (lake.RunCut, error) {
 		}
 		switch {
 		case ok:
-		case j.beside != nil && j.sameSource(j.beside):
+		case j.beside != nil && j.beside.cuts != nil && j.sameSource(j.beside):
 			// Whoever has the partition in use goes on from there; what the intake had seen is the same for both.
 			off, at = j.beside.cuts[p].Offset, j.beside.cuts[p].Progress
 		default:
