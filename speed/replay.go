@@ -185,10 +185,12 @@ func (r *replay) flush(ctx context.Context) error {
 	if len(r.out.marks) == 0 {
 		return nil
 	}
-	err := r.f.hand(ctx, r.to, fetched{feed: r.f, stored: &r.out})
+	if err := r.f.hand(ctx, r.to, fetched{feed: r.f, stored: &r.out}); err != nil {
+		return err // the loop may be copying it still
+	}
 	r.out.rows.Reset()
 	r.out.marks = r.out.marks[:0]
-	return err
+	return nil
 }
 
 // addStored copies a run of the lake's records into the batch.

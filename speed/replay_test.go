@@ -80,6 +80,27 @@ func TestWhatKafkaLostIsReplayedFromTheLakeAsTheIntakeSawIt(t *testing.T) {
 	}
 }
 
+// A generation that ends lets go of the feed while the loop may be copying what it was handed: that stays what it was. Emptied under the
+// loop's hands, records would be counted as read and their rows would be gone.
+func TestWhatTheLoopWasHandedStaysWhenTheFeedEnds(t *testing.T) {
+	w := newWorld(t, "sales")
+	rows := intake.NewRows(w.project.Sources[0])
+	to := make(chan fetched)
+	r := &replay{f: &feed{folded: make(chan struct{}, 1)}, to: to, out: stored{rows: rows, marks: []mark{{offset: 7}}}}
+	rows.Extend()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.flush(ctx) }()
+	handed := <-to
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("a hand-over that nobody acknowledged succeeded")
+	}
+	if handed.stored.rows.Len() != 1 || len(handed.stored.marks) != 1 {
+		t.Errorf("the loop copies %d rows of %d records", handed.stored.rows.Len(), len(handed.stored.marks))
+	}
+}
+
 // archive writes partition 0 of the log into the lake in chunks, and returns what the intake said of it.
 func (w *world) archive(topic lake.Topic, bounds []int) (marks []mark, rows *intake.Rows) {
 	ctx := context.Background()
