@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,12 +80,19 @@ func Document(p *view.Project) ([]byte, error) {
 		d.Paths[path][strings.ToLower(rt.method)] = w.operation(&rt)
 	}
 	d.Components = openapi.Components{Schemas: r.Schemas()}
+	if p.Serving.Auth.On() {
+		d.Security = []openapi.Requirement{{tokenScheme: {}}}
+		d.Components.Schemes = map[string]openapi.Scheme{tokenScheme: {Type: "http", Scheme: "bearer", Description: "a token of the project's, or one that its OIDC issuer has signed"}}
+	}
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
 	}
 	return append(text, '\n'), nil
 }
+
+// tokenScheme names how callers say who they are.
+const tokenScheme = "token"
 
 // apiVersion is that of the API's paths.
 const apiVersion = "1.0.0"
@@ -140,7 +148,13 @@ func (w *documentWriter) operation(rt *route) *openapi.Operation {
 		op.Responses[strconv.Itoa(a.status)] = w.answer(rt, a)
 	}
 	problem := map[string]openapi.Media{mediaProblem: {Schema: w.types.Of(Problem{})}}
-	for _, status := range append([]int{http.StatusBadRequest, http.StatusInternalServerError}, rt.problems...) {
+	statuses := append([]int{http.StatusBadRequest, http.StatusInternalServerError}, rt.problems...)
+	if a := w.project.Serving.Auth; a.On() && rt.mayOpen && slices.Contains(a.Open, rt.id) {
+		op.Security = []openapi.Requirement{{}}
+	} else if a.On() {
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+	}
+	for _, status := range statuses {
 		op.Responses[strconv.Itoa(status)] = openapi.Response{Description: problemText(status), Content: problem}
 	}
 	return op

@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/auth"
 	"github.com/caudal/caudal/serving/ingest"
 )
 
@@ -102,6 +104,9 @@ type world struct {
 	now     time.Time
 	mu      sync.Mutex // guards now
 	sent    *broker    // of events that come over HTTP
+	guard   *auth.Guard
+	logger  *slog.Logger
+	push    PushConfig
 }
 
 func (w *world) clock() time.Time {
@@ -124,7 +129,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func newWorld(t testing.TB, viewText string) *world {
+// newWorld makes a world of one view, whose results it can publish; views beside it answer nothing.
+func newWorld(t testing.TB, viewText string, beside ...view.File) *world {
 	t.Helper()
 	w := &world{t: t, sent: &broker{}, log: &fakeLog{ends: map[int]int64{0: 0, 1: 0}}, now: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}
 	var err error
@@ -136,7 +142,7 @@ func newWorld(t testing.TB, viewText string) *world {
 	checker, err := engine.NewChecker(context.Background(), w.db)
 	must(t, err)
 	t.Cleanup(checker.Close)
-	project, problems := view.Parse([]view.File{{Path: "caudal.yaml", Data: []byte(projectYAML)}, {Path: "views/sales.yaml", Data: []byte(viewText)}},
+	project, problems := view.Parse(append([]view.File{{Path: "caudal.yaml", Data: []byte(projectYAML)}, {Path: "views/sales.yaml", Data: []byte(viewText)}}, beside...),
 		func(string) (string, bool) { return "", false }, checker)
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -321,7 +327,7 @@ func (w *world) flush(p int, start, from, to int64) {
 // serve starts a server over the world.
 func (w *world) serve() *Server {
 	w.t.Helper()
-	s, err := New(Config{Project: w.project, Lake: w.lake, Live: w.live, Stream: w.log, CacheDir: w.t.TempDir(), Clock: w.clock, Produce: func(string) ingest.Writer { return w.sent }, Engine: engine.Options{Threads: 1}})
+	s, err := New(Config{Project: w.project, Lake: w.lake, Live: w.live, Stream: w.log, CacheDir: w.t.TempDir(), Clock: w.clock, Produce: func(string) ingest.Writer { return w.sent }, Engine: engine.Options{Threads: 1}, Guard: w.guard, Logger: w.logger, Push: w.push})
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, s.Close()) })
 	w.server = s

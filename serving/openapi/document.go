@@ -45,7 +45,8 @@ type Operation struct {
 	Description string              `json:"description,omitempty"`
 	Parameters  []Parameter         `json:"parameters,omitempty"`
 	Body        *Body               `json:"requestBody,omitempty"`
-	Responses   map[string]Response `json:"responses"` // by status
+	Responses   map[string]Response `json:"responses"`          // by status
+	Security    []Requirement       `json:"security,omitempty"` // in place of the document's; nil: those
 }
 
 // Parameter is one of a path, a query or a header.
@@ -89,6 +90,14 @@ type Media struct {
 // Components holds what the rest refers to by name.
 type Components struct {
 	Schemas map[string]*Schema `json:"schemas"`
+	Schemes map[string]Scheme  `json:"securitySchemes,omitempty"`
+}
+
+// Scheme is a way to say who asks.
+type Scheme struct {
+	Type        string `json:"type"`   // http
+	Scheme      string `json:"scheme"` // bearer
+	Description string `json:"description,omitempty"`
 }
 
 // Requirement names security schemes that are needed together, each with its scopes.

@@ -1,0 +1,162 @@
+package serving
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving/auth"
+)
+
+const stockYAML = `
+view: stock
+source: orders
+dimensions: [product]
+grains: [1d]
+measures:
+  - {name: lines, agg: count}
+`
+
+// everything are the rights of who may do everything.
+func everything() auth.Grant { return auth.Grant{Role: auth.Admin} }
+
+// guardedWorld is a world with a guard: two views, French and German sales in every layer and in the ledger, and callers with their tokens.
+type guardedWorld struct {
+	*world
+	tokens map[string]string // by the caller's name; "nobody" has none, and "stranger" one that nobody knows
+	file   string            // of the tokens
+	kept   string            // id of a snapshot
+}
+
+// french is what those may see whose rows are limited.
+const french = "country = 'France'"
+
+// callers are those of the guarded world. The zero role is for those who are not known.
+func callers() map[string]auth.Grant {
+	return map[string]auth.Grant{
+		"nobody": {}, "stranger": {},
+		"reader":  {Role: auth.Read},
+		"seller":  {Role: auth.Read, Views: []string{"sales"}},
+		"paris":   {Role: auth.Read, Views: []string{"sales"}, Where: map[string]string{"sales": french}},
+		"paris2":  {Role: auth.Read, Where: map[string]string{"sales": french}},
+		"stocker": {Role: auth.Read, Views: []string{"stock"}},
+		"till":    {Role: auth.Write, Views: []string{"stock"}},
+		"writer":  {Role: auth.Write},
+		"admin":   {Role: auth.Admin},
+	}
+}
+
+func newGuardedWorld(t testing.TB) *guardedWorld {
+	t.Helper()
+	w := &guardedWorld{world: newWorld(t, viewYAML, view.File{Path: "views/stock.yaml", Data: []byte(stockYAML)}), tokens: map[string]string{"stranger": auth.NewToken()}}
+	w.push = PushConfig{Every: time.Millisecond, Beat: 10 * time.Millisecond}
+	at := func(text string) time.Time { return time.UnixMicro(instantOf(t, text)).UTC() }
+	w.add(
+		event{partition: 0, at: at("2024-03-01T09:10"), country: "France", product: "PF", order: "a", pence: 1000},
+		event{partition: 1, at: at("2024-03-01T10:00"), country: "Germany", product: "PG", order: "b", pence: 77777},
+		event{partition: 1, at: at("2024-03-02T10:00"), country: "France", product: "PX", order: "c", pence: 500},
+		event{partition: 0, at: at("2024-03-02T10:00"), country: "", product: "PG", order: "n", pence: 33333},
+	)
+	cuts := w.cuts()
+	m := *w.publish(cuts)
+	w.kept = m.ID
+	l := ledger.Ledger{View: "sales", Definition: w.view.Hash, Run: "told", Parent: m.ID, Grains: []string{"1d", "1mo"}, From: map[int]int64{0: 0, 1: 0}, To: cuts,
+		Comparable: true, Repeats: 31, Cells: 67, Changed: 3, Classes: map[ledger.Class]int{ledger.BatchDedup: 3}, Entries: []ledger.Entry{
+			entry("2024-03-01T00:00:00Z", "1d", map[string]string{"country": "France", "product": "PF"}, `"5010.00"`, `"10.00"`, `"-5000.00"`),
+			entry("2024-03-01T00:00:00Z", "1d", map[string]string{"country": "Germany", "product": "PG"}, `"55443.00"`, `"777.77"`, `"-65888.23"`),
+			entry("2024-03-01T00:00:00Z", "1d", nil, `"88888.00"`, `"787.77"`, `"-88100.23"`),
+		}}
+	data, err := l.Encode()
+	must(t, err)
+	f, err := w.lake.PutFile(context.Background(), w.lake.RunKey("sales", w.view.Hash, "told", "ledger.json"), data)
+	must(t, err)
+	m.Run, m.Parent, m.Ledger = "told", m.ID, []lake.ViewFile{{Key: f.Key, Unit: "ledger", Bytes: f.Bytes, SHA256: f.SHA256}}
+	_, w.tag, err = w.lake.Publish(context.Background(), m, w.tag)
+	must(t, err)
+	for p := range 2 {
+		w.archive(p, w.log.ends[p])
+	}
+	w.add(
+		event{partition: 0, at: at("2024-03-02T23:00"), country: "France", product: "PF", order: "d", pence: 50},
+		event{partition: 0, at: at("2024-03-02T23:10"), country: "Germany", product: "PG", order: "e", pence: 77777},
+	)
+	w.speed(cuts)
+	w.file = filepath.Join(t.TempDir(), "tokens.jsonl")
+	for name, g := range callers() {
+		if g.Role != 0 {
+			w.give(name, g)
+		}
+	}
+	w.guard, err = auth.New(auth.Config{TokenFile: w.file, Open: []string{"livez", "query"}, Rate: 1e6, Check: func(g auth.Grant) error { return CheckGrant(w.project, g) }})
+	must(t, err)
+	w.serve()
+	return w
+}
+
+// give adds a caller to the token file.
+func (w *guardedWorld) give(name string, g auth.Grant) {
+	w.t.Helper()
+	w.tokens[name] = auth.NewToken()
+	line := auth.TokenLine{Name: name, Role: g.Role.String(), Views: g.Views, Where: g.Where, Hash: auth.HashOf(w.tokens[name])}
+	must(w.t, line.Append(w.file))
+}
+
+// as sends a request on behalf of a caller.
+func (w *guardedWorld) as(caller, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	request := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
+	if body != "" {
+		request.Header.Set("Content-Type", mediaJSON)
+	}
+	if token := w.tokens[caller]; token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	var to http.ResponseWriter = recorder
+	if strings.HasPrefix(path, "/v1/stream") {
+		to = &firstEvent{recorder, cancel}
+	}
+	w.server.Handler().ServeHTTP(to, request)
+	return recorder
+}
+
+// firstEvent ends a stream after its first event.
+type firstEvent struct {
+	*httptest.ResponseRecorder
+	enough context.CancelFunc
+}
+
+func (f *firstEvent) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), "data: ") {
+		defer f.enough()
+	}
+	return f.ResponseRecorder.Write(b)
+}
+
+// rowsOf are the rows of an answer, and its counts.
+func rowsOf(t *testing.T, r *httptest.ResponseRecorder) string {
+	t.Helper()
+	var a struct {
+		Data       json.RawMessage
+		Statistics struct{ Rows, TotalRows, Events, Late, Errors int }
+		Meta       struct{ From, To string }
+	}
+	if err := json.Unmarshal(r.Body.Bytes(), &a); err != nil || r.Code != 200 {
+		t.Fatalf("status %d: %v: %.500s", r.Code, err, r.Body)
+	}
+	return fmt.Sprintf("%s %+v %+v", a.Data, a.Statistics, a.Meta)
+}
