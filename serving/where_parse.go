@@ -176,7 +176,7 @@ func (p *filterParser) noDimension(t token) error {
 	e.suggestion = suggestNames(e.nearest, known)
 	switch {
 	case p.limited:
-		e.reason += ", and the caller's rights end there"
+		e.reason += ", and nothing else may be looked at here"
 	case p.rows && p.view.Measure(t.text) >= 0:
 		e.reason = fmt.Sprintf("%q is a measure; a filter looks at dimensions and fields only", t.text)
 	case p.rows:
