@@ -8,18 +8,22 @@ import (
 	"github.com/caudal/caudal/internal/stream"
 )
 
-// eventSource makes JSON events of about 190 bytes: 100,000 users, 40 countries, 3,000 products, 5,000 events a second of event time.
-// The same seed makes the same events.
+// eventSource makes JSON events of about 190 bytes: 100,000 users, 40 countries, 3,000 products. The same source makes the same events.
 type eventSource struct {
 	random *rand.Rand
 	made   int
+	ids    string // begins each event's id
+	first  int64  // event time of the first, µs UTC
+	step   int64  // µs of event time from each to the next
 }
 
-func newEvents(seed uint64) *eventSource { return &eventSource{random: rand.New(rand.NewPCG(seed, 1))} }
+// newEvents makes 5,000 events a second of event time, from 2026-01-01 UTC on.
+func newEvents(seed uint64) *eventSource {
+	return &eventSource{random: rand.New(rand.NewPCG(seed, 1)), ids: "e", first: 1_767_225_600_000_000, step: 200}
+}
 
 // next makes the next n events.
 func (e *eventSource) next(n int) []stream.Message {
-	const start = int64(1_767_225_600_000_000) // 2026-01-01 UTC, µs
 	random := e.random
 	channels := []string{"web", "shop", "phone", "partner"}
 	messages := make([]stream.Message, n)
@@ -28,10 +32,11 @@ func (e *eventSource) next(n int) []stream.Message {
 		e.made++
 		user := "u" + pad(int64(random.IntN(100_000)), 6)
 		b := make([]byte, 0, 220)
-		b = append(b, `{"id":"e`...)
+		b = append(b, `{"id":"`...)
+		b = append(b, e.ids...)
 		b = append(b, pad(int64(i), 12)...)
 		b = append(b, `","ts":`...)
-		b = strconv.AppendInt(b, start+int64(i)*200, 10)
+		b = strconv.AppendInt(b, e.first+int64(i)*e.step, 10)
 		b = append(b, `,"user_id":"`...)
 		b = append(b, user...)
 		b = append(b, `","country":"`...)

@@ -26,7 +26,7 @@ const microBatch = 50_000
 
 // limits measures what the paths cannot beat: the same work without Kafka, Redis, merging or storage.
 func limits(ctx context.Context, n int) (_ []row, err error) {
-	project, err := loadProject(ctx)
+	project, err := loadProject(ctx, rollups)
 	if err != nil {
 		return nil, err
 	}

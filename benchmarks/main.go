@@ -1,4 +1,4 @@
-// The benchmark of the speed, archive and lake paths: each figure beside this machine's own limit for that work, in one run.
+// The benchmark of the speed, archive, lake and serving paths: each figure beside this machine's own limit for that work, in one run.
 package main
 
 import (
@@ -19,7 +19,7 @@ type row struct {
 	Unit  string  `json:"unit"`
 	Limit string  `json:"limit,omitempty"` // the row that the ratio is to
 	Ratio float64 `json:"ratio,omitempty"` // value / limit
-	Aim   float64 `json:"aim,omitempty"`   // at least; for memory at most
+	Aim   float64 `json:"aim,omitempty"`   // at least; for memory and latencies at most
 	Met   bool    `json:"met"`             // true where there is no aim
 }
 
@@ -29,12 +29,12 @@ type part struct {
 	measure func(ctx context.Context, events int) ([]row, error)
 }
 
-var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"lake", lakePath}, {"training", trainingSet}, {"demo", demoMemory}}
+var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"lake", lakePath}, {"training", trainingSet}, {"serving", servingPath}, {"demo", demoMemory}}
 
 func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, lake, training or demo")
+	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, lake, training, serving or demo")
 	flag.Parse()
 	if err := run(context.Background(), *n, *asJSON, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -97,7 +97,7 @@ func relate(rows []row) {
 		switch {
 		case r.Aim == 0:
 			r.Met = true
-		case r.Unit == mebibytes:
+		case r.Unit == mebibytes || r.Unit == milliseconds:
 			r.Met = r.Value <= r.Aim
 		default:
 			r.Met = r.Value >= r.Aim
@@ -116,7 +116,15 @@ func printTable(rows []row) error {
 		if r.Aim > 0 {
 			aim, met = fmt.Sprintf("%.0f", r.Aim), map[bool]string{true: "yes", false: "no"}[r.Met]
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\t%s\t\n", r.Name, r.Value, r.Unit, ratio, aim, met)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Name, figure(&r), r.Unit, ratio, aim, met)
 	}
 	return w.Flush()
+}
+
+// figure is a row's value as the table shows it: latencies with the digits that tell them apart.
+func figure(r *row) string {
+	if r.Unit == milliseconds {
+		return fmt.Sprintf("%.2f", r.Value)
+	}
+	return fmt.Sprintf("%.0f", r.Value)
 }

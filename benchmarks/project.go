@@ -17,18 +17,24 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-//go:embed project
+//go:embed project dashboard
 var definitions embed.FS
 
-// loadProject reads the four rollups that are measured.
-func loadProject(ctx context.Context) (*view.Project, error) {
+// The embedded projects: the four rollups that the paths are measured with, and the dashboard that serving is asked by.
+const (
+	rollups   = "project"
+	dashboard = "dashboard"
+)
+
+// loadProject reads an embedded project.
+func loadProject(ctx context.Context, name string) (*view.Project, error) {
 	var files []view.File
-	err := fs.WalkDir(definitions, "project", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(definitions, name, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		data, err := definitions.ReadFile(path)
-		files = append(files, view.File{Path: strings.TrimPrefix(path, "project/"), Data: data})
+		files = append(files, view.File{Path: strings.TrimPrefix(path, name+"/"), Data: data})
 		return err
 	})
 	if err != nil {
@@ -37,9 +43,10 @@ func loadProject(ctx context.Context) (*view.Project, error) {
 	return engine.Parse(ctx, files, os.LookupEnv)
 }
 
-// stage is a project over embedded services with a backlog of events in its topic.
+// stage is a project over services of its own, with a backlog of events in its topic.
 type stage struct {
 	project *view.Project
+	dir     string // of what it keeps, removed at the end
 	stream  *stream.Client
 	live    *live.Redis
 	lake    *lake.Lake
@@ -48,36 +55,61 @@ type stage struct {
 	closers []func() error
 }
 
-func newStage(ctx context.Context, n int) (_ *stage, err error) {
+// newStage is a stage of the rollups over embedded services, with n events.
+func newStage(ctx context.Context, n int) (*stage, error) {
+	s, err := openStage(ctx, rollups, embeddedRedis)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fill(ctx, newEvents(1), n); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// startRedis starts a Redis and returns its address and what stops it.
+type startRedis func() (addr string, stop func() error, err error)
+
+func embeddedRedis() (string, func() error, error) {
+	r, err := embedded.StartRedis("127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	return r.Addr(), r.Close, nil
+}
+
+// openStage opens the services of an embedded project; nothing is in its topic yet.
+func openStage(ctx context.Context, name string, redis startRedis) (_ *stage, err error) {
 	s := &stage{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.project, err = loadProject(ctx); err != nil {
+	if s.project, err = loadProject(ctx, name); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "caudal-bench-")
 	if err != nil {
 		return nil, err
 	}
+	s.dir = dir
 	s.closers = append(s.closers, func() error { return os.RemoveAll(dir) })
 	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: dir + "/broker"})
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, broker.Close)
-	redis, err := embedded.StartRedis("127.0.0.1:0")
+	addr, stop, err := redis()
 	if err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, redis.Close)
+	s.closers = append(s.closers, stop)
 	if s.stream, err = stream.Connect(stream.Config{Brokers: broker.Addrs(), FetchBytes: 1 << 20}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.stream.Close)
-	if s.live, err = live.Connect(live.Config{Addrs: []string{redis.Addr()}}); err != nil {
+	if s.live, err = live.Connect(live.Config{Addrs: []string{addr}}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.live.Close)
@@ -86,18 +118,17 @@ func newStage(ctx context.Context, n int) (_ *stage, err error) {
 		return nil, err
 	}
 	s.lake = lake.New(store)
-	return s, s.fill(ctx, n)
+	return s, nil
 }
 
-// fill sends the events and notes where the log ends.
-func (s *stage) fill(ctx context.Context, n int) error {
+// fill sends n events and notes where the log ends.
+func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 	src := s.project.Sources[0]
 	if err := s.stream.EnsureTopic(ctx, src.Topic, src.Partitions); err != nil {
 		return err
 	}
 	out := s.stream.Producer(src.Topic)
 	const batch = 20_000
-	source := newEvents(1)
 	for sent := 0; sent < n; sent += batch {
 		if err := out.Write(ctx, source.next(min(batch, n-sent))); err != nil {
 			return errors.Join(err, out.Close())

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/testservices"
+	"github.com/caudal/caudal/serving"
+	"github.com/caudal/caudal/speed"
+)
+
+// What issue 5 aims at on two cores: milliseconds, queries and events a second.
+const (
+	aimQuery   = 10.0
+	aimVisible = 500.0
+	queryRate  = 1_000
+	eventRate  = 50_000
+)
+
+// How long the load goes on: until it is steady, and while it is measured.
+const (
+	warmUp   = 5 * time.Second
+	measured = 20 * time.Second
+)
+
+// The limits of serving: the stored rows of the same queries read in DuckDB, without HTTP, without the speed layer, with nothing beside it.
+const (
+	limitDirectP50 = "DuckDB alone reading the batch rows of the same queries, p50"
+	limitDirectP99 = "DuckDB alone reading the batch rows of the same queries, p99"
+)
+
+// servingPath measures a dashboard's queries over HTTP, alone and then at a fixed rate while events come in, and how long an event takes to
+// be in an answer. A day of n events is in batch; everything that comes later is live.
+func servingPath(ctx context.Context, n int) (_ []row, err error) {
+	s, err := openStage(ctx, dashboard, realRedis)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	running, ctx := errgroup.WithContext(ctx)
+	defer func() {
+		cancel()
+		if ended := running.Wait(); err == nil && !errors.Is(ended, context.Canceled) {
+			err = ended
+		}
+	}()
+	day := newEvents(1)
+	day.ids, day.first, day.step = "day", time.Now().Add(-24*time.Hour).UnixMicro(), (24*time.Hour).Microseconds()/int64(n)
+	if err := s.fill(ctx, day, n); err != nil {
+		return nil, err
+	}
+	base, err := s.startLayers(ctx, running)
+	if err != nil {
+		return nil, err
+	}
+	runner, err := batch.NewRunner(batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, TempDir: s.dir})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := runner.Run(ctx, batch.RunOptions{}); err != nil {
+		return nil, fmt.Errorf("run the batch: %w", err)
+	}
+	direct, err := s.readDirectly(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client := newClient(base)
+	alone, err := client.oneByOne(ctx, len(direct))
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := s.underLoad(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := peak()
+	rows := []row{
+		{Name: limitDirectP50, Value: direct.at(0.5), Unit: milliseconds},
+		{Name: limitDirectP99, Value: direct.at(0.99), Unit: milliseconds},
+		{Name: "merged query over HTTP, one after another, p50", Value: alone.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
+		{Name: "merged query over HTTP, one after another, p99", Value: alone.at(0.99), Unit: milliseconds, Limit: limitDirectP99},
+	}
+	return append(append(rows, loaded...), row{Name: "peak memory of that process (all layers, broker, clients)", Value: memory, Unit: mebibytes}), err
+}
+
+// underLoad asks at a fixed rate while events come in at another.
+func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	feed := s.feed(ctx)
+	if _, err := client.openLoop(ctx, warmUp); err != nil {
+		return nil, err
+	}
+	visible := client.watchProbes(ctx, s.stream.Producer(s.topic.Name))
+	began, before := time.Now(), feed.sent.Load()
+	queries, err := client.openLoop(ctx, measured)
+	events := float64(feed.sent.Load()-before) / time.Since(began).Seconds()
+	cancel()
+	if fed := feed.wait(); fed != nil {
+		return nil, errors.Join(err, fmt.Errorf("feed events: %w", fed))
+	}
+	seen, watched := visible()
+	if err := errors.Join(err, watched); err != nil {
+		return nil, err
+	}
+	meanwhile := fmt.Sprintf("merged query at %d q/s while %d events/s come in", queryRate, eventRate)
+	return []row{
+		{Name: meanwhile + ", p50", Value: queries.took.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
+		{Name: meanwhile + ", p99", Value: queries.took.at(0.99), Unit: milliseconds, Limit: limitDirectP99, Aim: aimQuery},
+		{Name: "queries answered meanwhile", Value: queries.rate, Unit: "queries/s", Aim: 0.98 * queryRate},
+		{Name: "of them partial", Value: float64(queries.partial), Unit: "queries"},
+		{Name: "events taken in meanwhile", Value: events, Unit: perSecond, Aim: 0.98 * eventRate},
+		{Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
+		{Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
+	}, nil
+}
+
+// realRedis starts a redis-server, or where none is installed the embedded stand-in, which is many times slower.
+func realRedis() (string, func() error, error) {
+	r, err := testservices.StartRedis()
+	if errors.Is(err, testservices.ErrNotInstalled) {
+		return embeddedRedis()
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return r.Addr(), func() error { r.Stop(); return nil }, nil
+}
+
+// startLayers runs all three layers, and returns the address of the API once the speed layer has counted the backlog.
+func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base string, err error) {
+	worker, err := speed.New(speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake})
+	if err != nil {
+		return "", err
+	}
+	archive, err := batch.NewArchive(batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake})
+	if err != nil {
+		return "", err
+	}
+	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir})
+	if err != nil {
+		return "", err
+	}
+	s.closers = append(s.closers, server.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	api := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	running.Go(func() error { return worker.Run(ctx) })
+	running.Go(func() error { return archive.Run(ctx) })
+	running.Go(func() error { return server.Run(ctx) })
+	running.Go(func() error {
+		<-ctx.Done()
+		return api.Close()
+	})
+	running.Go(func() error {
+		if err := api.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	var groups []live.Group
+	want := int64(0)
+	for _, v := range s.project.Views {
+		for p, end := range s.ends {
+			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
+			want += end
+		}
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done := int64(0)
+		for _, h := range s.live.Heads(ctx, groups) {
+			done += h.Off
+		}
+		if done == want {
+			return "http://" + listener.Addr().String(), nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
