@@ -10,6 +10,7 @@ import (
 
 // panel is one query of the dashboard, over a range that moves with the clock.
 type panel struct {
+	view           string
 	measures, dims []string
 	grain          string // "" = one number
 	behind         time.Duration
@@ -21,14 +22,14 @@ type panel struct {
 // panels are the dashboard's mix, each asked as often as the others.
 func panels() []panel {
 	return []panel{
-		{measures: []string{"revenue"}, grain: "1m", behind: time.Hour},
-		{measures: []string{"events", "revenue"}, grain: "1h", behind: 24 * time.Hour},
-		{measures: []string{"revenue", "events"}, dims: []string{"country"}, grain: "1h", behind: time.Hour, order: "-revenue", limit: "10"},
-		{measures: []string{"revenue"}, grain: "1m", behind: 30 * time.Minute, where: "Country 07"},
-		{measures: []string{"events"}, dims: []string{"channel"}, grain: "1m", behind: 15 * time.Minute},
-		{measures: []string{"users"}, grain: "1h", behind: 12 * time.Hour},
-		{measures: []string{"events", "revenue", "per_event"}, grain: "1d", behind: 24 * time.Hour},
-		{measures: []string{"events", "revenue"}, behind: 3 * time.Hour},
+		{view: "sales", measures: []string{"revenue"}, grain: "1m", behind: time.Hour},
+		{view: "sales", measures: []string{"events", "revenue"}, grain: "1h", behind: 24 * time.Hour},
+		{view: "sales", measures: []string{"revenue", "events"}, dims: []string{"country"}, grain: "1h", behind: time.Hour, order: "-revenue", limit: "10"},
+		{view: "sales", measures: []string{"revenue"}, grain: "1m", behind: 30 * time.Minute, where: "Country 07"},
+		{view: "sales", measures: []string{"events"}, dims: []string{"channel"}, grain: "1m", behind: 15 * time.Minute},
+		{view: "visitors", measures: []string{"users"}, grain: "1h", behind: 12 * time.Hour},
+		{view: "sales", measures: []string{"events", "revenue", "per_event"}, grain: "1d", behind: 24 * time.Hour},
+		{view: "sales", measures: []string{"events", "revenue"}, behind: 3 * time.Hour},
 	}
 }
 
@@ -39,7 +40,7 @@ func (p *panel) from(now time.Time) time.Time {
 }
 
 // path is the panel's query as a browser asks it.
-func (p *panel) path(view string, now time.Time) string {
+func (p *panel) path(now time.Time) string {
 	q := url.Values{"measures": {strings.Join(p.measures, ",")}, "from": {p.from(now).Format(time.RFC3339)}}
 	for name, value := range map[string]string{"dimensions": strings.Join(p.dims, ","), "grain": p.grain, "order": p.order, "limit": p.limit} {
 		if value != "" {
@@ -49,7 +50,7 @@ func (p *panel) path(view string, now time.Time) string {
 	if p.where != "" {
 		q.Set("where", "country = '"+p.where+"'")
 	}
-	return "/v1/views/" + view + "/query?" + q.Encode()
+	return "/v1/views/" + p.view + "/query?" + q.Encode()
 }
 
 // set is the grouping set that holds the panel's rows, as the bits of the view's dimensions.
