@@ -28,7 +28,7 @@ type roles struct {
 	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
-// Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of a fetch, DuckDB's limit, and how much garbage
+// Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of kept batch rows, of a fetch, DuckDB's limit, and how much garbage
 // the heap may hold beside what lives, in percent.
 const (
 	smallFetch   = 256 << 10
@@ -36,8 +36,13 @@ const (
 	smallCells   = 64 << 20
 	smallChunks  = 24 << 20
 	smallQueries = 48 << 20
+	smallRows    = 16 << 20
 	smallEngine  = "192MB"
 )
+
+// speedAge is how long what was read of the speed layer answers queries for the same cells: short beside the half second in which an event is
+// to be seen.
+const speedAge = 100 * time.Millisecond
 
 // parts are the running parts of one process.
 type parts struct {
@@ -57,12 +62,12 @@ func (s *services) assemble(r roles) (*parts, error) {
 	p := &parts{registry: prometheus.NewRegistry()}
 	speedConfig := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
 	archiveConfig := batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
-	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry,
+	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
 		Produce: func(topic string) ingest.Writer { return s.stream.Producer(topic) }}
 	if r.small {
 		speedConfig.Memory, speedConfig.EngineMemory = smallCells, smallEngine
 		archiveConfig.Memory = smallChunks
-		servingConfig.SpeedCache, servingConfig.Engine.MemoryLimit = smallQueries, smallEngine
+		servingConfig.SpeedCache, servingConfig.BatchCache, servingConfig.Engine.MemoryLimit = smallQueries, smallRows, smallEngine
 	}
 	if f := s.adjust.speed; f != nil {
 		f(&speedConfig)

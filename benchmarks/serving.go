@@ -31,6 +31,9 @@ const (
 	measured = 20 * time.Second
 )
 
+// speedAge is as in the command.
+const speedAge = 100 * time.Millisecond
+
 // The limits of serving: the stored rows of the same queries read in DuckDB, without HTTP, without the speed layer, with nothing beside it.
 const (
 	limitDirectP50 = "DuckDB alone reading the batch rows of the same queries, p50"
@@ -146,7 +149,7 @@ func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base 
 	if err != nil {
 		return "", err
 	}
-	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir})
+	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir, SpeedAge: speedAge})
 	if err != nil {
 		return "", err
 	}

@@ -3,11 +3,9 @@ package serving
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/caudal/caudal/internal/algebra"
-	"github.com/caudal/caudal/internal/view"
 )
 
 // row is one finished row of the answer.
@@ -50,58 +48,6 @@ func (s *Server) rows(ctx context.Context, q *question, cs *cells) ([]row, error
 	}
 	slices.SortFunc(found, q.compare)
 	return found, nil
-}
-
-// derivedValues are the derived measures of all rows.
-type derivedValues struct {
-	measures []int
-	values   [][]algebra.Value
-}
-
-// answer is exact if everything that it is made of is. How errors of parts add up is not known, so no bound is given.
-func (d derivedValues) answer(row, measure int, q *question, stored []algebra.Answer) algebra.Answer {
-	a := algebra.Answer{Value: d.values[row][slices.Index(d.measures, measure)], Exact: true}
-	for _, n := range needs(q.view, measure) {
-		part := stored[slices.Index(q.stored, n)]
-		a.Exact = a.Exact && part.Exact
-		a.Overflow = a.Overflow || part.Overflow
-	}
-	return a
-}
-
-// derive computes the derived measures of the answer from the stored ones, after the merge.
-func (s *Server) derive(ctx context.Context, q *question, stored [][]algebra.Answer) (derivedValues, error) {
-	var d derivedValues
-	var exprs []string
-	for _, m := range q.measures {
-		if q.view.Measures[m].Agg == view.Derived {
-			d.measures = append(d.measures, m)
-			exprs = append(exprs, q.view.Measures[m].Expr)
-		}
-	}
-	if len(exprs) == 0 || len(stored) == 0 {
-		return d, nil
-	}
-	columns := make([]view.Column, len(q.stored))
-	for i, m := range q.stored {
-		columns[i] = view.Column{Name: q.view.Measures[m].Name, Type: q.view.Measures[m].Type}
-	}
-	input := make([][]algebra.Value, len(stored))
-	for i, answers := range stored {
-		input[i] = make([]algebra.Value, len(answers))
-		for k := range answers {
-			input[i][k] = answers[k].Value
-		}
-	}
-	conn, put, err := s.store.reader(ctx)
-	if err != nil {
-		return d, err
-	}
-	defer put()
-	if d.values, err = conn.Derive(ctx, columns, input, exprs); err != nil {
-		return d, fmt.Errorf("compute the derived measures of %s: %w", q.view.Name, err)
-	}
-	return d, nil
 }
 
 // compare orders rows as asked, null last whatever the direction, and then by time and dimensions, so that equal questions have equal answers.

@@ -167,26 +167,21 @@ func (cs *cells) addSpeed(bucket int64, all []algebra.Value, state *algebra.Stat
 	return cs.addTo(&c.speed, func(dst *algebra.State) { cs.plan.Merge(dst, state) })
 }
 
-// addBatch adds one stored row that passed the filter. firstCount is the column of _events, _late, _errors;
-// firstState that of its state, or -1 where it was not read.
-func (cs *cells) addBatch(bucket int64, all []algebra.Value, row algebra.Row, firstCount, firstExact, firstState int) error {
-	c, err := cs.find(bucket, all)
+// addStored adds one stored row that passed the filter.
+func (cs *cells) addStored(r *storedRow) error {
+	c, err := cs.find(r.bucket, r.dims)
 	if err != nil {
 		return err
 	}
-	c.counts.add(counts{row.Int64(firstCount), row.Int64(firstCount + 1), row.Int64(firstCount + 2)})
-	if c.rows++; c.rows == 1 {
-		c.exact = make([]algebra.Value, len(cs.q.stored))
-		for i, m := range cs.q.stored {
-			c.exact[i] = cs.plan.ReadExact(row, firstExact, m)
-			firstExact += len(cs.plan.ExactColumns(m))
-		}
+	c.counts.add(r.counts)
+	if c.rows += r.rows; c.rows == 1 {
+		c.exact = r.exact
 	}
-	if firstState < 0 {
+	if r.state == nil {
 		if c.rows > 1 || c.speed != nil {
 			panic(fmt.Sprintf("BUG: the state of a row of view %s was not read, yet has to be merged", cs.plan.View.Name))
 		}
 		return nil
 	}
-	return cs.addTo(&c.batch, func(dst *algebra.State) { cs.plan.MergeRow(dst, row, firstState) })
+	return cs.addTo(&c.batch, func(dst *algebra.State) { cs.plan.Merge(dst, r.state) })
 }

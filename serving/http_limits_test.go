@@ -45,6 +45,7 @@ func TestAQueryBeyondItsLimitsIsAProblemAndNoOutOfMemory(t *testing.T) {
 		// down to what the results themselves take
 	}
 	put()
+	w.server.store.rows, w.server.derived = newStoredRows(0), newDerivedAnswers() // what was asked before is not answered from memory
 	got := w.get(path)
 	if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "of memory that batch results are read with") {
 		t.Errorf("DuckDB's memory: status %d: %s", got.Code, got.Body)
@@ -54,6 +55,7 @@ func TestAQueryBeyondItsLimitsIsAProblemAndNoOutOfMemory(t *testing.T) {
 func TestAClientThatGoesCancelsItsQuery(t *testing.T) {
 	w := small(t)
 	w.query(Query{})
+	w.server.store.rows, w.server.derived = newStoredRows(0), newDerivedAnswers()
 	// Every connection to the batch results is taken, so that the query waits.
 	var back []func()
 	for range cap(w.server.store.readers) {

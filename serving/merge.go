@@ -63,12 +63,7 @@ func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged
 			m.partitions[i].read.chunks = nil
 		}
 	}
-	conn, put, err := s.store.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer put()
-	if err := newBatchQuery(plan, q, m.snap).run(ctx, conn, m.cells); err != nil {
+	if err := newBatchQuery(plan, q, m.snap).run(ctx, s.store, m.cells); err != nil {
 		return nil, s.batchProblem(ctx, err)
 	}
 	return m, nil
@@ -114,7 +109,7 @@ func (s *Server) readSpeed(ctx context.Context, vs *viewState, plan *algebra.Pla
 // readPartition reads the speed layer of one partition. What goes wrong makes the answer partial and does not fail it.
 func (s *Server) readPartition(ctx context.Context, vs *viewState, plan *algebra.Plan, q *question, p *partition) {
 	g := s.group(vs, p)
-	r, err := s.speed.read(ctx, plan, g, p.batch, q.spans)
+	r, err := s.speed.recent(ctx, plan, g, p.batch, q.spans)
 	switch {
 	case err != nil:
 		if ctx.Err() != nil {

@@ -26,13 +26,7 @@ func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*Result,
 	plan := vs.plan.Only(q.stored)
 	m := &merged{snap: snap, cells: newCells(plan, q, s.cfg.QueryMemory)}
 	m.partitions, _ = s.partitions(ctx, vs, snap)
-	conn, put, err := s.store.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = newBatchQuery(plan, q, snap).run(ctx, conn, m.cells)
-	put()
-	if err != nil {
+	if err := newBatchQuery(plan, q, snap).run(ctx, s.store, m.cells); err != nil {
 		return nil, s.batchProblem(ctx, err)
 	}
 	return s.result(ctx, q, m)

@@ -39,19 +39,20 @@ const touchedBuckets = 100
 
 // run adds the stored rows to the cells, which hold the speed layer's share already. States are read only where something has to be
 // merged: the exact answers of an untouched bucket need none.
-func (b batchQuery) run(ctx context.Context, c *engine.Conn, cs *cells) error {
+func (b batchQuery) run(ctx context.Context, st *store, cs *cells) error {
 	if len(b.snap.manifest.Files) == 0 {
 		return nil
 	}
-	touched := cs.buckets()
+	// Later buckets have no stored rows; to name them would make another statement of each minute.
+	touched := slices.DeleteFunc(cs.buckets(), func(bucket int64) bool { return bucket >= b.snap.to })
 	for _, s := range b.q.spans {
 		switch {
 		case !b.oneToOne || len(touched) > touchedBuckets:
-			if err := b.runSpan(ctx, c, cs, s, "", true); err != nil {
+			if err := b.runSpan(ctx, st, cs, s, "", true); err != nil {
 				return err
 			}
 		case len(touched) == 0:
-			if err := b.runSpan(ctx, c, cs, s, "", false); err != nil {
+			if err := b.runSpan(ctx, st, cs, s, "", false); err != nil {
 				return err
 			}
 		default:
@@ -60,10 +61,10 @@ func (b batchQuery) run(ctx context.Context, c *engine.Conn, cs *cells) error {
 				list[i] = fmt.Sprint(bucket)
 			}
 			in := "_bucket IN (" + strings.Join(list, ",") + ")"
-			if err := b.runSpan(ctx, c, cs, s, " AND NOT "+in, false); err != nil {
+			if err := b.runSpan(ctx, st, cs, s, " AND NOT "+in, false); err != nil {
 				return err
 			}
-			if err := b.runSpan(ctx, c, cs, s, " AND "+in, true); err != nil {
+			if err := b.runSpan(ctx, st, cs, s, " AND "+in, true); err != nil {
 				return err
 			}
 		}
@@ -71,25 +72,72 @@ func (b batchQuery) run(ctx context.Context, c *engine.Conn, cs *cells) error {
 	return nil
 }
 
-// runSpan reads the rows of one span. Everything in the SQL is a number, a name of ours, or a literal that Value.SQL has quoted.
-func (b batchQuery) runSpan(ctx context.Context, c *engine.Conn, cs *cells, s span, buckets string, states bool) error {
-	columns := []string{"_bucket"}
+// runSpan reads the rows of one span, from memory if they are kept there.
+func (b batchQuery) runSpan(ctx context.Context, st *store, cs *cells, s span, buckets string, states bool) error {
+	columns := b.columns(states)
+	sql := b.sql(columns, s, buckets)
+	key := rowsKey{b.snap, b.plan.Selection(), b.q.set(), sql}
+	rows, done, err := st.rows.get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("wait for the batch results of %s: %w", b.plan.View.Name, err)
+	}
+	if done == nil {
+		for i := range rows {
+			if err := b.add(cs, &rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	defer done()
+	conn, put, err := st.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer put()
+	keep := &keptRows{key: key}
+	err = conn.Query(ctx, sql, func(chunk *engine.Chunk) error { return b.addChunk(cs, chunk, columns, keep, st.rows.largest()) })
+	if err != nil {
+		return fmt.Errorf("read batch results of %s: %w", b.plan.View.Name, err)
+	}
+	if keep.bytes > st.rows.largest() {
+		return nil
+	}
+	if b.set != b.q.set() && states {
+		keep.replace(b.plan, mergedOver(b.plan, keep.rows, b.q.set()))
+	}
+	st.rows.keep(keep)
+	return nil
+}
+
+// batchColumns are those that a statement reads, and where each kind begins.
+type batchColumns struct {
+	names               []string
+	count, exact, state int // state is -1 where none is read
+}
+
+func (b batchQuery) columns(states bool) batchColumns {
+	c := batchColumns{names: []string{"_bucket"}, state: -1}
 	for i := range b.plan.View.Dimensions {
-		columns = append(columns, fmt.Sprintf("d%d", i))
+		c.names = append(c.names, fmt.Sprintf("d%d", i))
 	}
-	firstCount := len(columns)
-	columns = append(columns, "_events", "_late", "_errors")
-	firstExact := len(columns)
+	c.count = len(c.names)
+	c.names = append(c.names, "_events", "_late", "_errors")
+	c.exact = len(c.names)
 	for _, m := range b.q.stored {
-		columns = append(columns, b.plan.ExactColumns(m)...)
+		c.names = append(c.names, b.plan.ExactColumns(m)...)
 	}
-	firstState := -1
 	if states {
-		firstState = len(columns)
+		c.state = len(c.names)
 		for _, col := range b.plan.StateColumns() {
-			columns = append(columns, col.Name)
+			c.names = append(c.names, col.Name)
 		}
 	}
+	return c
+}
+
+// sql reads the rows of one span. Everything in it is a number, a name of ours, or a literal that Value.SQL has quoted.
+func (b batchQuery) sql(columns batchColumns, s span, buckets string) string {
 	var where strings.Builder
 	where.WriteString(b.snap.files() + buckets)
 	if s.from != beginning {
@@ -101,26 +149,51 @@ func (b batchQuery) runSpan(ctx context.Context, c *engine.Conn, cs *cells, s sp
 	for _, condition := range b.q.filter.prefilter() {
 		where.WriteString(" AND " + condition)
 	}
-	sql := fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(columns, ", "), b.snap.tables.name(s.grain.Name, b.set), where.String())
-	var dims []algebra.Value
-	err := c.Query(ctx, sql, func(chunk *engine.Chunk) error {
-		for i := range chunk.Len() {
-			row := chunk.Row(i)
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(columns.names, ", "), b.snap.tables.name(s.grain.Name, b.set), where.String())
+}
+
+// addChunk decodes the rows of a chunk and adds them. They are noted in keep too, until it has grown beyond limit bytes.
+func (b batchQuery) addChunk(cs *cells, chunk *engine.Chunk, columns batchColumns, keep *keptRows, limit int64) error {
+	rows := make([]storedRow, chunk.Len())
+	var states []algebra.State
+	if columns.state >= 0 {
+		states = b.plan.NewStates(chunk.Len())
+	}
+	for i := range rows {
+		row, r := chunk.Row(i), &rows[i]
+		r.bucket, r.dims, r.rows = row.Int64(0), b.plan.ReadKey(row, 1, nil), 1
+		if keep.bytes > limit && !b.q.filter.passes(r.dims) {
 			cs.looked++
-			dims = b.plan.ReadKey(row, 1, dims[:0])
-			if !b.q.filter.passes(dims) {
-				continue
-			}
-			if err := cs.addBatch(row.Int64(0), dims, row, firstCount, firstExact, firstState); err != nil {
+			continue
+		}
+		r.counts = counts{row.Int64(columns.count), row.Int64(columns.count + 1), row.Int64(columns.count + 2)}
+		r.exact = make([]algebra.Value, len(b.q.stored))
+		at := columns.exact
+		for k, m := range b.q.stored {
+			r.exact[k] = b.plan.ReadExact(row, at, m)
+			at += len(b.plan.ExactColumns(m))
+		}
+		if columns.state >= 0 {
+			r.state = &states[i]
+			if err := b.plan.ReadState(row, columns.state, r.state); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read batch results of %s: %w", b.plan.View.Name, err)
+		keep.note(b.plan, r, limit)
+		if err := b.add(cs, r); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// add adds a row that passes the filter.
+func (b batchQuery) add(cs *cells, r *storedRow) error {
+	cs.looked++
+	if !b.q.filter.passes(r.dims) {
+		return nil
+	}
+	return cs.addStored(r)
 }
 
 // buckets lists the buckets of the cells.

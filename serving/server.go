@@ -19,6 +19,7 @@ import (
 type Server struct {
 	cfg         Config
 	store       *store
+	derived     *derivedAnswers
 	speed       *speedReader
 	topics      *topics
 	definitions *definitions
@@ -39,7 +40,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache)}, routes: routes(), scans: make(chan struct{}, cfg.Scans), intake: make(chan struct{}, intakes)}
+	s := &Server{cfg: cfg, derived: newDerivedAnswers(), speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache), newReadings(cfg.SpeedAge, cfg.SpeedTimeout, cfg.Clock)}, routes: routes(), scans: make(chan struct{}, cfg.Scans), intake: make(chan struct{}, intakes)}
 	s.pusher = &pusher{server: s, questions: map[string]*followed{}}
 	if cfg.Produce != nil {
 		s.gate = ingest.New(cfg.Project.Sources, cfg.Produce)
@@ -52,7 +53,7 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("serve: register metrics: %w", err)
 	}
-	if s.store, err = openStore(cfg.Lake, cfg.CacheDir, cfg.Engine, cfg.Concurrency); err != nil {
+	if s.store, err = openStore(cfg.Lake, cfg.CacheDir, cfg.Engine, cfg.Concurrency, cfg.BatchCache); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -61,6 +62,7 @@ func New(cfg Config) (*Server, error) {
 // Close removes the local copy of the batch results and ends the connections that events go by. No query may be running, nor Run.
 func (s *Server) Close() error {
 	s.pusher.close()
+	s.speed.young.close()
 	var err error
 	if s.gate != nil {
 		err = s.gate.Close()

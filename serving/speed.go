@@ -126,6 +126,12 @@ type groupReader interface {
 type speedReader struct {
 	live  groupReader
 	cache *speedCache
+	young *readings
+}
+
+// recent is read, or what was read for the same cells less than Config.SpeedAge ago.
+func (s *speedReader) recent(ctx context.Context, plan *algebra.Plan, g live.Group, v int64, spans []span) (reading, error) {
+	return s.young.get(ctx, readingKeyOf(plan, g, v, spans), func(ctx context.Context) (reading, error) { return s.read(ctx, plan, g, v, spans) })
 }
 
 // consistentReads bounds how often the spans of a question are read again because a flush came in between.

@@ -25,6 +25,7 @@ type store struct {
 	dir     string
 	db      *engine.DB
 	readers chan *engine.Conn // idle ones; their number bounds the queries that read at once
+	rows    *storedRows
 
 	loading sync.Mutex   // held by the one load or clean-up at a time
 	writer  *engine.Conn // guarded by loading
@@ -56,8 +57,9 @@ func removeStale(dir string) {
 	}
 }
 
-// openStore makes an empty database in a folder of its own below dir, or below the system's temporary folder.
-func openStore(l *lake.Lake, dir string, options engine.Options, readers int) (*store, error) {
+// openStore makes an empty database in a folder of its own below dir, or below the system's temporary folder. rows is how many bytes of
+// decoded rows it keeps in memory.
+func openStore(l *lake.Lake, dir string, options engine.Options, readers int, rows int64) (*store, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
@@ -66,7 +68,7 @@ func openStore(l *lake.Lake, dir string, options engine.Options, readers int) (*
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the local results: %w", err)
 	}
-	s := &store{lake: l, dir: folder, readers: make(chan *engine.Conn, readers), tables: map[*algebra.Plan]*tables{}}
+	s := &store{lake: l, dir: folder, readers: make(chan *engine.Conn, readers), rows: newStoredRows(rows), tables: map[*algebra.Plan]*tables{}}
 	if err := s.open(options, readers); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the local results: %w", err), s.close())
 	}
@@ -328,6 +330,7 @@ func (s *store) clean(ctx context.Context, current *snapshot, now time.Time) err
 	if t == nil || len(t.retired) == 0 {
 		return nil
 	}
+	s.rows.only(current)
 	t.retired = slices.DeleteFunc(t.retired, func(r *snapshot) bool {
 		return r.users.Load() == 0 && (now.Sub(r.retired) > graceTime || r.manifest.Erasures < current.manifest.Erasures)
 	})
