@@ -5,7 +5,10 @@ import (
 	"time"
 )
 
-const milliseconds = "ms"
+const (
+	milliseconds = "ms"
+	cores        = "cores"
+)
 
 // latencies are measured durations in ms.
 type latencies []float64

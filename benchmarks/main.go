@@ -121,9 +121,9 @@ func printTable(rows []row) error {
 	return w.Flush()
 }
 
-// figure is a row's value as the table shows it: latencies with the digits that tell them apart.
+// figure is a row's value as the table shows it: latencies and cores with the digits that tell them apart.
 func figure(r *row) string {
-	if r.Unit == milliseconds {
+	if r.Unit == milliseconds || r.Unit == cores {
 		return fmt.Sprintf("%.2f", r.Value)
 	}
 	return fmt.Sprintf("%.0f", r.Value)

@@ -77,7 +77,15 @@ func servingPath(ctx context.Context, n int) (_ []row, err error) {
 		return nil, err
 	}
 	client := newClient(base)
+	before, err := cpu()
+	if err != nil {
+		return nil, err
+	}
 	alone, err := client.oneByOne(ctx, len(direct))
+	if err != nil {
+		return nil, err
+	}
+	after, err := cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +99,7 @@ func servingPath(ctx context.Context, n int) (_ []row, err error) {
 		{Name: limitDirectP99, Value: direct.at(0.99), Unit: milliseconds},
 		{Name: "merged query over HTTP, one after another, p50", Value: alone.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
 		{Name: "merged query over HTTP, one after another, p99", Value: alone.at(0.99), Unit: milliseconds, Limit: limitDirectP99},
+		{Name: "processor time of such a query and its client", Value: float64((after - before).Microseconds()) / float64(len(alone)), Unit: "µs"},
 	}
 	return append(append(rows, loaded...), row{Name: "peak memory of that process (all layers, broker, clients)", Value: memory, Unit: mebibytes}), err
 }
@@ -104,15 +113,21 @@ func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
 		return nil, err
 	}
 	visible := client.watchProbes(ctx, s.stream.Producer(s.topic.Name))
+	spent, err := cpu()
+	if err != nil {
+		return nil, err
+	}
 	began, before := time.Now(), feed.sent.Load()
 	queries, err := client.openLoop(ctx, measured)
-	events := float64(feed.sent.Load()-before) / time.Since(began).Seconds()
+	lasted := time.Since(began).Seconds()
+	events := float64(feed.sent.Load()-before) / lasted
+	spentAfter, cpuErr := cpu()
 	cancel()
 	if fed := feed.wait(); fed != nil {
 		return nil, errors.Join(err, fmt.Errorf("feed events: %w", fed))
 	}
 	seen, watched := visible()
-	if err := errors.Join(err, watched); err != nil {
+	if err := errors.Join(err, cpuErr, watched); err != nil {
 		return nil, err
 	}
 	meanwhile := fmt.Sprintf("merged query at %d q/s while %d events/s come in", queryRate, eventRate)
@@ -122,6 +137,7 @@ func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
 		{Name: "queries answered meanwhile", Value: queries.rate, Unit: "queries/s", Aim: 0.98 * queryRate},
 		{Name: "of them partial", Value: float64(queries.partial), Unit: "queries"},
 		{Name: "events taken in meanwhile", Value: events, Unit: perSecond, Aim: 0.98 * eventRate},
+		{Name: "cores that all of it got meanwhile, but for Redis", Value: (spentAfter - spent).Seconds() / lasted, Unit: cores},
 		{Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
 		{Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
 	}, nil
