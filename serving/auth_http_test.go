@@ -316,6 +316,34 @@ func TestTheDocumentDescribesWhatACallerMayKnow(t *testing.T) {
 	}
 }
 
+func TestAPageOfAnotherOriginSendsNothing(t *testing.T) {
+	w := newGuardedWorld(t)
+	order := `[{"placed_at": "2024-03-01T10:00:00Z", "country": null, "product": "P1", "order_no": "o1", "amount": 1.25}]`
+	for name, c := range map[string]struct {
+		headers []string
+		want    int
+	}{
+		"a program":              {nil, 200},
+		"our page":               {[]string{"Sec-Fetch-Site", "same-origin"}, 200},
+		"another page":           {[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"another, old browser":   {[]string{"Origin", "https://evil.example.com"}, 403},
+		"an odd subdomain of us": {[]string{"Sec-Fetch-Site", "same-site"}, 403},
+	} {
+		if got := w.as("writer", "POST", "/v1/events/orders", order, c.headers...); got.Code != c.want {
+			t.Errorf("%s: status %d, want %d: %s", name, got.Code, c.want, got.Body)
+		}
+	}
+	got := w.as("reader", "GET", "/v1/views", "", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example.com")
+	for header, want := range map[string]string{"Access-Control-Allow-Origin": "", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+		if got := got.Header().Get(header); got != want {
+			t.Errorf("%s is %q, want %q", header, got, want)
+		}
+	}
+	if policy := got.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(policy, "default-src 'none'") {
+		t.Errorf("the content policy is %q", policy)
+	}
+}
+
 // TestCallersAskAtOnce is for the race detector.
 func TestCallersAskAtOnce(t *testing.T) {
 	w := newGuardedWorld(t)

@@ -112,7 +112,6 @@ func (w *guardedWorld) give(name string, g auth.Grant) {
 
 // as sends a request on behalf of a caller.
 func (w *guardedWorld) as(caller, method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	request := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))

@@ -82,6 +82,23 @@ func FuzzQueries(f *testing.F) {
 	})
 }
 
+// FuzzQueriesOfACaller looks for inputs that bring a caller whose rows are limited the rows of others. Its seeds run as a normal test.
+func FuzzQueriesOfACaller(f *testing.F) {
+	w := newGuardedWorld(f)
+	for i, text := range append(hostile(), "country = 'Germany'", "not country = 'France'") {
+		f.Add(uint8(i), text, i%4 == 0)
+		f.Add(uint8(5), text, i%4 == 1) // where
+	}
+	f.Fuzz(func(t *testing.T, place uint8, text string, exact bool) {
+		q := url.Values{"measures": {"revenue,lines"}, "dimensions": {"product"}}
+		q.Set(places()[int(place)%len(places())], text)
+		if exact {
+			q.Set("exact", "true")
+		}
+		w.harmless(t, "paris", "/v1/views/sales/query?"+q.Encode(), text)
+	})
+}
+
 // archivedFuzz is a world with a few events in all layers.
 func archivedFuzz(tb testing.TB) *world {
 	w := newWorld(tb, viewYAML)

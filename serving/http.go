@@ -13,8 +13,10 @@ func (s *Server) Handler() http.Handler {
 	return secure(answerUnknown(mux))
 }
 
-// secure sets the headers that keep a browser from doing more with an answer than is meant, and lets no other origin read it.
+// secure sets the headers that keep a browser from doing more with an answer than is meant, and lets no other origin read it; nor may a page of another
+// origin send anything that changes something, such as events to a server on the reader's own machine that asks nobody.
 func secure(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -22,6 +24,10 @@ func secure(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 		h.Set("Cache-Control", "no-store")
+		if err := origins.Check(r); err != nil {
+			writeProblem(w, forbidden("a page of another origin sends this", "send it from a program, or from a page that this server serves"))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
