@@ -389,7 +389,7 @@ func (c *chaos) carryOut(o batch.RunOptions) {
 }
 
 func (c *chaos) rollback() {
-	v, err := c.answering(c.project.Views[c.random.IntN(len(c.project.Views))].Name)
+	v, err := c.answering(c.project().Views[c.random.IntN(len(c.project().Views))].Name)
 	if err != nil || v == nil {
 		return
 	}

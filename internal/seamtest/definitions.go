@@ -58,9 +58,12 @@ func (w *World) defineAll(partitions int, both bool) error {
 		}
 		w.projects[name] = p
 	}
-	w.project = w.projects["shop"]
+	w.current.Store(w.projects["shop"])
 	return nil
 }
+
+// project is what the project's files hold now.
+func (w *World) project() *view.Project { return w.current.Load() }
 
 // define changes the project's files. Processes that run go on with those that they were started with, but for batch, which is started
 // for every run.
@@ -69,7 +72,7 @@ func (w *World) define(name string) error {
 	if p == nil {
 		return fmt.Errorf("no definition %q: there are %s", name, strings.Join(slices.Sorted(maps.Keys(w.projects)), ", "))
 	}
-	w.project = p
+	w.current.Store(p)
 	r, err := w.newRunner()
 	if err == nil {
 		w.runner = r
@@ -126,7 +129,7 @@ func (w *World) answering(name string) (*view.View, error) {
 // inUse lists every definition in use of every view.
 func (w *World) inUse() ([]*view.View, error) {
 	var all []*view.View
-	for _, v := range w.project.Views {
+	for _, v := range w.project().Views {
 		d, err := w.definitions(v.Name)
 		if err != nil {
 			return nil, err

@@ -17,13 +17,13 @@ import (
 // limit sets how many values of a text dimension, and how many cells of a group, the speed layer knows; 0: as the shop has it. No worker
 // may run yet.
 func (w *World) limit(maxValues, liveCells int) {
-	for _, v := range w.project.Views {
+	for _, v := range w.project().Views {
 		if maxValues > 0 {
 			v.MaxValues = maxValues
 		}
 	}
 	if liveCells > 0 {
-		w.project.Speed.LiveCells = liveCells
+		w.project().Speed.LiveCells = liveCells
 	}
 }
 

@@ -179,7 +179,7 @@ func TestAnotherClusterStaysRefusedUntilItIsNamed(t *testing.T) {
 	delete(w.workers, "lost")
 	seen, err := w.stream.Topic(w.ctx, topic)
 	w.check(err)
-	w.project.Kafka.Cluster = seen.ClusterID
+	w.project().Kafka.Cluster = seen.ClusterID
 	w.begin(2, 1)
 	w.check(w.startWorker("found", "elsewhere", calmPace()))
 	w.sell(newShopper(rand.New(rand.NewPCG(2, 2))), 50)

@@ -32,7 +32,7 @@ func calmPace() pace { return pace{records: 400, cells: 100, memory: 1 << 20} }
 // believes that it owns them all.
 func (w *World) startWorker(name, group string, at pace) error {
 	r := &worker{steps: &stepper{}, ended: make(chan struct{})}
-	project := *w.project
+	project := *w.project()
 	project.Speed.CoarseFlush = at.coarse
 	w.lags = at.coarse > 0
 	var err error
@@ -82,7 +82,7 @@ type keeper struct {
 // startArchive starts a process of the archive. One with a group of its own is a zombie, which believes that it owns all partitions.
 func (w *World) startArchive(name, group string, chunkRecords int) error {
 	k := &keeper{steps: &stepper{}, ended: make(chan struct{})}
-	project := *w.project
+	project := *w.project()
 	if group != "" {
 		project.Name = group // the archive takes nothing from it but its group's name
 	}

@@ -40,7 +40,7 @@ func (p *Player) erase(c call) (string, error) {
 // eraseCustomer runs an erasure. A crash leaves its lock; it is freed as time would.
 func (w *World) eraseCustomer(name string) (batch.EraseReport, error) {
 	column := "user"
-	if w.project.Sources[0].Field(column) < 0 {
+	if w.project().Sources[0].Field(column) < 0 {
 		column = "customer"
 	}
 	report, err := w.runner.Erase(w.ctx, batch.EraseOptions{Source: "orders", Where: `"` + column + `" = '` + name + `'`, Contains: name})

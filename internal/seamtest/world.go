@@ -32,7 +32,7 @@ import (
 type World struct {
 	t       testing.TB
 	ctx     context.Context
-	project *view.Project
+	current atomic.Pointer[view.Project] // what the project's files hold now
 	// projects are the shop with each definition of sales, by its name
 	projects map[string]*view.Project
 	log      *slog.Logger
@@ -175,7 +175,7 @@ func (w *World) store(process string) *faulty {
 func (w *World) serve() {
 	var err error
 	w.server, err = serving.New(serving.Config{
-		Project: w.project, Lake: w.lakeOf("serving"), Live: w.dialRedis(w.gate.addr()), Stream: w.stream, Logger: w.log,
+		Project: w.project(), Lake: w.lakeOf("serving"), Live: w.dialRedis(w.gate.addr()), Stream: w.stream, Logger: w.log,
 		Engine: engine.Options{Threads: 1, MemoryLimit: "256MB"}, CacheDir: w.t.TempDir(),
 		Clock: func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) },
 	})
@@ -204,15 +204,15 @@ func (w *World) end() {
 
 // view returns a view by its name.
 func (w *World) view(name string) *view.View {
-	i := slices.IndexFunc(w.project.Views, func(v *view.View) bool { return v.Name == name })
+	i := slices.IndexFunc(w.project().Views, func(v *view.View) bool { return v.Name == name })
 	if i < 0 {
 		w.t.Fatalf("the shop has no view %q", name)
 	}
-	return w.project.Views[i]
+	return w.project().Views[i]
 }
 
 func (w *World) group(v *view.View, p int) live.Group {
-	return live.Group{Project: w.project.Name, Topic: topic, Incarnation: w.inLife(), Partition: p, View: v.Name, Hash: v.Hash}
+	return live.Group{Project: w.project().Name, Topic: topic, Incarnation: w.inLife(), Partition: p, View: v.Name, Hash: v.Hash}
 }
 
 // ends are the offsets after the logs' last records.
@@ -250,7 +250,7 @@ func (w *World) rollback(viewName, snapshot string) error {
 
 func (w *World) newRunner() (*batch.Runner, error) {
 	return batch.NewRunner(batch.Config{
-		Project: w.project, Stream: w.stream, Lake: w.lakeOf("batch"), Live: w.dialRedis(w.gate.addr()), Logger: w.log, TempDir: w.t.TempDir(),
+		Project: w.project(), Stream: w.stream, Lake: w.lakeOf("batch"), Live: w.dialRedis(w.gate.addr()), Logger: w.log, TempDir: w.t.TempDir(),
 		Engine: engine.Options{Threads: 1, TempDir: w.t.TempDir()}, Owner: "seamtest",
 		Clock: w.clockOf("batch"), LockTTL: 10 * time.Second,
 		Steps: func(step string) error {
@@ -277,7 +277,7 @@ func (w *World) closeChunks() {
 
 // unlock frees the lock that a crashed run left, as time would.
 func (w *World) unlock() error {
-	return w.base.Delete(w.ctx, "locks/batch-"+w.project.Name+".json")
+	return w.base.Delete(w.ctx, "locks/batch-"+w.project().Name+".json")
 }
 
 // until waits for a condition that other goroutines bring about, and says in the end why it did not hold.
