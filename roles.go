@@ -25,6 +25,7 @@ type roles struct {
 	speed, archive, serve bool
 	batch                 bool   // on the schedules of batch.every and lake.compact_every, if there are any
 	http                  string // listen address; "" = no HTTP
+	sql                   string // likewise of SQL, for who serves; "" = no SQL
 	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
@@ -53,6 +54,7 @@ type parts struct {
 	server   *serving.Server
 	registry *prometheus.Registry
 	http     net.Listener
+	sql      *sqlDoor // nil: no SQL
 
 	certificate *auth.Certificate // nil: connections are not encrypted
 }
@@ -118,6 +120,11 @@ func (s *services) assemble(r roles) (*parts, error) {
 			return nil, fmt.Errorf("listen for HTTP: %w", err)
 		}
 	}
+	if r.serve && r.sql != "" {
+		if p.sql, err = s.openSQL(p, r); err != nil {
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
@@ -161,7 +168,13 @@ func (p *parts) run(ctx context.Context) error {
 	if p.http != nil {
 		start("http", p.serveHTTP)
 	}
+	if p.sql != nil {
+		start("sql", p.sql.serve)
+	}
 	err := g.Wait()
+	if p.sql != nil {
+		err = errors.Join(err, p.sql.close())
+	}
 	if p.server != nil {
 		err = errors.Join(err, p.server.Close())
 	}

@@ -31,7 +31,7 @@ func runCommand(a *app) *cobra.Command {
 		{"speed", "Keep the windowed aggregates in Redis", roles{speed: true}},
 		{"archive", "Write every record to the lake", roles{archive: true}},
 		{"batch", "Run batches every batch.every, and early where one is asked for; compact tables every lake.compact_every", roles{batch: true}},
-		{"serve", "Answer queries over HTTP", roles{serve: true}},
+		{"serve", "Answer queries over HTTP and SQL", roles{serve: true}},
 		{"all", "All of these in one process; batches only where batch.every says how often", roles{speed: true, archive: true, batch: true, serve: true}},
 	} {
 		r := role.roles
@@ -41,6 +41,9 @@ func runCommand(a *app) *cobra.Command {
 			RunE:    func(c *cobra.Command, _ []string) error { return a.run(c, r) },
 		}
 		sub.Flags().StringVar(&r.http, "http", "127.0.0.1:8080", "where /livez, /readyz, /metrics and, for serve, the API listen; empty: nowhere")
+		if r.serve {
+			sub.Flags().StringVar(&r.sql, "sql", defaultSQL, "where SQL listens, for psql and whatever else speaks PostgreSQL's protocol; empty: nowhere")
+		}
 		c.AddCommand(sub)
 	}
 	return c
@@ -61,7 +64,7 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if err != nil {
 		return err
 	}
-	if r == (roles{batch: true, http: r.http}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
+	if r == (roles{batch: true, http: r.http, sql: r.sql}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
 		return usageError{errors.New("the project does not say how often a batch runs: set batch.every (or lake.compact_every) in caudal.yaml, or let cron call `caudal batch run`")}
 	}
 	if r.serve && r.http != "" {
@@ -87,6 +90,9 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	}
 	if p.http != nil {
 		fmt.Fprintf(a.stderr, "listening on %s\n", p.url())
+	}
+	if p.sql != nil {
+		fmt.Fprintf(a.stderr, "SQL: psql %s\n", p.sql.url())
 	}
 	begun = true
 	return p.run(c.Context())

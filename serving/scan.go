@@ -221,11 +221,17 @@ func (l *lakeScan) bound() error {
 	return nil
 }
 
-// run scans and fills the cells. It waits for its turn; a database of its own keeps it from taking the memory of others.
+// run scans and fills the cells.
 func (l *lakeScan) run(ctx context.Context, plan *algebra.Plan, cs *cells) error {
 	if len(l.files) == 0 {
 		return nil
 	}
+	return l.inside(ctx, func(conn *engine.Conn) error { return l.read(ctx, conn, plan, cs) })
+}
+
+// inside fetches the segments and calls do with a database for them. It waits for its turn; a database of its own keeps it from taking the
+// memory of others.
+func (l *lakeScan) inside(ctx context.Context, do func(*engine.Conn) error) error {
 	s := l.server
 	select {
 	case s.scans <- struct{}{}:
@@ -252,7 +258,7 @@ func (l *lakeScan) run(ctx context.Context, plan *algebra.Plan, cs *cells) error
 	}
 	conn, err := db.Connect()
 	if err == nil {
-		err = l.read(ctx, conn, plan, cs)
+		err = do(conn)
 	}
 	return errors.Join(err, db.Close())
 }

@@ -19,21 +19,9 @@ const repeatsTable = "repeats"
 
 // read runs the scan on a database that can read the segments and nothing else.
 func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Plan, cs *cells) error {
-	var paths []string
-	for _, f := range slices.Concat(l.files, l.ids) {
-		paths = append(paths, f.path)
-	}
-	if err := conn.Confine(ctx, paths); err != nil {
-		return err
-	}
-	sources, err := l.sources(ctx)
+	sources, err := l.confine(ctx, conn)
 	if err != nil {
 		return err
-	}
-	if len(l.ids) > 0 {
-		if err := conn.Exec(ctx, l.repeatsSQL(sources)); err != nil {
-			return fmt.Errorf("look for repeats in the whole lake: %w", err)
-		}
 	}
 	narrow, err := l.narrowed()
 	if err != nil {
@@ -54,6 +42,28 @@ func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Pl
 		}
 		return nil
 	})
+}
+
+// confine lets a database read the segments and nothing else, and makes the table of repeats where there is to be one. It returns the definitions
+// that the segments were written with.
+func (l *lakeScan) confine(ctx context.Context, conn *engine.Conn) (map[string]*view.Source, error) {
+	var paths []string
+	for _, f := range slices.Concat(l.files, l.ids) {
+		paths = append(paths, f.path)
+	}
+	if err := conn.Confine(ctx, paths); err != nil {
+		return nil, err
+	}
+	sources, err := l.sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.ids) > 0 {
+		if err := conn.Exec(ctx, l.repeatsSQL(sources)); err != nil {
+			return nil, fmt.Errorf("look for repeats in the whole lake: %w", err)
+		}
+	}
+	return sources, nil
 }
 
 // sources are the definitions that the segments were written with, by hash.

@@ -16,6 +16,8 @@ type ColumnInfo struct {
 	Name string
 	Type view.Type // Invalid for lists, blobs and whatever definitions have no word for
 	List bool
+	Item view.Type // of a list's elements; Invalid for those that definitions have no word for
+	SQL  string    // the type as SQL names it, without its parameters: INTEGER, DECIMAL, TIMESTAMP WITH TIME ZONE; of a list that of its elements; "" for those that have no plain name
 }
 
 // Chunk is a run of result rows, read in place.
@@ -33,6 +35,7 @@ type vector struct {
 	data  unsafe.Pointer
 	valid *uint64 // nil: no nulls
 	items unsafe.Pointer
+	holes *uint64 // which of the items are null; nil: none
 }
 
 // listEntry is where a row's list stands among the items of its vector.
@@ -44,11 +47,9 @@ func newChunk(result *mapping.Result) *Chunk {
 	c := &Chunk{columns: make([]ColumnInfo, n), vectors: make([]vector, n)}
 	for i := range n {
 		logical := mapping.ColumnLogicalType(result, mapping.IdxT(i))
-		t, kind := typeOf(logical)
-		c.columns[i] = ColumnInfo{Name: mapping.ColumnName(result, mapping.IdxT(i)), Type: t}
-		c.vectors[i].kind = kind
-		if kind == mapping.TypeList {
-			c.columns[i].List = true
+		c.columns[i] = columnOf(mapping.ColumnName(result, mapping.IdxT(i)), logical)
+		_, c.vectors[i].kind = typeOf(logical)
+		if c.columns[i].List {
 			item := mapping.ListTypeChildType(logical)
 			_, c.vectors[i].child = typeOf(item)
 			mapping.DestroyLogicalType(&item)
@@ -93,7 +94,8 @@ func (c *Chunk) point(data mapping.DataChunk) {
 		v.data = mapping.VectorGetData(from)
 		v.valid = (*uint64)(mapping.VectorGetValidity(from))
 		if v.kind == mapping.TypeList {
-			v.items = mapping.VectorGetData(mapping.ListVectorGetChild(from))
+			child := mapping.ListVectorGetChild(from)
+			v.items, v.holes = mapping.VectorGetData(child), (*uint64)(mapping.VectorGetValidity(child))
 		}
 	}
 }

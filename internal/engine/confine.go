@@ -16,10 +16,13 @@ func (c *Conn) Confine(ctx context.Context, files []string) error {
 	for i, f := range files {
 		quoted[i] = quoteText(f)
 	}
-	sql := "SET allowed_paths = [" + strings.Join(quoted, ", ") + "]; SET enable_external_access = false; SET lock_configuration = true"
+	sql := "SET GLOBAL TimeZone = 'UTC'; SET allowed_paths = [" + strings.Join(quoted, ", ") + "]; SET enable_external_access = false; SET lock_configuration = true"
 	if err := c.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("confine the SQL engine to %d files: %w", len(files), err)
 	}
+	c.db.mu.Lock()
+	defer c.db.mu.Unlock()
+	c.db.locked = true
 	return nil
 }
 

@@ -42,6 +42,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("run %q: %s", sql, firstParagraph(e.Text))
 }
 
+// Message is what DuckDB said, with the kind of the error before it, and without its copy of the statement.
+func (e *Error) Message() string { return firstParagraph(e.Text) }
+
 // firstParagraph drops the excerpt of the statement and the advice that DuckDB adds to its messages.
 func firstParagraph(text string) string {
 	text, _, _ = strings.Cut(text, "\n\nLINE ")

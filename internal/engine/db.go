@@ -34,6 +34,7 @@ type DB struct {
 	inputs   []*Input
 	conns    map[*Conn]struct{}
 	isClosed bool
+	locked   bool // its settings are final, the time zone among them
 }
 
 // Open starts a database.
@@ -101,10 +102,12 @@ func (db *DB) Connect() (*Conn, error) {
 	if mapping.Connect(db.db, &c.con) == mapping.StateError {
 		return nil, errors.New("connect to the SQL engine: it refused")
 	}
-	// all times are UTC, wherever the process runs
-	if err := c.run("SET TimeZone = 'UTC'"); err != nil {
-		mapping.Disconnect(&c.con)
-		return nil, fmt.Errorf("connect to the SQL engine: %w", err)
+	if !db.locked {
+		// all times are UTC, wherever the process runs
+		if err := c.run("SET TimeZone = 'UTC'"); err != nil {
+			mapping.Disconnect(&c.con)
+			return nil, fmt.Errorf("connect to the SQL engine: %w", err)
+		}
 	}
 	db.conns[c] = struct{}{}
 	return c, nil
