@@ -32,9 +32,9 @@ const (
 
 // demoOptions are the flags of `caudal demo`.
 type demoOptions struct {
-	once    bool
-	dir     string
-	http    string
+	once bool
+	dir  string
+	addresses
 	brokers []string
 	redis   []string
 	lake    string
@@ -49,11 +49,15 @@ func demoCommand(a *app) *cobra.Command {
 		Short:   "The retail example with everything embedded: real data through the real path",
 		Example: "  caudal demo\n  caudal demo --once\n  caudal demo --once --dir /tmp/demo -o json",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.sql.chosen = c.Flags().Changed("sql")
+			return a.demo(c.Context(), o)
+		},
 	}
 	f := c.Flags()
 	f.BoolVar(&o.once, "once", false, "check every answer against the known ones, without the page, and exit")
 	f.StringVar(&o.dir, "dir", "", "folder of the demo's project and data (default: .caudal/demo; with --once a temporary one)")
+	f.StringVar(&o.sql.listen, "sql", defaultSQL, sqlFlag)
 	f.StringVar(&o.http, "http", "127.0.0.1:8080", "where the API and the page listen")
 	f.StringSliceVar(&o.brokers, "kafka", nil, "use this Kafka and not the embedded one")
 	f.StringSliceVar(&o.redis, "redis", nil, "use this Redis and not the embedded one")
@@ -90,9 +94,9 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 			AccessKey: os.Getenv("AWS_ACCESS_KEY_ID"), SecretKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), Region: os.Getenv("AWS_REGION")}
 	}
 	if o.once {
-		o.http = ""
+		o.addresses = addresses{}
 	}
-	return a.whole(ctx, project, dir, o.http, func(ctx context.Context, w *whole) error {
+	return a.whole(ctx, project, dir, o.addresses, func(ctx context.Context, w *whole) error {
 		d := &demonstration{app: a, whole: w, options: o}
 		if err := d.load(dir); err != nil {
 			return err

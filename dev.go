@@ -17,7 +17,7 @@ import (
 )
 
 func devCommand(a *app) *cobra.Command {
-	var http string
+	var at addresses
 	c := &cobra.Command{
 		Use:     "dev [DIR]",
 		Short:   "All roles in one process; services that the project leaves out are embedded and kept under .caudal/",
@@ -36,10 +36,12 @@ func devCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.dev(c.Context(), project, dir, http)
+			at.sql.chosen = c.Flags().Changed("sql")
+			return a.dev(c.Context(), project, dir, at)
 		},
 	}
-	c.Flags().StringVar(&http, "http", "127.0.0.1:8080", "where the API and the page listen")
+	c.Flags().StringVar(&at.http, "http", "127.0.0.1:8080", "where the API and the page listen")
+	c.Flags().StringVar(&at.sql.listen, "sql", defaultSQL, sqlFlag)
 	return c
 }
 
@@ -51,7 +53,7 @@ type whole struct {
 
 // dev runs everything over the project, and starts the roles anew whenever its definitions are saved and hold no mistake; views that were
 // changed are rebuilt beside and then answer anew. The embedded services go on meanwhile.
-func (a *app) dev(ctx context.Context, project *view.Project, dir, http string) (err error) {
+func (a *app) dev(ctx context.Context, project *view.Project, dir string, at addresses) (err error) {
 	stop, err := embedServices(project, dir)
 	if err != nil {
 		return err
@@ -60,7 +62,7 @@ func (a *app) dev(ctx context.Context, project *view.Project, dir, http string) 
 	embedded := newRunning(project, "")
 	for {
 		var next *view.Project
-		err := a.over(ctx, project, dir, http, func(ctx context.Context, w *whole) error {
+		err := a.over(ctx, project, dir, at, func(ctx context.Context, w *whole) error {
 			fmt.Fprintf(a.stdout, "%s runs: %s\n", project.Name, w.parts.url())
 			ctx, cancel := context.WithCancel(ctx)
 			adopted := make(chan struct{})
@@ -127,17 +129,17 @@ func (a *app) changed(ctx context.Context, dir string, l *lake.Lake) (*view.Proj
 }
 
 // whole runs everything while inside runs, with the services that the project leaves out embedded, and stops everything when inside returns.
-func (a *app) whole(ctx context.Context, project *view.Project, dir, http string, inside func(context.Context, *whole) error) (err error) {
+func (a *app) whole(ctx context.Context, project *view.Project, dir string, at addresses, inside func(context.Context, *whole) error) (err error) {
 	stop, err := embedServices(project, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	return a.over(ctx, project, dir, http, inside)
+	return a.over(ctx, project, dir, at, inside)
 }
 
 // over runs all roles over the project's services while inside runs, and tells other commands where they are.
-func (a *app) over(ctx context.Context, project *view.Project, dir, http string, inside func(context.Context, *whole) error) (err error) {
+func (a *app) over(ctx context.Context, project *view.Project, dir string, at addresses, inside func(context.Context, *whole) error) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(smallGarbage)
 	}
@@ -152,7 +154,7 @@ func (a *app) over(ctx context.Context, project *view.Project, dir, http string,
 	if err := s.checkSources(ctx); err != nil {
 		return err
 	}
-	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, http: http, small: true})
+	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, http: at.http, sql: at.sql, small: true})
 	if err != nil {
 		return err
 	}

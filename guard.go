@@ -22,12 +22,17 @@ func mayServe(project *view.Project, address string) error {
 }
 
 // guard is what the project says about who may come in at an address; nil: everybody.
-func (s *services) guard(address string) (*auth.Guard, error) {
-	if err := mayServe(s.project, address); err != nil {
-		return nil, err
+func (s *services) guard(addresses []string) (*auth.Guard, error) {
+	near, address := true, addresses[0]
+	for _, at := range addresses {
+		if err := mayServe(s.project, at); err != nil {
+			return nil, err
+		}
+		if !isLoopback(at) {
+			near, address = false, at
+		}
 	}
 	a := s.project.Serving.Auth
-	near := isLoopback(address)
 	switch {
 	case a.Off && !near:
 		s.log.Warn("serving.auth is off: whoever reaches the address may read everything and send events", "address", address)

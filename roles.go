@@ -23,10 +23,10 @@ import (
 // roles says which parts a process runs.
 type roles struct {
 	speed, archive, serve bool
-	batch                 bool   // on the schedules of batch.every and lake.compact_every, if there are any
-	http                  string // listen address; "" = no HTTP
-	sql                   string // likewise of SQL, for who serves; "" = no SQL
-	small                 bool   // shares a machine with everything else: bounds for a laptop, not for a server
+	batch                 bool       // on the schedules of batch.every and lake.compact_every, if there are any
+	http                  string     // listen address; "" = no HTTP
+	sql                   sqlAddress // likewise of SQL, for who serves
+	small                 bool       // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
 // Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of kept batch rows, of a fetch, DuckDB's limit, and how much garbage
@@ -100,8 +100,8 @@ func (s *services) assemble(r roles) (*parts, error) {
 			return nil, err
 		}
 	}
-	if r.serve && r.http != "" { // whoever asks within the process has the services in hand
-		if servingConfig.Guard, err = s.guard(r.http); err != nil {
+	if addresses := r.addresses(); r.serve && len(addresses) > 0 { // whoever asks within the process has the services in hand
+		if servingConfig.Guard, err = s.guard(addresses); err != nil {
 			return nil, err
 		}
 		if p.certificate, err = s.certificate(); err != nil {
@@ -120,8 +120,8 @@ func (s *services) assemble(r roles) (*parts, error) {
 			return nil, fmt.Errorf("listen for HTTP: %w", err)
 		}
 	}
-	if r.serve && r.sql != "" {
-		if p.sql, err = s.openSQL(p, r); err != nil {
+	if r.serve && r.sql.listen != "" {
+		if p.sql, err = s.openSQL(p, r, servingConfig.Guard); err != nil {
 			return nil, err
 		}
 	}

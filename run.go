@@ -38,11 +38,14 @@ func runCommand(a *app) *cobra.Command {
 		sub := &cobra.Command{
 			Use: role.name, Short: role.short, Args: cobra.NoArgs,
 			Example: "  caudal run " + role.name + " --project /etc/caudal",
-			RunE:    func(c *cobra.Command, _ []string) error { return a.run(c, r) },
+			RunE: func(c *cobra.Command, _ []string) error {
+				r.sql.chosen = c.Flags().Changed("sql")
+				return a.run(c, r)
+			},
 		}
 		sub.Flags().StringVar(&r.http, "http", "127.0.0.1:8080", "where /livez, /readyz, /metrics and, for serve, the API listen; empty: nowhere")
 		if r.serve {
-			sub.Flags().StringVar(&r.sql, "sql", defaultSQL, "where SQL listens, for psql and whatever else speaks PostgreSQL's protocol; empty: nowhere")
+			sub.Flags().StringVar(&r.sql.listen, "sql", defaultSQL, sqlFlag)
 		}
 		c.AddCommand(sub)
 	}
@@ -67,8 +70,8 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if r == (roles{batch: true, http: r.http, sql: r.sql}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
 		return usageError{errors.New("the project does not say how often a batch runs: set batch.every (or lake.compact_every) in caudal.yaml, or let cron call `caudal batch run`")}
 	}
-	if r.serve && r.http != "" {
-		if err := mayServe(project, r.http); err != nil {
+	for _, address := range r.addresses() {
+		if err := mayServe(project, address); r.serve && err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,7 @@ var owners = map[string]string{
 	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
 	"github.com/alicebob/miniredis":      "internal/embedded",
 	"github.com/apache/arrow-go":         "internal/tabular",
+	"github.com/jackc/pgx":               "serving/pgwire",
 	"github.com/coreos/go-oidc":          "serving/auth",
 	"github.com/go-jose/go-jose":         "serving/auth",
 }
@@ -57,6 +58,7 @@ var allowed = map[string][]string{
 	"serving/auth":          {},
 	"serving/ingest":        {"internal/feed", "internal/intake", "internal/stream", "internal/view"},
 	"serving/openapi":       {},
+	"serving/pgwire":        {"internal/algebra", "internal/engine", "internal/view", "serving"},
 	"internal/tabular":      {"internal/algebra", "internal/view", "internal/lake"},
 }
 

@@ -28,11 +28,16 @@ type RelationColumn struct {
 	Description string
 }
 
-// Relations lists what ctx's caller may ask for: each view at each of its grains, and the records of each source that has a view.
+// Relations lists what ctx's caller may ask for: each view at each of its grains, and the records of each source that has a view, for callers
+// without limits.
 func (s *Server) Relations(ctx context.Context) ([]Relation, error) {
 	var list []Relation
 	seen := map[string]bool{}
-	for _, declared := range s.cfg.Project.Views {
+	project, err := s.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, declared := range project.Views {
 		v, err := s.find(ctx, declared.Name)
 		if err != nil {
 			return nil, err
@@ -52,7 +57,7 @@ func (s *Server) Relations(ctx context.Context) ([]Relation, error) {
 			list = append(list, Relation{View: v.Name, Source: v.Source.Name, Grain: g, Location: v.Location, Columns: columns,
 				Description: joinWords(v.Description, fmt.Sprintf("in buckets of %s", g.Name))})
 		}
-		if !seen[v.Source.Name] {
+		if !seen[v.Source.Name] && s.recordsOf(ctx, v.Source.Name) == nil {
 			seen[v.Source.Name] = true
 			list = append(list, Relation{Source: v.Source.Name, Columns: recordColumns(v.Source), Description: "the records of " + v.Source.Name + " in the lake, without repeats"})
 		}

@@ -47,6 +47,9 @@ func (s *Server) ScanRecords(ctx context.Context, asked Records, settle func(con
 
 // recordScan plans a scan of records.
 func (s *Server) recordScan(ctx context.Context, asked Records) (*lakeScan, error) {
+	if err := s.recordsOf(ctx, asked.Source); err != nil {
+		return nil, err
+	}
 	v, err := s.viewOf(ctx, asked.Source)
 	if err != nil {
 		return nil, err

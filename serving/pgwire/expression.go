@@ -149,7 +149,8 @@ func nameOf(item tree) string {
 // ourTypes are what PostgreSQL's types without a counterpart are here.
 var ourTypes = map[string]string{"name": "VARCHAR", "oid": "BIGINT", "xid": "BIGINT", "regproc": "VARCHAR", "regtype": "VARCHAR", "regrole": "VARCHAR", "regnamespace": "VARCHAR",
 	"regclass": "VARCHAR", "regprocedure": "VARCHAR", "citext": "VARCHAR", "information_schema.cardinal_number": "INTEGER", "char": "VARCHAR", "bpchar": "VARCHAR",
-	"\"char\"": "VARCHAR", "sql_identifier": "VARCHAR", "timestamptz": "TIMESTAMP WITH TIME ZONE"}
+	"text": "VARCHAR", "varchar": "VARCHAR", "bool": "BOOLEAN", "int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "float4": "FLOAT", "float8": "DOUBLE", "date": "DATE", "timestamp": "TIMESTAMP",
+	"interval": "INTERVAL", "uuid": "UUID", "\"char\"": "VARCHAR", "sql_identifier": "VARCHAR", "timestamptz": "TIMESTAMP WITH TIME ZONE"}
 
 // castTo makes the type of a cast one that DuckDB has.
 func (a *analysis) castTo(node tree) (tree, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -145,4 +146,9 @@ func explainSQL(e *engine.Error) *failure {
 		f.text, f.hint = strings.TrimSpace(line), strings.Join(strings.Fields(hint), " ")
 	}
 	return f
+}
+
+// TooOften is a caller who asks more often than they may; wait is when there is room again.
+func TooOften(caller string, wait time.Duration) error {
+	return fail(stateTooMany, fmt.Sprintf("ask again in %v", wait.Round(time.Millisecond)), "caller %s asks too often", caller)
 }

@@ -25,7 +25,10 @@ type result interface {
 func (c *session) query(p *prepared, values []*string, to result) (err error) {
 	start := time.Now()
 	defer func() { c.server.metrics.observe(err, time.Since(start)) }()
-	ctx, end := c.begin(c.limit(c.server.cfg.ScanTimeout))
+	ctx, end, err := c.begin(c.limit(c.server.cfg.ScanTimeout))
+	if err != nil {
+		return err
+	}
 	defer end()
 	t, a, err := c.analysed(ctx, p, values)
 	if err != nil {

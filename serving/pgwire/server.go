@@ -32,7 +32,8 @@ type Config struct {
 	Source   Source
 	Database string // its name, as clients see it; they may connect to any
 
-	// Authenticate turns a password into a context that says who asks; nil: nobody is asked. A password is only taken over TLS or from the loopback.
+	// Authenticate turns a password into a context that says who asks; nil: nobody is asked. It is called when a client connects and before each of its
+	// statements, so that who has lost a right has lost it here, too. A password is only taken over TLS or from the loopback.
 	Authenticate func(ctx context.Context, password string) (context.Context, error)
 	TLS          *tls.Config // nil: without
 

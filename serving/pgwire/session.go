@@ -26,7 +26,8 @@ type session struct {
 	server   *Server
 	conn     net.Conn
 	wire     *pgproto3.Backend
-	ctx      context.Context // ends with the connection; says who asks
+	ctx      context.Context // ends with the connection
+	password string
 	db       *engine.Conn
 	id       uint32
 	secret   []byte
@@ -50,9 +51,14 @@ func (c *session) interrupt() {
 	}
 }
 
-// begin is the context of a statement, for as long as it may take; end is to be called.
-func (c *session) begin(limit time.Duration) (ctx context.Context, end func()) {
-	ctx, stop := context.WithCancelCause(c.ctx)
+// begin is the context of a statement, for as long as it may take, on behalf of who asks; end is to be called.
+func (c *session) begin(limit time.Duration) (ctx context.Context, end func(), err error) {
+	if ctx = c.ctx; c.server.cfg.Authenticate != nil {
+		if ctx, err = c.server.cfg.Authenticate(ctx, c.password); err != nil {
+			return nil, nil, err
+		}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTime)
 	c.mu.Lock()
 	c.stop = stop
@@ -63,7 +69,7 @@ func (c *session) begin(limit time.Duration) (ctx context.Context, end func()) {
 		c.mu.Unlock()
 		cancel()
 		stop(nil)
-	}
+	}, nil
 }
 
 // run answers messages until the client says goodbye or the connection ends.

@@ -170,7 +170,12 @@ func (s *Server) authenticate(ctx context.Context, c *session) (context.Context,
 		return nil, fail(stateProtocol, "", "expected a password")
 	}
 	who, err := s.cfg.Authenticate(ctx, password.Password)
-	if err != nil {
+	c.password = password.Password
+	var known *failure
+	switch {
+	case errors.As(err, &known):
+		return nil, known
+	case err != nil:
 		return nil, fail(stateWrongPassword, "the password is a bearer token of this server", "password authentication failed: %v", err)
 	}
 	return who, nil

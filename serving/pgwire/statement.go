@@ -33,7 +33,10 @@ func (c *session) prepare(tokens []token, oids []uint32) (*prepared, error) {
 	if err != nil || command != nil {
 		return &prepared{command: command}, err
 	}
-	ctx, end := c.begin(c.limit(c.server.cfg.StatementTimeout))
+	ctx, end, err := c.begin(c.limit(c.server.cfg.StatementTimeout))
+	if err != nil {
+		return nil, err
+	}
 	defer end()
 	p := &prepared{}
 	if p.tree, err = parse(ctx, c.db, text(tokens)); err != nil {
