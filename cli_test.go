@@ -60,7 +60,7 @@ func startDev(t *testing.T) *devProcess {
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)
 	write(t, filepath.Join(dir, "orders.csv"), shopOrders)
-	d := &devProcess{t: t, dir: dir, cmd: caudal(t, "dev", dir, "--http", "127.0.0.1:0")}
+	d := &devProcess{t: t, dir: dir, cmd: caudal(t, "dev", dir, "--http", "127.0.0.1:0", "--sql", "127.0.0.1:0")}
 	stdout, err := d.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

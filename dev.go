@@ -158,7 +158,12 @@ func (a *app) over(ctx context.Context, project *view.Project, dir string, at ad
 	if err != nil {
 		return err
 	}
-	withdraw, err := newRunning(project, p.url()).announce(dir)
+	announced := newRunning(project, p.url())
+	if p.sql != nil {
+		announced.SQL = p.sql.url()
+		fmt.Fprintf(a.stderr, "SQL: psql %s\n", p.sql.url())
+	}
+	withdraw, err := announced.announce(dir)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ type running struct {
 	Brokers []string `json:"brokers"`
 	Cluster string   `json:"cluster"` // id of the brokers' cluster
 	Redis   []string `json:"redis"`
-	HTTP    string   `json:"http"` // base URL of the API
+	HTTP    string   `json:"http"`          // base URL of the API
+	SQL     string   `json:"sql,omitempty"` // what psql is called with; absent where SQL is not served
 }
 
 func newRunning(p *view.Project, url string) running {

@@ -17,10 +17,13 @@ var typeNames = map[mapping.Type]string{
 	mapping.TypeSQLNull: "NULL",
 }
 
+// listType is what Described calls a parameter that is a list of whatever.
+const listType = "LIST"
+
 // Described is what a statement takes and gives.
 type Described struct {
 	Columns    []ColumnInfo
-	Parameters []string // the type of each, as ColumnInfo.SQL; "" where the statement leaves it open
+	Parameters []string // the type of each, as ColumnInfo.SQL, or LIST; "" where the statement leaves it open
 }
 
 // Describe binds one statement without running it.
@@ -38,7 +41,12 @@ func (c *Conn) Describe(ctx context.Context, sql string) (Described, error) {
 			mapping.DestroyLogicalType(&logical)
 		}
 		for i := range int(mapping.NParams(stmt.stmt)) {
-			d.Parameters = append(d.Parameters, typeNames[mapping.ParamType(stmt.stmt, mapping.IdxT(i+1))])
+			kind := mapping.ParamType(stmt.stmt, mapping.IdxT(i+1))
+			name := typeNames[kind]
+			if kind == mapping.TypeList {
+				name = listType
+			}
+			d.Parameters = append(d.Parameters, name)
 		}
 		return nil
 	})

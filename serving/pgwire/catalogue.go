@@ -68,8 +68,11 @@ var systemClasses = map[string]string{"pg_class": "1259", "pg_namespace": "2615"
 	"pg_constraint": "2606", "pg_attribute": "1249", "pg_trigger": "2620", "pg_rewrite": "2618", "pg_extension": "3079", "pg_foreign_server": "1417", "pg_language": "2612",
 	"pg_roles": "1260", "pg_authid": "1260", "pg_tablespace": "1213"}
 
-// firstOID is the id of the first relation by name.
-const firstOID = 20000
+// The id of the first relation of a schema by name.
+const (
+	firstOID     = 20000
+	firstLakeOID = 30000
+)
 
 func sortedKeys(relations map[string]*serving.Relation) []string {
 	return slices.Sorted(maps.Keys(relations))
@@ -77,28 +80,32 @@ func sortedKeys(relations map[string]*serving.Relation) []string {
 
 // oidOf is the id of a relation as a text.
 func oidOf(relations map[string]*serving.Relation, key string) string {
-	return strconv.Itoa(firstOID + slices.Index(sortedKeys(relations), key))
+	i := slices.Index(sortedKeys(relations), key)
+	if relations[key].View == "" {
+		return strconv.Itoa(firstLakeOID + i)
+	}
+	return strconv.Itoa(firstOID + i)
 }
 
 // sessionCatalogue makes the tables of catalogueOfSession.
 func sessionCatalogue(ctx context.Context, conn *engine.Conn, relations map[string]*serving.Relation, database string) error {
 	var classes, attributes, descriptions []string
-	for i, key := range sortedKeys(relations) {
-		r, oid := relations[key], firstOID+i
+	for _, key := range sortedKeys(relations) {
+		r, oid := relations[key], oidOf(relations, key)
 		schema, name, _ := strings.Cut(key, ".")
 		namespace := 2200
 		if schema == "lake" {
 			namespace = 16384
 		}
-		classes = append(classes, fmt.Sprintf("(%d, %s, %d, %s, %d)", oid, literal(name), namespace, literal(schema), len(r.Columns)))
+		classes = append(classes, fmt.Sprintf("(%s, %s, %d, %s, %d)", oid, literal(name), namespace, literal(schema), len(r.Columns)))
 		if r.Description != "" {
-			descriptions = append(descriptions, fmt.Sprintf("(%d, 0, %s)", oid, literal(r.Description)))
+			descriptions = append(descriptions, fmt.Sprintf("(%s, 0, %s)", oid, literal(r.Description)))
 		}
 		for k, c := range r.Columns {
 			id, mod := oidOfColumn(c)
-			attributes = append(attributes, fmt.Sprintf("(%d, %s, %d, %d, %d, %s, %s, %t)", oid, literal(c.Name), k+1, id, mod, literal(schema), literal(name), c.Role != "time"))
+			attributes = append(attributes, fmt.Sprintf("(%s, %s, %d, %d, %d, %s, %s, %t)", oid, literal(c.Name), k+1, id, mod, literal(schema), literal(name), c.Role != "time"))
 			if c.Description != "" {
-				descriptions = append(descriptions, fmt.Sprintf("(%d, %d, %s)", oid, k+1, literal(c.Description)))
+				descriptions = append(descriptions, fmt.Sprintf("(%s, %d, %s)", oid, k+1, literal(c.Description)))
 			}
 		}
 	}

@@ -121,7 +121,8 @@ CREATE MACRO _caudal.inet_client_addr() AS NULL::VARCHAR;
 CREATE MACRO _caudal.pg_get_userbyid(id) AS 'caudal';
 CREATE MACRO _caudal.pg_encoding_to_char(id) AS 'UTF8';
 CREATE MACRO _caudal.pg_client_encoding() AS 'UTF8';
-CREATE MACRO _caudal.pg_table_is_visible(id) AS true;
+CREATE MACRO _caudal.pg_table_is_visible(id) AS CAST(id AS BIGINT) < 30000; -- of lake they are not
+CREATE MACRO _caudal.pg_collation_is_visible(id) AS true;
 CREATE MACRO _caudal.pg_type_is_visible(id) AS true;
 CREATE MACRO _caudal.pg_function_is_visible(id) AS true;
 CREATE MACRO _caudal.pg_relation_is_publishable(id) AS false;
@@ -137,9 +138,15 @@ CREATE MACRO _caudal.pg_get_serial_sequence(t, c) AS CAST(NULL AS VARCHAR);
 CREATE MACRO _caudal.pg_get_function_identity_arguments(id) AS CAST(NULL AS VARCHAR);
 CREATE MACRO _caudal.pg_get_function_result(id) AS CAST(NULL AS VARCHAR);
 CREATE MACRO _caudal.pg_get_function_arguments(id) AS CAST(NULL AS VARCHAR);
-CREATE MACRO _caudal.obj_description(id) AS CAST(NULL AS VARCHAR), (id, catalog) AS CAST(NULL AS VARCHAR);
 CREATE MACRO _caudal.shobj_description(id, catalog) AS CAST(NULL AS VARCHAR);
-CREATE MACRO _caudal.col_description(id, col) AS CAST(NULL AS VARCHAR);
+CREATE TEMP TABLE pg_description (objoid BIGINT, objsubid INTEGER, description VARCHAR); -- of no session: those have one of their own
+CREATE MACRO _caudal.obj_description(id) AS (SELECT any_value(d.description) FROM temp.main.pg_description AS d WHERE d.objoid = id AND d.objsubid = 0),
+	(id, catalog) AS (SELECT any_value(d.description) FROM temp.main.pg_description AS d WHERE d.objoid = id AND d.objsubid = 0 AND catalog = 'pg_class');
+CREATE MACRO _caudal.col_description(id, col) AS (SELECT any_value(d.description) FROM temp.main.pg_description AS d WHERE d.objoid = id AND d.objsubid = col);
+CREATE MACRO _caudal.array_remove(items, item) AS list_filter(items, lambda x: x IS DISTINCT FROM item);
+CREATE MACRO _caudal.pg_char_to_encoding(name) AS 6;
+CREATE TABLE _caudal.pg_db_role_setting (setdatabase BIGINT, setrole BIGINT, setconfig VARCHAR[]);
+CREATE TABLE _caudal.pg_opfamily (oid BIGINT, opfmethod BIGINT, opfname VARCHAR, opfnamespace BIGINT, opfowner BIGINT);
 CREATE MACRO _caudal.pg_relation_size(id) AS 0::BIGINT, (id, fork) AS 0::BIGINT;
 CREATE MACRO _caudal.pg_table_size(id) AS 0::BIGINT;
 CREATE MACRO _caudal.pg_indexes_size(id) AS 0::BIGINT;

@@ -39,6 +39,8 @@ func (a *analysis) expression(node tree) (tree, error) {
 		case len(parts) > 2: // schema.table.column: tables go by their own names
 			node["column_names"] = parts[len(parts)-2:]
 		}
+	case "SUBQUERY":
+		return a.anyOf(node)
 	case "COLLATE":
 		if child, ok := node["child"].(tree); ok {
 			return a.descend(child)
@@ -47,6 +49,24 @@ func (a *analysis) expression(node tree) (tree, error) {
 		return a.castTo(node)
 	}
 	return nil, nil
+}
+
+// anyOf makes x = ANY(list), which is read as a subquery over the list, a question to the list.
+func (a *analysis) anyOf(node tree) (tree, error) {
+	inner, _ := node["subquery"].(tree)
+	query, _ := inner["node"].(tree)
+	from, _ := query["from_table"].(tree)
+	selected := list(query, "select_list")
+	if str(node, "subquery_type") != "ANY" || str(node, "comparison_type") != "COMPARE_EQUAL" || len(selected) != 1 || str(from, "type") != "EMPTY" {
+		return nil, nil
+	}
+	unnest, _ := selected[0].(tree)
+	if str(unnest, "function_name") != "unnest" || len(list(unnest, "children")) != 1 {
+		return nil, nil
+	}
+	contains := call("list_contains", list(unnest, "children")[0], node["child"])
+	contains["schema"], contains["alias"] = "", str(node, "alias")
+	return a.descend(contains)
 }
 
 // descend is a node that takes its parent's place.
@@ -62,19 +82,20 @@ func (a *analysis) descend(child tree) (tree, error) {
 func (a *analysis) function(node tree) (tree, error) {
 	name, schema := strings.ToLower(str(node, "function_name")), strings.ToLower(str(node, "schema"))
 	switch {
-	case schema == catalogueSchema:
-		return nil, nil // of our own making
 	case slices.Contains(refusedFunctions, name), strings.HasPrefix(name, "pragma_"), strings.HasPrefix(name, "duckdb_"), strings.HasPrefix(name, "read_"),
 		strings.HasPrefix(name, "parquet_"), strings.HasPrefix(name, "sniff_"):
 		return nil, fail(stateNotAllowed, "", "permission denied for function %s", name)
-	case schema != "" && schema != "pg_catalog" && schema != "information_schema" && schema != "public":
+	case schema != "" && schema != "pg_catalog" && schema != "information_schema" && schema != "public" && schema != "main":
 		return nil, fail(stateNoFunction, "leave the schema out", "function %s.%s does not exist", schema, name)
 	case len(list(node, "children")) == 0 && (slices.Contains(nowFunctions, name) || slices.Contains(todayFunctions, name)):
 		return named(a.instant(name), node, name), nil
+	case name == "json_build_object", name == "jsonb_build_object":
+		node["function_name"] = "json_object"
 	case name == "regexp_full_match": // x ~ pattern, which finds the pattern anywhere
 		node["function_name"] = "regexp_matches"
 	case slices.Contains(boundedFunctions, name) && str(node, "class") == "FUNCTION", a.catalog.functions[name]:
 		node["schema"], node["catalog"], node["is_operator"] = catalogueSchema, "", false
+		a.describes = a.describes || strings.HasSuffix(name, "_description")
 		return nil, nil
 	}
 	node["schema"], node["catalog"] = "", ""

@@ -142,10 +142,10 @@ func fillIn(t tree, oids []uint32, values []*string) error {
 		value["alias"] = str(node, "alias")
 		switch to := parameterSQL(oids[n-1]); {
 		case to == "DECIMAL":
-			return cast(value, "DOUBLE"), nil
+			return castNumber(value, values[n-1]), nil
 		case strings.HasSuffix(to, "[]"):
 			return castList(value, strings.TrimSuffix(to, "[]")), nil
-		case to != "" && to != "VARCHAR":
+		case to != "" && (to != "VARCHAR" || values[n-1] == nil): // a text that stands by itself becomes what it is compared with
 			return cast(value, to), nil
 		}
 		return value, nil
@@ -157,6 +157,21 @@ func fillIn(t tree, oids []uint32, values []*string) error {
 		}
 	}
 	return err
+}
+
+// castNumber is a number as exact as its text.
+func castNumber(child any, text *string) tree {
+	node := cast(child, "DOUBLE")
+	if text != nil && (strings.Trim(*text, "-0123456789.") != "" || len(*text) > 38) {
+		return node
+	}
+	scale := 0
+	if text != nil {
+		_, after, _ := strings.Cut(*text, ".")
+		scale = len(after)
+	}
+	node["cast_type"] = tree{"id": "DECIMAL", "type_info": tree{"type": "DECIMAL_TYPE_INFO", "alias": "", "extension_info": nil, "width": 38, "scale": scale}}
+	return node
 }
 
 // castList is a node as a list of a type.

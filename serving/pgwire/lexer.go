@@ -120,7 +120,8 @@ func split(sql string) [][]token {
 	return statements
 }
 
-// text is a statement without its comments. OPERATOR(pg_catalog.~) is written as the sign alone, which is all that DuckDB reads of it.
+// text is a statement without its comments. OPERATOR(pg_catalog.~) is written as the sign alone, which is all that DuckDB reads of it, and a type
+// without the schema of PostgreSQL's own.
 func text(tokens []token) string {
 	var b strings.Builder
 	for i := 0; i < len(tokens); i++ {
@@ -131,6 +132,10 @@ func text(tokens []token) string {
 		if sign, after := operator(tokens, i); after > i {
 			b.WriteString(" " + sign + " ")
 			i = after - 1
+			continue
+		}
+		if word(tokens, i) == "pg_catalog" && word(tokens, i+1) == "." && i > 0 && (tokens[i-1].text == ":" || word(tokens, i-1) == "as") {
+			i++
 			continue
 		}
 		b.WriteString(t.text)

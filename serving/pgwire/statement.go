@@ -18,7 +18,6 @@ type prepared struct {
 	tree       tree
 	parameters []uint32            // the types of its parameters
 	columns    []engine.ColumnInfo // of its rows; nil: it has none
-	shape      string              // of the relations when it was read
 }
 
 // maxDepth bounds how deep brackets stand within each other.
@@ -28,6 +27,9 @@ const maxDepth = 200
 func (c *session) prepare(tokens []token, oids []uint32) (*prepared, error) {
 	if depth(tokens) > maxDepth {
 		return nil, fail(stateTooLarge, "", "brackets stand within each other more than %d deep", maxDepth)
+	}
+	if n := queries(tokens); n > maxQueries {
+		return nil, fail(stateTooLarge, "write VALUES, or fewer of them", "the statement has %d SELECTs within it, and may have %d", n, maxQueries)
 	}
 	command, err := commandOf(tokens)
 	if err != nil || command != nil {
@@ -46,6 +48,18 @@ func (c *session) prepare(tokens []token, oids []uint32) (*prepared, error) {
 		return nil, err
 	}
 	return p, causeOf(ctx, c.bindTypes(ctx, p))
+}
+
+// maxQueries bounds the SELECTs of a statement: the time to plan them grows with the square of their number, and cannot be interrupted.
+const maxQueries = 500
+
+func queries(tokens []token) (n int) {
+	for i := range tokens {
+		if w := word(tokens, i); w == "select" || w == "values" || w == "from" {
+			n++
+		}
+	}
+	return n / 2
 }
 
 func depth(tokens []token) (deepest int) {
@@ -156,6 +170,51 @@ func (c *session) bindTypes(ctx context.Context, p *prepared) error {
 	if err := c.describeRelations(ctx, c.db, a); err != nil {
 		return err
 	}
+	if err := c.inferTypes(ctx, p, t); err != nil {
+		return err
+	}
+	// only a statement whose parameters have values has columns with types: not nulls, which DuckDB makes nulls without a type of
+	if err := fillIn(t, p.parameters, samples(p.parameters)); err != nil {
+		return err
+	}
+	sql, err := render(ctx, c.db, t)
+	if err != nil {
+		return err
+	}
+	d, err := c.db.Describe(ctx, sql)
+	p.columns = d.Columns
+	return err
+}
+
+// samples are values of the types of parameters.
+func samples(oids []uint32) []*string {
+	values := make([]*string, len(oids))
+	for i, oid := range oids {
+		value := "1"
+		switch to := parameterSQL(oid); {
+		case strings.HasSuffix(to, "[]"):
+			value = "[]"
+		case to == "" || to == "VARCHAR" || to == "BLOB":
+			value = ""
+		case to == "DATE" || strings.HasPrefix(to, "TIMESTAMP"):
+			value = "2000-01-01"
+		case to == "TIME":
+			value = "00:00"
+		case to == "INTERVAL":
+			value = "0 days"
+		case to == "UUID":
+			value = "00000000-0000-0000-0000-000000000000"
+		}
+		values[i] = &value
+	}
+	return values
+}
+
+// inferTypes asks DuckDB for the types of the parameters of which the client says nothing. What it does not know either is a text.
+func (c *session) inferTypes(ctx context.Context, p *prepared, t tree) error {
+	if !slices.Contains(p.parameters, 0) {
+		return nil
+	}
 	sql, err := render(ctx, c.db, t)
 	if err != nil {
 		return err
@@ -164,12 +223,12 @@ func (c *session) bindTypes(ctx context.Context, p *prepared) error {
 	if err != nil {
 		return err
 	}
-	p.columns = d.Columns
-	for i, sql := range d.Parameters {
-		if i < len(p.parameters) && p.parameters[i] == 0 {
-			if p.parameters[i] = typeOf(sql, false).oid; p.parameters[i] == 0 {
-				p.parameters[i] = 25
-			}
+	for i := range p.parameters {
+		if p.parameters[i] == 0 && i < len(d.Parameters) {
+			p.parameters[i] = typeOf(d.Parameters[i], false).oid
+		}
+		if p.parameters[i] == 0 {
+			p.parameters[i] = 25
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ var wireTypes = map[string]struct{ plain, list wireType }{
 	"HUGEINT": {wireType{1700, -1}, wireType{1231, -1}}, "UBIGINT": {wireType{1700, -1}, wireType{1231, -1}}, "DECIMAL": {wireType{1700, -1}, wireType{1231, -1}},
 	"FLOAT": {wireType{700, 4}, wireType{1021, -1}}, "DOUBLE": {wireType{701, 8}, wireType{1022, -1}}, "VARCHAR": {wireType{25, -1}, wireType{1009, -1}}, "NULL": {wireType{25, -1}, wireType{1009, -1}},
 	"BLOB": {wireType{17, -1}, wireType{}}, "DATE": {wireType{1082, 4}, wireType{1182, -1}}, "TIME": {wireType{1083, 8}, wireType{}}, "TIMESTAMP": {wireType{1114, 8}, wireType{1115, -1}},
-	"TIMESTAMP WITH TIME ZONE": {wireType{1184, 8}, wireType{1185, -1}}, "INTERVAL": {wireType{1186, 16}, wireType{}}, "UUID": {wireType{2950, 16}, wireType{}},
+	"LIST": {wireType{1009, -1}, wireType{}}, "TIMESTAMP WITH TIME ZONE": {wireType{1184, 8}, wireType{1185, -1}}, "INTERVAL": {wireType{1186, 16}, wireType{}}, "UUID": {wireType{2950, 16}, wireType{}},
 }
 
 // typeOf is PostgreSQL's type; its oid is 0 where it has none.
