@@ -105,7 +105,7 @@ func accountForBroken(t *testing.T, brokers []string, redis string) {
 	project.Sources[0].Topic = projectName(t)
 	project.Kafka.Brokers, project.Redis.Addrs = brokers, []string{redis}
 	a := &app{projectDir: dir, output: "json", stdout: os.Stdout, stderr: os.Stderr}
-	err = a.whole(ctx, project, dir, "", func(ctx context.Context, w *whole) error {
+	err = a.whole(ctx, project, dir, addresses{}, func(ctx context.Context, w *whole) error {
 		src := project.Sources[0]
 		out := w.stream.Producer(src.Topic)
 		var messages []stream.Message
