@@ -102,7 +102,17 @@ func (s *Server) info(ctx context.Context, v *view.View) ViewInfo {
 type Catalogue struct {
 	Project string     `json:"project"`
 	Views   []ViewInfo `json:"views"`
+	SQL     *SQLDoor   `json:"sql,omitempty"` // where the same is answered in SQL; absent where it is not
 }
+
+// SQLDoor is where the process answers SQL, by PostgreSQL's protocol: on the host of the API.
+type SQLDoor struct {
+	Port     int    `json:"port"`
+	Database string `json:"database"`
+}
+
+// OpenSQL notes where the process answers SQL, for the catalogue and the page.
+func (s *Server) OpenSQL(door SQLDoor) { s.sql.Store(&door) }
 
 // catalogueRoutes say what can be asked.
 func catalogueRoutes() []route {
@@ -125,7 +135,7 @@ func (s *Server) serveViews(w http.ResponseWriter, r *http.Request, rt *route) {
 		s.writeError(w, r, err)
 		return
 	}
-	list := Catalogue{Project: s.cfg.Project.Name, Views: []ViewInfo{}}
+	list := Catalogue{Project: s.cfg.Project.Name, Views: []ViewInfo{}, SQL: s.sql.Load()}
 	own, err := s.own(r.Context())
 	if err != nil {
 		s.writeError(w, r, err)

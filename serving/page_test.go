@@ -134,15 +134,16 @@ func TestABatchThatLandsTurnsDashedIntoSolidWithoutReload(t *testing.T) {
 	tab.Eval(`window.here = 'before'`, nil)
 	tab.Wait(`document.querySelectorAll('.bars .mark.live').length === 3 && document.querySelector('.seam') && document.querySelectorAll('tr.live').length === 3`)
 	picture(t, tab, "before")
+	tab.Eval(`document.querySelector('.share button').focus()`, nil)
 	w.publish(w.cuts())
 	w.pass(time.Minute)
 	tab.Wait(`document.querySelectorAll('.bars .mark.batch').length === 36 && !document.querySelector('.bars .mark.live, .seam, tr.live')`)
 	var said struct {
-		Here, Landed string
-		Fresh        int
+		Here, Landed, Focus string
+		Fresh               int
 	}
-	tab.Eval(`({ Here: window.here, Landed: document.querySelector('#landed').textContent, Fresh: document.querySelectorAll('.mark.landed').length })`, &said)
-	if said.Here != "before" || said.Landed != "A batch landed: 3 rows rest on it now." || said.Fresh > 3 {
+	tab.Eval(`({ Here: window.here, Landed: document.querySelector('#landed').textContent, Fresh: document.querySelectorAll('.mark.landed').length, Focus: document.activeElement.textContent })`, &said)
+	if said.Here != "before" || !strings.HasPrefix(said.Landed, "A batch landed at ") || !strings.HasSuffix(said.Landed, ": 3 rows rest on it now.") || said.Fresh > 3 || said.Focus != "Copy" {
 		t.Errorf("after the batch: %+v", said)
 	}
 	tab.Wait(`document.querySelector('#health').textContent.includes('000002-run2') && !document.querySelector('.headline.live')`)

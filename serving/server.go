@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -27,8 +28,9 @@ type Server struct {
 	routes      []route      // of the API
 	gate        *ingest.Gate // where events come in; nil: none are taken
 	pusher      *pusher
-	intake      chan struct{} // holds one for each request with events that is under way
-	scans       chan struct{} // holds one for each scan of the lake that is under way
+	intake      chan struct{}           // holds one for each request with events that is under way
+	scans       chan struct{}           // holds one for each scan of the lake that is under way
+	sql         atomic.Pointer[SQLDoor] // nil: the process answers no SQL
 }
 
 // intakes bounds the requests with events that are under way, and so their memory.

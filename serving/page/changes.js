@@ -17,7 +17,7 @@ export function draw(ledger, view) {
   if (ledger.reason && !compared) return $('changes').replaceChildren(el('p', {}, sentence(ledger.reason)));
   const sure = unexplained ? el('p', { class: 'verdict bad' }, `✕ ${format.count(unexplained)} unexplained`) : el('p', { class: 'verdict good' }, el('span', { class: 'icon good', 'aria-hidden': 'true' }, '✓'), ' Nothing unexplained');
   $('changes').replaceChildren(sure,
-    el('p', {}, `${format.count(changed)} of ${format.count(compared)} answers changed.`, ledger.reason ? ' ' + sentence(ledger.reason) : null),
+    el('p', {}, `${format.count(changed)} ${changed === 1 ? 'number' : 'numbers'} changed; ${format.count(compared)} cells were compared.`, ledger.reason ? ' ' + sentence(ledger.reason) : null),
     el('ul', { class: 'classes' }, ...Object.entries(classes).map(([name, n]) => el('li', {}, el('b', {}, format.count(n)), ' ' + (words[name] ?? name)))),
     el('ol', { class: 'ledger', tabindex: changes.length > 4 ? 0 : false, 'aria-label': 'changed answers' }, ...changes.map(entry => line(entry, view))),
     el('small', {}, ledger.snapshot));

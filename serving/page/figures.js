@@ -13,7 +13,7 @@ import { isLive } from './answer.js';
 // figures keeps what is drawn, so that the next answer can be compared with it. explain(time, group) opens an explanation, narrow(group)
 // filters by a group.
 export function figures({ explain, narrow }) {
-  let shown = null;
+  let shown = null, drawnLegend = '';
   const cursors = new Map();
 
   // draw shows an answer: {answer, question, view, groups, left, totals}, where left groups have no place in the chart, and totals is the answer over
@@ -60,14 +60,18 @@ export function figures({ explain, narrow }) {
     }));
   }
 
+  // legend names the groups, and key what solid and dashed mean. What is the same as before is left alone, so that nobody loses the focus to an update.
   function legend(groups, { question, left }, answer) {
-    const items = question.dimensions.length && question.grain ? groups.slice(0, mostGroups).map((group, i) => el('li', {},
-      el('button', { type: 'button', title: 'show this one only', click: () => narrow(group) }, sample(i, 'batch'), group.map(format.dimension).join(' · ')))) : [];
-    if (left > 0) items.push(el('li', { class: 'aside' }, `the largest ${format.count(groups.length)}; ${format.count(left)} more`));
-    if (answer.rows.some(row => isLive(row.origin))) {
-      items.push(el('li', { class: 'aside' }, sample(0, 'batch plain'), 'batch, solid'), el('li', { class: 'aside' }, sample(0, 'live plain'), 'live, dashed'));
+    const named = question.dimensions.length && question.grain ? groups.slice(0, mostGroups) : [];
+    const live = answer.rows.some(row => isLive(row.origin));
+    const wanted = JSON.stringify([named, left]);
+    if (drawnLegend !== wanted) {
+      drawnLegend = wanted;
+      $('legend').replaceChildren(...named.map((group, i) => el('li', {},
+        el('button', { type: 'button', title: 'show this one only', click: () => narrow(group) }, sample(i, 'batch'), group.map(format.dimension).join(' · ')))),
+      left > 0 ? el('li', { class: 'aside' }, `the largest ${format.count(groups.length)}; ${format.count(left)} more`) : '');
     }
-    $('legend').replaceChildren(...items);
+    $('key').replaceChildren(...live ? [el('li', {}, sample(0, 'batch plain'), 'batch, solid'), el('li', {}, sample(0, 'live plain'), 'live, dashed')] : []);
   }
 
   const redraw = () => { if (shown) for (const holder of $('panels').querySelectorAll('.chart')) drawInto(holder, new Set()); };
@@ -82,12 +86,12 @@ function headline(measure, totals) {
   if (!row) return null;
   const value = row.values[measure.name];
   return el('p', { class: `headline${isLive(row.origin) ? ' live' : ''}` }, el('b', { title: format.number(value, measure.type) }, format.headline(value)),
-    measure.unit ? el('span', { class: 'unit' }, measure.unit) : null, el('small', {}, format.certainty(row.origin, measure.name)));
+    measure.unit ? el('span', { class: 'unit' }, measure.unit) : null, el('small', {}, totals.provenance.partial ? 'partial' : format.certainty(row.origin, measure.name)));
 }
 
 function titleOf(measures, question) {
   const list = new Intl.ListFormat('en', { type: 'conjunction' });
-  return list.format(measures.map(measure => measure.name)) + (question.dimensions.length ? ` by ${list.format(question.dimensions)}` : '') + (question.grain ? ` per ${format.grain(question.grain)}` : '');
+  return list.format(measures.map(measure => measure.name.replaceAll('_', ' '))) + (question.dimensions.length ? ` by ${list.format(question.dimensions)}` : '') + (question.grain ? ` per ${format.grain(question.grain)}` : '');
 }
 
 // summary is the chart in a sentence, for those who do not see it.

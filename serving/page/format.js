@@ -52,6 +52,9 @@ export function instant(text, timezone) {
   return text ? new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone: timezone }).format(Date.parse(text)) : '–';
 }
 
+// clock is the time of day of a moment (ms), where the reader is.
+export const clock = ms => new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }).format(ms);
+
 // age is a length of time in one unit: 3 s, 12 min, 5 h, 2 d.
 export function age(seconds) {
   const units = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]];

@@ -20,7 +20,7 @@ import { mostGroups } from './marks.js';
 const healthEvery = 5_000, totalsEvery = 1_000; // ms
 const mostRanks = 24;
 
-const page = { catalogue: null, question: null, view: null, shown: null, stop: () => {}, asking: new AbortController(), snapshot: null, totalsAt: 0, totalsTimer: 0 };
+const page = { catalogue: null, question: null, view: null, shown: null, stop: () => {}, asking: new AbortController(), snapshot: null, partial: false, totalsAt: 0, totalsTimer: 0 };
 
 const drawn = figures({
   explain: (time, group) => explanation.open(page.view, page.shown.answer.meta, page.question.dimensions, time, group),
@@ -31,7 +31,7 @@ const drawn = figures({
   },
 });
 
-// ask shows another question; kept says that the URL has it already.
+// ask shows another question; kept says that it came from the URL, which is made whole then.
 function ask(question, kept = false) {
   const { views } = page.catalogue;
   const view = views.find(v => v.name === question.view) ?? views[0];
@@ -40,7 +40,7 @@ function ask(question, kept = false) {
   page.view = view;
   page.question = complete(question, view);
   controls.fill(page.question, views, view);
-  if (!kept) history.pushState(null, '', toURL(page.question));
+  history[kept ? 'replaceState' : 'pushState'](null, '', toURL(page.question));
   show();
 }
 
@@ -61,7 +61,7 @@ async function show() {
       connection('');
       page.shown = { ...page.shown, answer, question, view, groups: groups.length ? groups : [[]], left };
       render(fresh);
-      share.draw(asked);
+      share.draw(asked, view, answer.meta, page.catalogue.sql);
       news();
     };
     page.shown = { totals: null };
@@ -72,35 +72,40 @@ async function show() {
         take(after, arrival(before, after));
       },
       failure: problem => fail(new Problem(problem)),
-      refused: fail,
+      refused,
       lost: problem => connection(problem.title),
     });
   } catch (error) {
-    if (error.name !== 'AbortError') fail(error);
+    if (error instanceof Problem) refused(error);
+    else if (error.name !== 'AbortError') throw error;
   }
 }
 
 // arrival says that a batch has landed, and returns the keys of the rows that it made solid.
 function arrival(before, after) {
+  if (before.provenance.snapshot === after.provenance.snapshot) return new Set(); // what was live may be gone because the speed layer is away
   const solid = landed(before, after);
-  if (solid.size) $('landed').textContent = `A batch landed: ${format.count(solid.size)} ${solid.size === 1 ? 'row rests' : 'rows rest'} on it now.`;
+  if (solid.size) $('landed').textContent = `A batch landed at ${format.clock(Date.now())}: ${format.count(solid.size)} ${solid.size === 1 ? 'row rests' : 'rows rest'} on it now.`;
   return solid;
 }
 
 function render(fresh) {
   const { answer } = page.shown;
+  $('shown').hidden = false;
   drawn.draw(page.shown, fresh);
   table.draw(answer);
   $('note').textContent = answer.provenance.note;
   $('sentence').className = answer.provenance.partial ? 'partial' : answer.provenance.exact ? 'exact' : 'approximate';
 }
 
-// news brings what goes with the answer up to date: the totals at most once a second, the ledger when another snapshot answers.
+// news brings what goes with the answer up to date: the totals at most once a second, the ledger and the health when another snapshot answers.
 function news() {
-  const { snapshot } = page.shown.answer.provenance;
-  if (page.snapshot !== `${page.view.name}/${snapshot}`) {
-    page.snapshot = `${page.view.name}/${snapshot}`;
-    const { view } = page;
+  const { view } = page, { snapshot, partial } = page.shown.answer.provenance;
+  const rests = `${view.name}/${snapshot}`;
+  if (page.partial !== partial || page.snapshot !== rests) lookAfter();
+  page.partial = partial;
+  if (page.snapshot !== rests) {
+    page.snapshot = rests;
     read(changes.changesPath(view.name)).then(ledger => view === page.view && changes.draw(ledger, view), changes.lost);
   }
   clearTimeout(page.totalsTimer);
@@ -115,7 +120,8 @@ async function totals() {
     page.shown = { ...page.shown, totals: answer };
     drawn.draw(page.shown);
   } catch (error) {
-    if (error.name !== 'AbortError') connection(error.title);
+    if (error instanceof Problem) connection(error.title);
+    else if (error.name !== 'AbortError') throw error;
   }
 }
 
@@ -130,8 +136,17 @@ async function lookAfter() {
 }
 
 function connection(text) {
-  $('connection').textContent = text || '● live';
+  const said = text || '● live';
+  if ($('connection').textContent !== said) $('connection').textContent = said; // it is read aloud
   $('connection').className = text ? 'bad' : 'good';
+}
+
+// refused says that the question has no answer, and takes away that of the one before.
+function refused(problem) {
+  $('shown').hidden = true;
+  $('note').textContent = 'There is no answer to this.';
+  $('sentence').className = '';
+  fail(problem);
 }
 
 function fail(problem) {
@@ -167,6 +182,13 @@ $('token').addEventListener('submit', event => {
   start();
 });
 addEventListener('popstate', () => page.catalogue && ask(fromURL(location.search), true));
+// A browser has six connections to a server over HTTP/1.1 for all its tabs: one that nobody sees gives its own back.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) page.stop();
+  else if (page.question) show();
+});
+addEventListener('pagehide', () => page.stop());
+addEventListener('pageshow', event => { if (event.persisted && page.question) show(); });
 if (innerWidth < 640) $('choose').open = false;
 setInterval(() => { if (!document.hidden && page.view) lookAfter(); }, healthEvery);
 start();
