@@ -206,6 +206,22 @@ func TestADefinitionWithoutTheDimensionOfACallersRowsAnswersNothing(t *testing.T
 	}
 }
 
+func TestWhatIsNotReadyIsToldByNameToThoseWhoMayKnowIt(t *testing.T) {
+	w := newGuardedWorld(t)
+	w.serve() // nothing is loaded yet
+	for caller, told := range map[string]bool{"admin": true, "reader": true, "stocker": false, "paris": false} {
+		if got := w.as(caller, "GET", "/readyz", ""); got.Code != 503 || strings.Contains(got.Body.String(), "view sales") != told {
+			t.Errorf("%s: status %d: %s", caller, got.Code, got.Body)
+		}
+	}
+	var err error
+	w.server.cfg.Guard, err = auth.New(auth.Config{TokenFile: w.file, Open: []string{"readyz"}})
+	must(t, err)
+	if got := w.as("nobody", "GET", "/readyz", ""); got.Code != 503 || strings.Contains(got.Body.String(), "sales") {
+		t.Errorf("nobody: status %d: %s", got.Code, got.Body)
+	}
+}
+
 func TestMethodsAskWhoAsksAlsoWithoutHTTP(t *testing.T) {
 	w := newGuardedWorld(t)
 	unknown := func(what string, err error) {

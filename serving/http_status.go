@@ -54,7 +54,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, rt *route) 
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request, _ *route) {
 	if err := s.Ready(); err != nil {
 		reason := err.Error()
-		if _, err := s.rights(r.Context()); err != nil {
+		if g, err := s.rights(r.Context()); err != nil || !g.Unlimited() {
 			reason = "a snapshot is not loaded yet" // which one, and why, is not for everybody
 		}
 		writeProblem(w, unavailable(reason, "wait a moment"))
