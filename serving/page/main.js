@@ -20,7 +20,7 @@ import { mostGroups } from './marks.js';
 const healthEvery = 5_000, totalsEvery = 1_000; // ms
 const mostRanks = 24;
 
-const page = { catalogue: null, question: null, view: null, shown: null, stop: () => {}, asking: new AbortController(), snapshot: null, partial: false, totalsAt: 0, totalsTimer: 0 };
+const page = { catalogue: null, question: null, view: null, shown: null, stop: () => {}, asking: new AbortController(), starting: new AbortController(), snapshot: null, partial: false, totalsAt: 0, totalsTimer: 0 };
 
 const drawn = figures({
   explain: (time, group) => explanation.open(page.view, page.shown.answer.meta, page.question.dimensions, time, group),
@@ -157,11 +157,15 @@ function fail(problem) {
   problems.show(problem, (field, value) => { $(field).value = value; ask(controls.readControls()); });
 }
 
+// start reads the catalogue and asks what the URL says. One that was started later, as with another token, leaves an earlier one without a say.
 async function start() {
+  page.starting.abort();
+  page.starting = new AbortController();
   try {
-    page.catalogue = await read('v1/views');
+    page.catalogue = await read('v1/views', { signal: page.starting.signal });
   } catch (problem) {
-    return fail(problem);
+    if (problem.name !== 'AbortError') fail(problem);
+    return;
   }
   problems.hide();
   $('token').hidden = true;
