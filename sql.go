@@ -71,6 +71,9 @@ func (s *services) openSQL(p *parts, r roles, guard *auth.Guard) (*sqlDoor, erro
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("set up SQL: %w", err), l.Close())
 	}
+	if at, ok := l.Addr().(*net.TCPAddr); ok {
+		p.server.OpenSQL(serving.SQLDoor{Port: at.Port, Database: s.project.Name})
+	}
 	return &sqlDoor{listener: l, server: server, database: s.project.Name}, nil
 }
 
