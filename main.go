@@ -91,6 +91,10 @@ func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
 		queryCommand(a), explainCommand(a), batchCommand(a), replayCommand(a), statusCommand(a), doctorCommand(a), deadLettersCommand(a), eraseCommand(a), exportCommand(a), modelsCommand(a), lakeCommand(a), tokenCommand(a),
 	)
 	wrapArgs(root)
+	a.completeNames(root)
+	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("BUG: the completion of --output: " + err.Error())
+	}
 	return root
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -11,26 +10,28 @@ import (
 )
 
 func statusCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	watch := false
+	c := &cobra.Command{
 		Use:     "status",
 		Short:   "Lag of both layers, watermark, freshness and snapshot, per view and partition",
-		Example: "  caudal status\n  caudal status -o json",
+		Example: "  caudal status\n  caudal status --watch\n  caudal status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			text, err := a.call(c.Context(), http.MethodGet, "/v1/status", "")
+			if watch {
+				return a.watchStatus(c.Context())
+			}
+			s, text, err := a.fetchStatus(c.Context())
 			if err != nil {
 				return err
 			}
 			if a.output == "json" {
 				return a.printJSON(json.RawMessage(text))
 			}
-			var s serving.Status
-			if err := json.Unmarshal(text, &s); err != nil {
-				return fmt.Errorf("read the status: %w", err)
-			}
 			return a.printStatus(s)
 		},
 	}
+	c.Flags().BoolVar(&watch, "watch", false, "show it again every 2 s, until Ctrl-C: drawn over itself on a terminal, elsewhere a line for each view that changed")
+	return c
 }
 
 func (a *app) printStatus(s serving.Status) error {
