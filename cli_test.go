@@ -60,6 +60,12 @@ func startDev(t *testing.T) *devProcess {
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)
 	write(t, filepath.Join(dir, "orders.csv"), shopOrders)
+	return startDevIn(t, dir)
+}
+
+// startDevIn is a `caudal dev` of the project in dir.
+func startDevIn(t *testing.T, dir string) *devProcess {
+	t.Helper()
 	d := &devProcess{t: t, dir: dir, cmd: caudal(t, "dev", dir, "--http", "127.0.0.1:0", "--sql", "127.0.0.1:0")}
 	stdout, err := d.cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +83,7 @@ func startDev(t *testing.T) *devProcess {
 func (d *devProcess) awaitURL() {
 	d.t.Helper()
 	for d.out.Scan() {
-		if strings.Contains(d.out.Text(), "shop runs: http://") {
+		if strings.Contains(d.out.Text(), " runs: http://") {
 			return
 		}
 	}

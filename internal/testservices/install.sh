@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests with real services need: redis-server and Apache Kafka's jars (into .services/kafka); what checks infra/:
 # promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); what checks the page: chromium, and axe-core (into .services/axe); what examples/fraud trains its model with (into .services/fraud);
+# what asks in SQL: psql, psycopg, SQLAlchemy and pandas (into .services/sql);
 # the engines that read the lake: DuckDB, pandas, polars and PySpark (into .services/readers), with Spark's Iceberg runtime (into .services/iceberg);
 # and Trino, with the Java that it wants (into .services/trino), by install-trino.sh.
 # Needs java, mvn, python3 and npm. Does nothing where everything is there already.
@@ -12,6 +13,7 @@ version=$(sed -n '/<artifactId>kafka_2.13</,/<version>/s:.*<version>\(.*\)</vers
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v promtool >/dev/null || missing="$missing prometheus"
+command -v psql >/dev/null || missing="$missing postgresql-client"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
 command -v npm >/dev/null || missing="$missing npm"
@@ -44,6 +46,7 @@ venv() {
 venv schemathesis "$here/requirements.txt"
 venv fraud "$root/examples/fraud/requirements.txt"
 venv readers "$here/readers-requirements.txt"
+venv sql "$here/sql-requirements.txt"
 
 axe=4.14.1
 if ! grep -qs "\"version\": \"$axe\"" "$root/.services/axe/node_modules/axe-core/package.json"; then

@@ -3,6 +3,7 @@ package testservices
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -19,6 +20,22 @@ func Schemathesis(tb testing.TB) string {
 func Training(tb testing.TB) string {
 	tb.Helper()
 	return filepath.Join(venv(tb, "fraud"), "python")
+}
+
+// SQLClients returns a Python that has psycopg, SQLAlchemy and pandas. A machine that has none skips the test, loudly; under CI=true it fails.
+func SQLClients(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(venv(tb, "sql"), "python")
+}
+
+// Psql returns the path of psql. A machine that has none skips the test, loudly; under CI=true it fails.
+func Psql(tb testing.TB) string {
+	tb.Helper()
+	path, err := exec.LookPath("psql")
+	if err != nil {
+		Missing(tb, "psql", err)
+	}
+	return path
 }
 
 // venv returns the folder of the programs of a virtual environment that install.sh makes.

@@ -51,20 +51,29 @@ func (a *analysis) expression(node tree) (tree, error) {
 	return nil, nil
 }
 
-// anyOf makes x = ANY(list), which is read as a subquery over the list, a question to the list.
-func (a *analysis) anyOf(node tree) (tree, error) {
+// listOfAny is the list of x = ANY(list), which is read as a subquery over the list; nil: the node is something else.
+func listOfAny(node tree) any {
 	inner, _ := node["subquery"].(tree)
 	query, _ := inner["node"].(tree)
 	from, _ := query["from_table"].(tree)
 	selected := list(query, "select_list")
 	if str(node, "subquery_type") != "ANY" || str(node, "comparison_type") != "COMPARE_EQUAL" || len(selected) != 1 || str(from, "type") != "EMPTY" {
-		return nil, nil
+		return nil
 	}
 	unnest, _ := selected[0].(tree)
 	if str(unnest, "function_name") != "unnest" || len(list(unnest, "children")) != 1 {
+		return nil
+	}
+	return list(unnest, "children")[0]
+}
+
+// anyOf makes x = ANY(list) a question to the list.
+func (a *analysis) anyOf(node tree) (tree, error) {
+	items := listOfAny(node)
+	if items == nil {
 		return nil, nil
 	}
-	contains := call("list_contains", list(unnest, "children")[0], node["child"])
+	contains := call("list_contains", items, node["child"])
 	contains["schema"], contains["alias"] = "", str(node, "alias")
 	return a.descend(contains)
 }

@@ -13,6 +13,7 @@ type metrics struct {
 	accepted    *prometheus.CounterVec
 	statements  *prometheus.CounterVec
 	duration    prometheus.Histogram
+	working     prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -27,8 +28,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "caudal_sql_statement_seconds", Help: "Time that statements took that were answered.", Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120},
 		}),
+		working: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caudal_sql_statements_at_work", Help: "Statements that are under way."}),
 	}
-	for _, c := range []prometheus.Collector{m.connections, m.accepted, m.statements, m.duration} {
+	for _, c := range []prometheus.Collector{m.connections, m.accepted, m.statements, m.duration, m.working} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register the metrics of SQL: %w", err)
 		}

@@ -45,7 +45,8 @@ func (c *session) query(p *prepared, values []*string, to result) (err error) {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-c.server.places }()
+	c.server.metrics.working.Inc()
+	defer func() { c.server.metrics.working.Dec(); <-c.server.places }()
 	if i < 0 {
 		return causeOf(ctx, c.runOn(ctx, c.db, t, a, "", to))
 	}

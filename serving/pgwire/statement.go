@@ -88,16 +88,26 @@ func causeOf(ctx context.Context, err error) error {
 func typeParameters(t tree, oids []uint32) ([]uint32, error) {
 	types := slices.Clone(oids)
 	_, err := walk(t, func(node tree) (tree, error) {
-		if str(node, "class") != "PARAMETER" {
+		parameter, isList := node, false
+		if items, ok := listOfAny(node).(tree); ok {
+			parameter, isList = items, true
+		}
+		if str(parameter, "class") != "PARAMETER" {
 			return nil, nil
 		}
-		n, err := strconv.Atoi(str(node, "identifier"))
+		n, err := strconv.Atoi(str(parameter, "identifier"))
 		const most = 1000
 		if err != nil || n < 1 || n > most {
-			return nil, fail(stateUndefinedParam, "number them $1 to $1000", "there is no parameter $%s", str(node, "identifier"))
+			return nil, fail(stateUndefinedParam, "number them $1 to $1000", "there is no parameter $%s", str(parameter, "identifier"))
 		}
 		for len(types) < n {
 			types = append(types, 0)
+		}
+		if isList {
+			if types[n-1] == 0 {
+				types[n-1] = wireTypes["VARCHAR"].list.oid
+			}
+			return nil, nil
 		}
 		to := parameterSQL(types[n-1])
 		if to == "" || to == "DECIMAL" || strings.HasSuffix(to, "[]") {

@@ -47,12 +47,14 @@ func parameterSQL(oid uint32) string {
 		return ""
 	case 25, 1043, 1042, 19, 18:
 		return "VARCHAR"
+	case 1015:
+		return "VARCHAR[]"
 	case 26:
 		return "BIGINT"
 	case 1700:
 		return "DECIMAL"
 	}
-	for _, name := range []string{"BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "INTERVAL", "UUID", "BLOB"} {
+	for _, name := range []string{"VARCHAR", "BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "INTERVAL", "UUID", "BLOB"} {
 		if wireTypes[name].plain.oid == oid {
 			return name
 		}
