@@ -287,3 +287,46 @@ func same(a, b string) bool {
 	y, err2 := strconv.ParseFloat(b, 64)
 	return err == nil && err2 == nil && x == y
 }
+
+func TestRightsHoldInSQL(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "caudal.yaml"), shopProject+"serving:\n  auth: {tokens: tokens.jsonl}\n")
+	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)
+	write(t, filepath.Join(dir, "views", "secret.yaml"), strings.Replace(shopView, "view: sales", "view: secret", 1))
+	write(t, filepath.Join(dir, "orders.csv"), shopOrders)
+	d := &devProcess{t: t, dir: dir}
+	token := func(args ...string) string {
+		return strings.TrimSpace(d.must(append([]string{"token", "new", "--name"}, args...)...))
+	}
+	all, paris := token("ops", "--role", "admin"), token("paris", "--views", "sales", "--where", "sales: country = 'France'")
+	d = startDevIn(t, dir)
+	defer d.stop()
+	at, _ := sqlOf(d)
+	d.must("produce", "orders", filepath.Join(dir, "orders.csv"))
+	t.Setenv("PGPASSWORD", all)
+	const everything = "France|12.50\nSpain|7.25\n"
+	for got := ""; got != everything; {
+		got = psql(t, at, "-At", "-q", "-c", "SELECT country, revenue FROM sales_1d ORDER BY country")
+	}
+	t.Setenv("PGPASSWORD", paris)
+	for sql, want := range map[string]string{
+		"SELECT country, revenue FROM sales_1d": "France|12.50\n",
+		"SELECT sum(lines) FROM sales_1d":       "2\n",
+		"SELECT count(*) FROM (SELECT 1 FROM sales_1h a FULL JOIN sales_1d b ON a.country <> b.country)": "2\n",
+		"SELECT relname FROM pg_class ORDER BY 1":                                                        "sales_1d\nsales_1h\n",
+	} {
+		if got := psql(t, at, "-At", "-q", "-c", sql); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+	for _, sql := range []string{"SELECT * FROM secret_1d", "SELECT * FROM lake.orders"} {
+		if got := psql(t, at, "-At", "-c", sql); !strings.Contains(got, "does not exist") {
+			t.Errorf("%s: %s", sql, got)
+		}
+	}
+	t.Setenv("PGPASSWORD", paris+"x")
+	c := exec.Command(testservices.Psql(t), "-X", at, "-c", "SELECT 1")
+	if out, err := c.CombinedOutput(); err == nil || !strings.Contains(string(out), "password authentication failed") {
+		t.Errorf("a token that nobody has: %v: %s", err, out)
+	}
+}

@@ -108,6 +108,9 @@ func (a *analysis) table(node tree) (tree, error) {
 			function["schema"] = catalogueSchema
 		case slices.Contains([]string{"generate_series", "range", "unnest"}, name):
 			function["schema"] = ""
+			if alias := str(node, "alias"); alias != "" && len(list(node, "column_name_alias")) == 0 {
+				node["column_name_alias"] = []any{alias} // its column goes by the name of the table
+			}
 		default:
 			return nil, fail(stateNotAllowed, "read the tables that \\d lists", "permission denied for function %s", name)
 		}

@@ -165,7 +165,13 @@ CREATE MACRO _caudal.pg_has_role(a, b) AS true, (a, b, c) AS true;
 CREATE MACRO _caudal.set_config(name, value, is_local) AS value;
 CREATE MACRO _caudal.to_regclass(name) AS CAST(NULL AS BIGINT);
 CREATE MACRO _caudal.to_regtype(name) AS CAST(NULL AS BIGINT);
-CREATE MACRO _caudal.quote_ident(name) AS '"' || replace(name, '"', '""') || '"';
+CREATE MACRO _caudal.array_lower(items, n) AS 1;
+CREATE MACRO _caudal.array_upper(items, n) AS len(items);
+CREATE MACRO _caudal.parse_ident(name) AS string_split(replace(name, '"', ''), '.');
+CREATE MACRO _caudal.string_to_array(t, separator) AS TABLE SELECT string_split(t, separator) AS s; -- in FROM; elsewhere it is DuckDB's
+CREATE TABLE _caudal.pg_settings AS SELECT name, setting, NULL::VARCHAR AS unit, NULL::VARCHAR AS category, NULL::VARCHAR AS short_desc, 'user' AS context, 'string' AS vartype, 'default' AS source, setting AS reset_val
+	FROM (VALUES ('standard_conforming_strings', 'on'), ('server_version', '14.0'), ('TimeZone', 'UTC'), ('client_encoding', 'UTF8'), ('max_index_keys', '32'), ('search_path', '"$user", public')) AS t(name, setting);
+CREATE MACRO _caudal.quote_ident(name) AS CASE WHEN regexp_full_match(name, '[a-z_][a-z0-9_$]*') THEN name ELSE '"' || replace(name, '"', '""') || '"' END;
 CREATE MACRO _caudal.quote_literal(name) AS '''' || replace(name, '''', '''''') || '''';
 CREATE MACRO _caudal.current_setting(name) AS CASE lower(name) WHEN 'server_version_num' THEN '140000' WHEN 'server_version' THEN '14.0' WHEN 'search_path' THEN '"$user", public'
 	WHEN 'timezone' THEN 'UTC' WHEN 'is_superuser' THEN 'off' WHEN 'block_size' THEN '8192' WHEN 'max_index_keys' THEN '32' WHEN 'server_encoding' THEN 'UTF8' END,

@@ -185,6 +185,11 @@ var ourTypes = map[string]string{"name": "VARCHAR", "oid": "BIGINT", "xid": "BIG
 // castTo makes the type of a cast one that DuckDB has.
 func (a *analysis) castTo(node tree) (tree, error) {
 	to, _ := node["cast_type"].(tree)
+	if child, ok := node["child"].(tree); ok && str(to, "id") == "LIST" && str(child, "class") == "CONSTANT" {
+		if value, ok := child["value"].(tree); ok && strings.HasPrefix(str(value, "value"), "{") { // '{a,b}' as PostgreSQL writes lists
+			value["value"] = "[" + strings.TrimSuffix(str(value, "value")[1:], "}") + "]"
+		}
+	}
 	info, _ := to["type_info"].(tree)
 	if str(to, "id") != "UNBOUND" || info == nil {
 		return nil, nil
