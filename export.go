@@ -17,7 +17,7 @@ func exportCommand(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(exportTrainingCommand(a), exportLakeCommand(a))
+	c.AddCommand(exportTrainingCommand(a), exportLakeCommand(a), exportGrafanaCommand(a))
 	c.AddCommand(&cobra.Command{
 		Use:     "openapi",
 		Short:   "The HTTP API in OpenAPI 3.1, as the server has it at /openapi.json",
