@@ -30,6 +30,7 @@ type analysis struct {
 	uses      []*use
 	describes bool            // it reads what describes the relations
 	names     map[string]bool // parts of the names of columns that it has
+	alone     map[string]bool // names that stand without a table: of a column, or of a table for its whole rows
 	all       bool            // it may read every column
 	added     []string        // columns that it adds up
 	common    map[string]bool // names that it gives to queries of its own
@@ -38,7 +39,7 @@ type analysis struct {
 // analyse finds out what a statement reads into a, refuses what it may not, and makes the tree one that DuckDB answers as PostgreSQL would: tables, functions
 // and types of PostgreSQL's catalogue become those of ours.
 func analyse(t tree, a *analysis) error {
-	a.names, a.common = map[string]bool{}, map[string]bool{}
+	a.names, a.alone, a.common = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, step := range []func(tree) (tree, error){a.collect, a.expression, a.bounds, a.table} {
 		if _, err := walk(t, step); err != nil {
 			return err
@@ -67,8 +68,12 @@ func (a *analysis) collect(node tree) (tree, error) {
 	case "STAR", "POSITIONAL_REFERENCE":
 		a.all = true
 	case "COLUMN_REF":
-		for _, name := range names(node) {
+		parts := names(node)
+		for _, name := range parts {
 			a.names[name] = true
+		}
+		if len(parts) == 1 {
+			a.alone[parts[0]] = true
 		}
 	case "FUNCTION":
 		children := list(node, "children")
@@ -127,6 +132,7 @@ func (a *analysis) baseTable(node tree) error {
 	if str(node, "alias") == "" {
 		node["alias"] = str(node, "table_name")
 	}
+	a.all = a.all || a.alone[strings.ToLower(str(node, "alias"))]
 	if schema == "" && a.common[name] {
 		return nil
 	}
@@ -185,9 +191,8 @@ func (a *analysis) near(name string) string {
 // columns are the dimensions and measures of a relation that a statement reads. One that names neither reads all of them, so that count(*) counts
 // what * shows.
 func (a *analysis) columns(u *use) (columns []serving.RelationColumn) {
-	whole := a.all || a.names[strings.TrimPrefix(u.name, "public.")]
 	for _, c := range u.relation.Columns {
-		if c.Role == "time" || whole || a.names[strings.ToLower(c.Name)] {
+		if c.Role == "time" || a.all || a.names[strings.ToLower(c.Name)] {
 			columns = append(columns, c)
 		}
 	}

@@ -27,7 +27,6 @@ const (
 	stateNoAuth         = "28000"
 	stateWrongPassword  = "28P01"
 	stateNoPortal       = "34000"
-	stateNoDatabase     = "3D000"
 	stateNotAllowed     = "42501"
 	stateSyntax         = "42601"
 	stateNoColumn       = "42703"

@@ -3,12 +3,14 @@ package pgwire
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/caudal/caudal/serving"
 )
@@ -25,6 +27,7 @@ func TestAStatementReadsTheDimensionsThatItNames(t *testing.T) {
 		{"WITH sales_1h AS (SELECT 1 AS x) SELECT x FROM sales_1h", "1"},
 		{"SELECT country, rank() OVER (ORDER BY sum(revenue) DESC) FROM sales_1h GROUP BY country ORDER BY 2", "France|1\nSpain|2\nO'Land|3"},
 		{"SELECT count(s) FROM sales_1h s", "4"},
+		{"SELECT count(s), max(s.orders) FROM sales_1h s", "4|3"},
 	} {
 		if got := table(t, conn, c.sql); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.sql, got, c.want)
@@ -61,9 +64,9 @@ func TestOnlyWhatWhereBoundsForSureBoundsWhatIsRead(t *testing.T) {
 			t.Errorf("%s: %s", c.where, got)
 		}
 	}
-	before := len(s.asked)
-	if got := table(t, conn, "SELECT country FROM sales_1h WHERE time > '2027-01-01' AND time < '2026-01-01'"); got != "" || len(s.asked) != before {
-		t.Errorf("a range without an instant: %q, %d questions", got, len(s.asked)-before)
+	before := s.questions()
+	if got := table(t, conn, "SELECT country FROM sales_1h WHERE time > '2027-01-01' AND time < '2026-01-01'"); got != "" || s.questions() != before {
+		t.Errorf("a range without an instant: %q, %d questions", got, s.questions()-before)
 	}
 }
 
@@ -208,7 +211,7 @@ func TestTheLakeIsReadWithinTheBoundsOfTheStatement(t *testing.T) {
 	if got := table(t, conn, "SELECT count(*), min(id) FROM lake.orders WHERE _event_time >= $1", time.UnixMicro(hour(0)+90_000_000)); got != "10|e90" {
 		t.Errorf("%q", got)
 	}
-	if r := s.records[0]; r.Source != "orders" || r.From == nil || *r.From != hour(0)+90_000_000 || r.To != nil {
+	if r := s.scanned()[0]; r.Source != "orders" || r.From == nil || *r.From != hour(0)+90_000_000 || r.To != nil {
 		t.Errorf("asked for %+v", r)
 	}
 	if got := table(t, conn, "SELECT count(*) FROM lake.orders o JOIN sales_1h s ON date_trunc('hour', o._event_time) = s.time AND s.country = 'Spain'"); got != "100" {
@@ -227,6 +230,33 @@ func TestRowsComeInPortionsToAClientThatWantsThemSo(t *testing.T) {
 	}
 	if got := received(t, f); got != "ParseComplete BindComplete DataRow DataRow PortalSuspended DataRow DataRow PortalSuspended DataRow CommandComplete ReadyForQuery" {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestClientsAreToldThatTheServerStops(t *testing.T) {
+	server, err := New(t.Context(), Config{Source: newShop(), Database: "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, l) }()
+	conn, err := pgx.Connect(t.Context(), "postgres://ann@"+l.Addr().String()+"/shop?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	message, err := conn.PgConn().Frontend().Receive()
+	if said, ok := message.(*pgproto3.ErrorResponse); !ok || said.Code != stateShutdown || said.Severity != "FATAL" {
+		t.Errorf("received %v, %v", message, err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 

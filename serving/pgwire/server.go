@@ -117,9 +117,9 @@ func (s *Server) Close() error { return s.db.Close() }
 
 // Serve answers the clients of l until ctx ends, and then ends their connections.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
+	told := ctx
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(told)) // clients are told why they are left
+	defer context.AfterFunc(told, func() { cancel(errStopped); l.Close() })()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(errStopped)

@@ -54,7 +54,7 @@ func (c *session) interrupt() {
 // begin is the context of a statement, for as long as it may take, on behalf of who asks; end is to be called.
 func (c *session) begin(limit time.Duration) (ctx context.Context, end func(), err error) {
 	if ctx = c.ctx; c.server.cfg.Authenticate != nil {
-		if ctx, err = c.server.cfg.Authenticate(ctx, c.password); err != nil {
+		if ctx, err = c.server.who(ctx, c.password); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -169,16 +169,18 @@ func (s *Server) authenticate(ctx context.Context, c *session) (context.Context,
 	if !ok {
 		return nil, fail(stateProtocol, "", "expected a password")
 	}
-	who, err := s.cfg.Authenticate(ctx, password.Password)
 	c.password = password.Password
+	return s.who(ctx, c.password)
+}
+
+// who is ctx on behalf of the holder of a password.
+func (s *Server) who(ctx context.Context, password string) (context.Context, error) {
+	who, err := s.cfg.Authenticate(ctx, password)
 	var known *failure
-	switch {
-	case errors.As(err, &known):
-		return nil, known
-	case err != nil:
+	if err != nil && !errors.As(err, &known) {
 		return nil, fail(stateWrongPassword, "the password is a bearer token of this server", "password authentication failed: %v", err)
 	}
-	return who, nil
+	return who, err
 }
 
 func isLoopback(addr net.Addr) bool {

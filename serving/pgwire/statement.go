@@ -24,7 +24,13 @@ type prepared struct {
 const maxDepth = 200
 
 // prepare reads a statement. oids are the types that the client says of its parameters; 0 is for the statement to say.
-func (c *session) prepare(tokens []token, oids []uint32) (*prepared, error) {
+func (c *session) prepare(tokens []token, oids []uint32) (_ *prepared, err error) {
+	start := time.Now()
+	defer func() {
+		if err != nil {
+			c.server.metrics.observe(err, time.Since(start))
+		}
+	}()
 	if depth(tokens) > maxDepth {
 		return nil, fail(stateTooLarge, "", "brackets stand within each other more than %d deep", maxDepth)
 	}

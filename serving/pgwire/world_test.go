@@ -126,6 +126,18 @@ func (s *shop) lastQuery() serving.Query {
 	return s.asked[len(s.asked)-1]
 }
 
+func (s *shop) questions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.asked)
+}
+
+func (s *shop) scanned() []serving.Records {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.records)
+}
+
 // serveShop runs a server and returns what clients connect with.
 func serveShop(t testing.TB, s Source, change func(*Config)) (url string) {
 	t.Helper()
