@@ -169,7 +169,7 @@ func TestAStreamEndsWhenItsCallerMayNoLongerFollow(t *testing.T) {
 			w.server.cfg.Guard = w.manual(t, 1e6, 1e6)
 			server := httptest.NewServer(w.server.Handler())
 			defer server.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			request, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/v1/stream?view=sales&measures=lines", nil)
 			must(t, err)
@@ -246,6 +246,28 @@ func TestMethodsAskWhoAsksAlsoWithoutHTTP(t *testing.T) {
 	for name, g := range callers() {
 		if err := w.server.recordsOf(auth.With(ctx, auth.Caller{Name: name, Grant: g}), "orders"); (err == nil) != g.Unlimited() {
 			t.Errorf("records of the source for %s: %v", name, err)
+		}
+	}
+}
+
+func TestEventsGoToTheSourcesOfACallersViewsAlone(t *testing.T) {
+	w := newGuardedWorld(t)
+	for name, c := range map[string]struct {
+		grant auth.Grant
+		want  int // 0: they are taken
+	}{
+		"its view's source": {auth.Grant{Role: auth.Write, Views: []string{"stock"}}, 0},
+		"any":               {auth.Grant{Role: auth.Write}, 0},
+		"another's":         {auth.Grant{Role: auth.Write, Views: []string{"gone"}}, 404},
+		"a reader":          {auth.Grant{Role: auth.Read}, 403},
+	} {
+		err := w.server.maySend(auth.With(t.Context(), auth.Caller{Name: name, Grant: c.grant}), "orders")
+		status := 0
+		if p := (*Problem)(nil); errors.As(err, &p) {
+			status = p.Status
+		}
+		if status != c.want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
