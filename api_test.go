@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -43,18 +44,31 @@ func TestAUserSendsEventsOverHTTPFollowsThemAndReadsTheDescription(t *testing.T)
 	if status, text := post(t, running.HTTP+"/v1/events/orders", "["+order(3, "Malta")+`, {"id": "4"}]`); status != 422 || !strings.Contains(text, `"index":1,"field":"invoice","reason":"missing_field"`) {
 		t.Errorf("a bad event: status %d: %s", status, text)
 	}
-	served, err := http.Get(running.HTTP + "/openapi.json")
+	served := get(t, running.HTTP+"/openapi.json")
+	if exported := d.must("export", "openapi"); exported != served {
+		t.Errorf("caudal export openapi writes %d bytes, the server %d others", len(exported), len(served))
+	}
+	door, err := url.Parse(running.SQL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := io.ReadAll(served.Body)
-	served.Body.Close()
+	if want := fmt.Sprintf(`"sql":{"port":%s,"database":"shop"}`, door.Port()); !strings.Contains(get(t, running.HTTP+"/v1/views"), want) {
+		t.Errorf("the catalogue lacks %s, though SQL is answered at %s", want, running.SQL)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	response, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if exported := d.must("export", "openapi"); exported != string(text) {
-		t.Errorf("caudal export openapi writes %d bytes, the server %d others", len(exported), len(text))
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(text)
 }
 
 func post(t *testing.T, url, body string) (status int, text string) {

@@ -135,7 +135,9 @@ func TestABatchThatLandsTurnsDashedIntoSolidWithoutReload(t *testing.T) {
 	tab.Wait(`document.querySelectorAll('.bars .mark.live').length === 3 && document.querySelector('.seam') && document.querySelectorAll('tr.live').length === 3`)
 	picture(t, tab, "before")
 	tab.Eval(`document.querySelector('.share button').focus()`, nil)
-	w.publish(w.cuts())
+	cuts := w.cuts()
+	w.publish(cuts)
+	w.speed(cuts)
 	w.pass(time.Minute)
 	tab.Wait(`document.querySelectorAll('.bars .mark.batch').length === 36 && !document.querySelector('.bars .mark.live, .seam, tr.live')`)
 	var said struct {

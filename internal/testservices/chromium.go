@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -190,13 +189,4 @@ func (b *Browser) call(session, method string, params, into any) error {
 	case <-time.After(callTime):
 		return fmt.Errorf("%s: no answer within %v", method, callTime)
 	}
-}
-
-// Stop ends the browser and removes its folder.
-func (b *Browser) Stop() error {
-	b.to.Close()
-	if err := b.process.signal(syscall.SIGTERM, 10*time.Second); err != nil {
-		return err
-	}
-	return os.RemoveAll(b.process.dir)
 }

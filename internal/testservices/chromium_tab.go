@@ -166,9 +166,10 @@ func (t *Tab) Type(text string) {
 	t.call("Input.insertText", map[string]any{"text": text}, nil)
 }
 
-// Picture writes a picture of the page, all of it, as a PNG.
+// Picture writes a picture of the page, all of it, as a PNG. It scrolls the page to its top.
 func (t *Tab) Picture(path string) {
 	t.tb.Helper()
+	t.Eval(`scrollTo({ top: 0, behavior: 'instant' })`, nil)
 	var shot struct {
 		Data string `json:"data"`
 	}

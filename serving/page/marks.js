@@ -56,7 +56,7 @@ export function line(series, number, x, y, times, step, fresh) {
 }
 
 // shape is the mark of a group.
-export const shape = (number, radius, kind) => svg('path', { class: kind, d: shapes[number](radius) });
+const shape = (number, radius, kind) => svg('path', { class: kind, d: shapes[number](radius) });
 
 // sample is a mark for a legend.
 export function sample(number, kind) {

@@ -21,7 +21,7 @@ export function toURL(question) {
 }
 
 // parameters are those of the API, but for the view.
-export function parameters(question) {
+function parameters(question) {
   const given = new URLSearchParams();
   for (const name of ['measures', 'dimensions']) if (question[name].length) given.set(name, question[name].join(','));
   if (question.grain) given.set('grain', question.grain);

@@ -44,7 +44,7 @@ export function timeTicks(starts, timezone, most) {
   let depth = 0, found = begins(0);
   while (depth + 1 < levels.length && found.length < Math.min(starts.length, most)) {
     const finer = begins(depth + 1);
-    if (finer.length > most * 4) break;
+    if (finer.length > most * 10) break; // thinned out so much they would be odd days
     depth++;
     found = finer;
   }
