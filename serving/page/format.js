@@ -63,9 +63,9 @@ export function age(seconds) {
 }
 
 // percent writes a share with a digit.
-export const percent = share => formatter({ style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(share);
+const percent = share => formatter({ style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(share);
 
-// value names a dimension's value.
+// dimension names a dimension's value.
 export const dimension = value => value === null || value === undefined ? 'no value' : value === '' ? 'empty' : String(value);
 
 // source says in words where a row comes from.
