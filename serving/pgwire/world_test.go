@@ -26,7 +26,6 @@ type shop struct {
 	rows    [][]algebra.Value // of sales by hour: time, country, revenue, orders
 	hold    chan struct{}     // where it is not nil, a query says that it has come, and then waits for its context
 	answer  func(*serving.Result)
-	fail    error
 }
 
 func hour(n int) int64 { return time.Date(2026, 1, 1, n, 0, 0, 0, time.UTC).UnixMicro() }
@@ -57,9 +56,6 @@ func (s *shop) Query(ctx context.Context, q serving.Query) (*serving.Result, err
 		s.hold <- struct{}{}
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
-	}
-	if s.fail != nil {
-		return nil, s.fail
 	}
 	r := &serving.Result{Provenance: serving.Provenance{Exact: true}}
 	merged := map[string][]algebra.Value{}
