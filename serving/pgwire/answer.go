@@ -45,7 +45,7 @@ func (c *session) answer(p *prepared, o *portal, most int, described bool) error
 	for _, row := range o.waiting[:n] {
 		c.wire.Send(row)
 	}
-	if o.waiting, o.total = o.waiting[n:], o.total+n; len(o.waiting) > 0 {
+	if o.waiting = o.waiting[n:]; len(o.waiting) > 0 {
 		c.wire.Send(&pgproto3.PortalSuspended{})
 		return nil
 	}

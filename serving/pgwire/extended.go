@@ -17,7 +17,6 @@ type portal struct {
 	formats  []int16
 	waiting  []*pgproto3.DataRow // that were not asked for yet
 	ran      bool
-	total    int // rows in all
 }
 
 // parse reads a statement under a name.
