@@ -49,6 +49,7 @@ func TestTheDoctorFindsNothingWrongWithADevThatHasRunABatch(t *testing.T) {
 	found, failed := findingsOf(t, d.dir)
 	expect(t, found, "batch sales", isWarn, "no batch has run yet")
 	d.must("batch", "run")
+	d.awaitQuery("time,lines,source,exactness\n2026-01-01T00:00:00Z,3,batch,exact\n", "--measures", "lines", "--grain", "1d") // dev serves it
 	if found, failed = findingsOf(t, d.dir); failed {
 		t.Errorf("a set-up in order fails: %v", found)
 	}
