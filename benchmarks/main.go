@@ -35,8 +35,17 @@ func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
 	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, lake, training, serving or demo")
+	layers := flag.String("layers", "", "run the speed layer and the archive over the services that this JSON names, as part serving has it")
+	broker := flag.String("broker", "", "run a broker over this folder, as part serving has it")
 	flag.Parse()
-	if err := run(context.Background(), *n, *asJSON, *only); err != nil {
+	work := func() error { return run(context.Background(), *n, *asJSON, *only) }
+	switch {
+	case *layers != "":
+		work = func() error { return runLayers(context.Background(), *layers) }
+	case *broker != "":
+		work = func() error { return runBroker(*broker) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

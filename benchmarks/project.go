@@ -45,6 +45,7 @@ func loadProject(ctx context.Context, name string) (*view.Project, error) {
 
 // stage is a project over services of its own, with a backlog of events in its topic.
 type stage struct {
+	services
 	project *view.Project
 	dir     string // of what it keeps, removed at the end
 	stream  *stream.Client
@@ -57,7 +58,7 @@ type stage struct {
 
 // newStage is a stage of the rollups over embedded services, with n events.
 func newStage(ctx context.Context, n int) (*stage, error) {
-	s, err := openStage(ctx, rollups, embeddedRedis)
+	s, err := openStage(ctx, rollups, embeddedBroker, embeddedRedis)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +66,17 @@ func newStage(ctx context.Context, n int) (*stage, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// startBroker starts a broker that keeps its log in a folder, and returns its addresses and what stops it.
+type startBroker func(dir string) (addrs []string, stop func() error, err error)
+
+func embeddedBroker(dir string) ([]string, func() error, error) {
+	b, err := embedded.StartBroker(embedded.BrokerConfig{Dir: dir})
+	if err != nil {
+		return nil, nil, err
+	}
+	return b.Addrs(), b.Close, nil
 }
 
 // startRedis starts a Redis and returns its address and what stops it.
@@ -79,46 +91,51 @@ func embeddedRedis() (string, func() error, error) {
 }
 
 // openStage opens the services of an embedded project; nothing is in its topic yet.
-func openStage(ctx context.Context, name string, redis startRedis) (_ *stage, err error) {
+func openStage(ctx context.Context, name string, broker startBroker, redis startRedis) (_ *stage, err error) {
 	s := &stage{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.project, err = loadProject(ctx, name); err != nil {
-		return nil, err
-	}
 	dir, err := os.MkdirTemp("", "caudal-bench-")
 	if err != nil {
 		return nil, err
 	}
 	s.dir = dir
 	s.closers = append(s.closers, func() error { return os.RemoveAll(dir) })
-	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: dir + "/broker"})
-	if err != nil {
-		return nil, err
-	}
-	s.closers = append(s.closers, broker.Close)
-	addr, stop, err := redis()
-	if err != nil {
+	s.Lake = dir + "/lake"
+	var stop func() error
+	if s.Brokers, stop, err = broker(dir + "/broker"); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, stop)
-	if s.stream, err = stream.Connect(stream.Config{Brokers: broker.Addrs(), FetchBytes: 1 << 20}); err != nil {
+	if s.Redis, stop, err = redis(); err != nil {
 		return nil, err
+	}
+	s.closers = append(s.closers, stop)
+	return s, s.connect(ctx, name)
+}
+
+// connect opens connections to the services of the stage.
+func (s *stage) connect(ctx context.Context, name string) (err error) {
+	if s.project, err = loadProject(ctx, name); err != nil {
+		return err
+	}
+	if s.stream, err = stream.Connect(stream.Config{Brokers: s.Brokers, FetchBytes: 1 << 20}); err != nil {
+		return err
 	}
 	s.closers = append(s.closers, s.stream.Close)
-	if s.live, err = live.Connect(live.Config{Addrs: []string{addr}}); err != nil {
-		return nil, err
+	if s.live, err = live.Connect(live.Config{Addrs: []string{s.Redis}}); err != nil {
+		return err
 	}
 	s.closers = append(s.closers, s.live.Close)
-	store, err := lake.Open(ctx, dir+"/lake", lake.Options{})
+	store, err := lake.Open(ctx, s.Lake, lake.Options{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.lake = lake.New(store)
-	return s, nil
+	return nil
 }
 
 // fill sends n events and notes where the log ends.

@@ -14,7 +14,6 @@ import (
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/serving"
-	"github.com/caudal/caudal/speed"
 )
 
 // What issue 5 aims at on two cores: milliseconds, queries and events a second.
@@ -43,7 +42,7 @@ const (
 // servingPath measures a dashboard's queries over HTTP, alone and then at a fixed rate while events come in, and how long an event takes to
 // be in an answer. A day of n events is in batch; everything that comes later is live.
 func servingPath(ctx context.Context, n int) (_ []row, err error) {
-	s, err := openStage(ctx, dashboard, realRedis)
+	s, err := openStage(ctx, dashboard, brokerProcess, realRedis)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func servingPath(ctx context.Context, n int) (_ []row, err error) {
 		{Name: "merged query over HTTP, one after another, p99", Value: alone.at(0.99), Unit: milliseconds, Limit: limitDirectP99},
 		{Name: "processor time of such a query and its client", Value: float64((after - before).Microseconds()) / float64(len(alone)), Unit: "µs"},
 	}
-	return append(append(rows, loaded...), row{Name: "peak memory of that process (all layers, broker, clients)", Value: memory, Unit: mebibytes}), err
+	return append(append(rows, loaded...), row{Name: "peak memory of that process (serving, clients)", Value: memory, Unit: mebibytes}), err
 }
 
 // underLoad asks at a fixed rate while events come in at another.
@@ -137,7 +136,7 @@ func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
 		{Name: "queries answered meanwhile", Value: queries.rate, Unit: "queries/s", Aim: 0.98 * queryRate},
 		{Name: "of them partial", Value: float64(queries.partial), Unit: "queries"},
 		{Name: "events taken in meanwhile", Value: events, Unit: perSecond, Aim: 0.98 * eventRate},
-		{Name: "cores that all of it got meanwhile, but for Redis", Value: (spentAfter - spent).Seconds() / lasted, Unit: cores},
+		{Name: "cores that serving and its clients got meanwhile", Value: (spentAfter - spent).Seconds() / lasted, Unit: cores},
 		{Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
 		{Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
 	}, nil
@@ -155,14 +154,9 @@ func realRedis() (string, func() error, error) {
 	return r.Addr(), func() error { r.Stop(); return nil }, nil
 }
 
-// startLayers runs all three layers, and returns the address of the API once the speed layer has counted the backlog.
+// startLayers runs all three layers, those that write in a process of their own, and returns the address of the API once the speed layer has counted the backlog.
 func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base string, err error) {
-	worker, err := speed.New(speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake})
-	if err != nil {
-		return "", err
-	}
-	archive, err := batch.NewArchive(batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake})
-	if err != nil {
+	if err := s.startWorkers(ctx, running); err != nil {
 		return "", err
 	}
 	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir, SpeedAge: speedAge})
@@ -175,8 +169,6 @@ func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base 
 		return "", err
 	}
 	api := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	running.Go(func() error { return worker.Run(ctx) })
-	running.Go(func() error { return archive.Run(ctx) })
 	running.Go(func() error { return server.Run(ctx) })
 	running.Go(func() error {
 		<-ctx.Done()
