@@ -37,16 +37,15 @@ func (m Memory) String() string {
 
 // Memory asks every node how full it is.
 func (r *Redis) Memory(ctx context.Context) (Memory, error) {
-	c, ok := r.client.(*redis.ClusterClient)
-	if !ok {
-		n := r.client.(*redis.Client)
-		return memoryOf(ctx, n)
-	}
 	var mu sync.Mutex
 	var fullest Memory
-	err := c.ForEachMaster(ctx, func(ctx context.Context, n *redis.Client) error {
-		m, err := memoryOf(ctx, n)
+	err := r.eachNode(ctx, func(ctx context.Context, n *redis.Client) error {
+		m := Memory{Addr: n.Options().Addr}
+		text, err := n.Info(ctx).Result()
 		if err != nil {
+			return fmt.Errorf("ask redis %s for its memory: %w", m.Addr, err)
+		}
+		if err := m.read(text); err != nil {
 			return err
 		}
 		mu.Lock()
@@ -59,18 +58,14 @@ func (r *Redis) Memory(ctx context.Context) (Memory, error) {
 	return fullest, err
 }
 
-func memoryOf(ctx context.Context, n *redis.Client) (Memory, error) {
-	m := Memory{Addr: n.Options().Addr}
-	text, err := n.Info(ctx).Result()
-	if err != nil {
-		return m, fmt.Errorf("ask redis %s for its memory: %w", m.Addr, err)
-	}
+// read takes in what a node says of itself.
+func (m *Memory) read(info string) (err error) {
 	for name, into := range map[string]*int64{"used_memory": &m.Used, "maxmemory": &m.Limit} {
-		if v := infoField(text, name); v != "" {
+		if v := infoField(info, name); v != "" {
 			if *into, err = strconv.ParseInt(v, 10, 64); err != nil {
-				return m, fmt.Errorf("redis %s reports %s: %w", m.Addr, name, err)
+				return fmt.Errorf("redis %s reports %s: %w", m.Addr, name, err)
 			}
 		}
 	}
-	return m, nil
+	return nil
 }

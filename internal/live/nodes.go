@@ -19,14 +19,9 @@ type Node struct {
 
 // Nodes asks every node that holds state, whether it is fit or not; Check says what makes one unfit.
 func (r *Redis) Nodes(ctx context.Context) ([]Node, error) {
-	c, ok := r.client.(*redis.ClusterClient)
-	if !ok {
-		n, err := nodeOf(ctx, r.client.(*redis.Client))
-		return []Node{n}, err
-	}
 	var mu sync.Mutex
 	var nodes []Node
-	err := c.ForEachMaster(ctx, func(ctx context.Context, one *redis.Client) error {
+	err := r.eachNode(ctx, func(ctx context.Context, one *redis.Client) error {
 		n, err := nodeOf(ctx, one)
 		if err != nil {
 			return err
@@ -40,14 +35,13 @@ func (r *Redis) Nodes(ctx context.Context) ([]Node, error) {
 }
 
 func nodeOf(ctx context.Context, one *redis.Client) (Node, error) {
-	n := Node{}
-	var err error
-	if n.Memory, err = memoryOf(ctx, one); err != nil {
-		return n, err
-	}
+	n := Node{Memory: Memory{Addr: one.Options().Addr}}
 	text, err := one.Info(ctx).Result()
 	if err != nil {
 		return n, fmt.Errorf("ask redis %s about itself: %w", n.Addr, err)
+	}
+	if err := n.read(text); err != nil {
+		return n, err
 	}
 	n.Version, n.Policy, n.Saves = infoField(text, "redis_version"), infoField(text, "maxmemory_policy"), infoField(text, "aof_enabled") == "1"
 	for field, what := range map[string]string{"rdb_last_bgsave_status": "its last snapshot failed", "aof_last_write_status": "its last write to the append-only file failed"} {

@@ -26,14 +26,17 @@ if same then
   for i = 9, #ARGV, 2 do known[ARGV[i]] = ARGV[i + 1] end
 end
 local names, versions = {}, {}
+local function look(f)
+  local got = redis.call('HMGET', KEYS[2], unpack(f))
+  for j = 1, #f do
+    if got[j] then names[#names + 1] = f[j]; versions[#versions + 1] = got[j] end
+  end
+end
 if narrow then
   for i = 1, #starts do
     local f = {}
     for c = lo, hi do f[#f + 1] = starts[i] .. ':' .. grain .. ':' .. string.format('%d', c) end
-    local got = redis.call('HMGET', KEYS[2], unpack(f))
-    for j = 1, #f do
-      if got[j] then names[#names + 1] = f[j]; versions[#versions + 1] = got[j] end
-    end
+    look(f)
   end
 else
   local held = {}
@@ -52,10 +55,7 @@ if ARGV[8] == '1' then
   for i = 1, #starts do
     local f = {}
     for c = `+fmt.Sprintf("%d, %d", gapsChunk, deferredChunk)+` do f[#f + 1] = starts[i] .. ':`+Limits+`:' .. string.format('%d', c) end
-    local got = redis.call('HMGET', KEYS[2], unpack(f))
-    for j = 1, #f do
-      if got[j] then names[#names + 1] = f[j]; versions[#versions + 1] = got[j] end
-    end
+    look(f)
   end
 end
 local out = {'ok', head}

@@ -84,13 +84,15 @@ var ErrUnfit = errors.New("redis is not fit to hold speed state")
 // Check asks every node whether it can hold speed state: a version that has EVAL_RO, and a policy that evicts nothing. What a
 // server does not report (miniredis has no policy) is taken to be right. ErrUnfit if not; any other error means that it could not be asked.
 func (r *Redis) Check(ctx context.Context) error {
+	return r.eachNode(ctx, func(ctx context.Context, n *redis.Client) error { return checkNode(ctx, n, n.Options().Addr) })
+}
+
+// eachNode calls f for every node that holds state, of a cluster for many at once.
+func (r *Redis) eachNode(ctx context.Context, f func(context.Context, *redis.Client) error) error {
 	if c, ok := r.client.(*redis.ClusterClient); ok {
-		return c.ForEachMaster(ctx, func(ctx context.Context, n *redis.Client) error {
-			return checkNode(ctx, n, n.Options().Addr)
-		})
+		return c.ForEachMaster(ctx, f)
 	}
-	n := r.client.(*redis.Client)
-	return checkNode(ctx, n, n.Options().Addr)
+	return f(ctx, r.client.(*redis.Client))
 }
 
 func checkNode(ctx context.Context, n *redis.Client, addr string) error {
