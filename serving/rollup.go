@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"slices"
+
 	"github.com/caudal/caudal/internal/algebra"
 )
 
@@ -38,26 +40,44 @@ func (c *speedCache) rollup(plan *algebra.Plan, chunk *speedChunk, set uint32) [
 
 func rolledUp(plan *algebra.Plan, cells []speedCell, set uint32) []speedCell {
 	var rolled []speedCell
-	places := map[cellKey]int{}
-	var key []byte
-	dims := make([]algebra.Value, len(plan.View.Dimensions))
+	p := newRowPlaces(plan, set)
 	for i := range cells {
-		for d := range dims {
-			dims[d] = algebra.Null()
-			if set&(1<<d) != 0 {
-				dims[d] = cells[i].dims[d]
-			}
-		}
-		key = algebra.AppendKey(key[:0], dims)
-		at, ok := places[cellKey{cells[i].bucket, string(key)}]
-		if !ok {
-			at = len(rolled)
-			places[cellKey{cells[i].bucket, string(key)}] = at
-			rolled = append(rolled, speedCell{cells[i].bucket, append([]algebra.Value(nil), dims...), plan.New()})
+		at, fresh := p.of(cells[i].bucket, cells[i].dims)
+		if fresh {
+			rolled = append(rolled, speedCell{cells[i].bucket, slices.Clone(p.dims), plan.New()})
 		}
 		plan.Merge(rolled[at].state, cells[i].state)
 	}
 	return rolled
+}
+
+// rowPlaces says which cells become one where the dimensions outside of set are merged away.
+type rowPlaces struct {
+	set  uint32
+	dims []algebra.Value // of the cell that was looked at last, null outside of set
+	key  []byte
+	at   map[cellKey]int
+}
+
+func newRowPlaces(plan *algebra.Plan, set uint32) *rowPlaces {
+	return &rowPlaces{set: set, dims: make([]algebra.Value, len(plan.View.Dimensions)), at: map[cellKey]int{}}
+}
+
+// of returns the place of a cell, from 0 in the order in which they are met; fresh: it is the first there.
+func (p *rowPlaces) of(bucket int64, dims []algebra.Value) (at int, fresh bool) {
+	for d := range p.dims {
+		p.dims[d] = algebra.Null()
+		if p.set&(1<<d) != 0 {
+			p.dims[d] = dims[d]
+		}
+	}
+	p.key = algebra.AppendKey(p.key[:0], p.dims)
+	at, ok := p.at[cellKey{bucket, string(p.key)}]
+	if !ok {
+		at = len(p.at)
+		p.at[cellKey{bucket, string(p.key)}] = at
+	}
+	return at, !ok
 }
 
 // cellSize is roughly the memory of a cell, in bytes.

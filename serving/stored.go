@@ -3,6 +3,7 @@ package serving
 import (
 	"container/list"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -149,23 +150,12 @@ func storedSize(plan *algebra.Plan, r *storedRow) int64 {
 // of a view with several merges tens of rows and not thousands.
 func mergedOver(plan *algebra.Plan, rows []storedRow, set uint32) []storedRow {
 	var merged []storedRow
-	places := map[cellKey]int{}
-	var key []byte
-	dims := make([]algebra.Value, len(plan.View.Dimensions))
+	p := newRowPlaces(plan, set)
 	for i := range rows {
 		r := &rows[i]
-		for d := range dims {
-			dims[d] = algebra.Null()
-			if set&(1<<d) != 0 {
-				dims[d] = r.dims[d]
-			}
-		}
-		key = algebra.AppendKey(key[:0], dims)
-		at, ok := places[cellKey{r.bucket, string(key)}]
-		if !ok {
-			at = len(merged)
-			places[cellKey{r.bucket, string(key)}] = at
-			merged = append(merged, storedRow{bucket: r.bucket, dims: append([]algebra.Value(nil), dims...), exact: r.exact, state: plan.New()})
+		at, fresh := p.of(r.bucket, r.dims)
+		if fresh {
+			merged = append(merged, storedRow{bucket: r.bucket, dims: slices.Clone(p.dims), exact: r.exact, state: plan.New()})
 		}
 		m := &merged[at]
 		m.rows += r.rows
