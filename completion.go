@@ -60,11 +60,7 @@ func (a *app) named(c *cobra.Command, kind string, args []string) ([]string, cob
 	case "DIR", "FILE|-", "FOLDER":
 		return nil, cobra.ShellCompDirectiveDefault // the shell knows files better
 	}
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	project, err := loadProject(c.Context(), dir)
+	_, project, err := a.openProject(c.Context())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

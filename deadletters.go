@@ -47,11 +47,7 @@ func deadLettersCommand(a *app) *cobra.Command {
 
 // withServices runs do over the connections of the project.
 func (a *app) withServices(ctx context.Context, do func(*services) error) (err error) {
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return err
-	}
-	project, err := loadProject(ctx, dir)
+	dir, project, err := a.openProject(ctx)
 	if err != nil {
 		return err
 	}

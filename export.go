@@ -29,11 +29,7 @@ func exportCommand(a *app) *cobra.Command {
 }
 
 func (a *app) exportOpenAPI(ctx context.Context) error {
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return err
-	}
-	project, err := loadProject(ctx, dir)
+	_, project, err := a.openProject(ctx)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,7 @@ func exportGrafanaCommand(a *app) *cobra.Command {
 }
 
 func (a *app) exportGrafana(ctx context.Context) error {
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return err
-	}
-	project, err := loadProject(ctx, dir)
+	_, project, err := a.openProject(ctx)
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,7 @@ func lintCommand(a *app) *cobra.Command {
 		Example: "  caudal lint --project examples/retail\n  caudal lint --lake",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, err := findProject(a.projectDir)
-			if err != nil {
-				return err
-			}
-			project, err := loadProject(c.Context(), dir)
+			dir, project, err := a.openProject(c.Context())
 			if err == nil && withLake {
 				err = checkLake(c.Context(), project, dir)
 			}

@@ -60,11 +60,7 @@ func produceCommand(a *app) *cobra.Command {
 }
 
 func (a *app) produce(ctx context.Context, source, name string, o produceOptions) (err error) {
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return err
-	}
-	project, err := loadProject(ctx, dir)
+	dir, project, err := a.openProject(ctx)
 	if err != nil {
 		return err
 	}

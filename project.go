@@ -33,6 +33,15 @@ func findProject(dir string) (string, error) {
 	}
 }
 
+// openProject finds and loads the project that a command is about, and says in which folder it is.
+func (a *app) openProject(ctx context.Context) (dir string, p *view.Project, err error) {
+	if dir, err = findProject(a.projectDir); err != nil {
+		return "", nil, err
+	}
+	p, err = loadProject(ctx, dir)
+	return dir, p, err
+}
+
 // readProject reads the definition files of the project at dir.
 func readProject(dir string) ([]view.File, error) {
 	var paths []string

@@ -59,11 +59,7 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 			err = nil // told to end before there was anything to finish: what failed, failed for that
 		}
 	}()
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return err
-	}
-	project, err := loadProject(c.Context(), dir)
+	dir, project, err := a.openProject(c.Context())
 	if err != nil {
 		return err
 	}

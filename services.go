@@ -106,11 +106,7 @@ func openLake(ctx context.Context, project *view.Project, dir string) (*lake.Lak
 
 // withLake runs do over the project and its lake alone: no broker and no Redis is needed.
 func (a *app) withLake(ctx context.Context, do func(project *view.Project, dir string, l *lake.Lake) error) error {
-	dir, err := findProject(a.projectDir)
-	if err != nil {
-		return err
-	}
-	project, err := loadProject(ctx, dir)
+	dir, project, err := a.openProject(ctx)
 	if err != nil {
 		return err
 	}

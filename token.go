@@ -32,11 +32,7 @@ func tokenCommand(a *app) *cobra.Command {
 			"  caudal token new --name paris --role read --views sales --where \"sales: country = 'France'\" --lasts 90d",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, err := findProject(a.projectDir)
-			if err != nil {
-				return err
-			}
-			project, err := loadProject(c.Context(), dir)
+			dir, project, err := a.openProject(c.Context())
 			if err != nil {
 				return err
 			}
