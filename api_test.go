@@ -57,9 +57,9 @@ func TestAUserSendsEventsOverHTTPFollowsThemAndReadsTheDescription(t *testing.T)
 	}
 }
 
-func get(t *testing.T, url string) string {
+func get(t *testing.T, address string) string {
 	t.Helper()
-	response, err := http.Get(url)
+	response, err := http.Get(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +67,9 @@ func get(t *testing.T, url string) string {
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %d: %s", address, response.StatusCode, text)
 	}
 	return string(text)
 }

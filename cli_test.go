@@ -67,16 +67,22 @@ func startDev(t *testing.T) *devProcess {
 func startDevIn(t *testing.T, dir string) *devProcess {
 	t.Helper()
 	d := &devProcess{t: t, dir: dir, cmd: caudal(t, "dev", dir, "--http", "127.0.0.1:0", "--sql", "127.0.0.1:0")}
-	stdout, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.out = bufio.NewScanner(stdout)
+	d.begin()
 	d.awaitURL()
 	return d
+}
+
+// begin starts the process, whose output is then read line by line.
+func (d *devProcess) begin() {
+	d.t.Helper()
+	stdout, err := d.cmd.StdoutPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.out = bufio.NewScanner(stdout)
 }
 
 // awaitURL returns when dev has said where it runs.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -28,14 +27,7 @@ func startFraudExample(t *testing.T) *fraudExample {
 		t.Fatal(err)
 	}
 	d := &devProcess{t: t, dir: dir, cmd: caudal(t, "dev", dir, "--http", "127.0.0.1:0")}
-	stdout, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.out = bufio.NewScanner(stdout)
+	d.begin()
 	if !d.out.Scan() || !strings.Contains(d.out.Text(), "fraud runs: http://") {
 		t.Fatalf("dev says %q", d.out.Text())
 	}

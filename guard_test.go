@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -159,14 +158,7 @@ func TestATokenOpensTheAPIOfAProjectThatAsksForOne(t *testing.T) {
 // startListening starts a dev process and returns where it runs.
 func startListening(t *testing.T, d *devProcess) string {
 	t.Helper()
-	stdout, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.out = bufio.NewScanner(stdout)
+	d.begin()
 	for d.out.Scan() {
 		if _, url, found := strings.Cut(d.out.Text(), "shop runs: "); found {
 			return url

@@ -6,9 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -108,7 +106,7 @@ func TestCtrlCInPsqlEndsTheWorkOnTheServer(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(fetch(t, api+"/metrics"), "caudal_sql_statements_at_work 1") {
+	for !strings.Contains(get(t, api+"/metrics"), "caudal_sql_statements_at_work 1") {
 		// asked again until the statement is at work
 	}
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
@@ -120,7 +118,7 @@ func TestCtrlCInPsqlEndsTheWorkOnTheServer(t *testing.T) {
 	if got := out.String(); !strings.Contains(got, "canceling statement due to user request") {
 		t.Errorf("psql printed %s", got)
 	}
-	if shown := fetch(t, api+"/metrics"); !strings.Contains(shown, "caudal_sql_statements_at_work 0") || !strings.Contains(shown, `caudal_sql_statements_total{state="57014"} 1`) {
+	if shown := get(t, api+"/metrics"); !strings.Contains(shown, "caudal_sql_statements_at_work 0") || !strings.Contains(shown, `caudal_sql_statements_total{state="57014"} 1`) {
 		t.Errorf("after it /metrics shows %s", shown)
 	}
 }
@@ -134,23 +132,6 @@ func TestPythonsClientsAskInSQL(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-}
-
-func fetch(t *testing.T, address string) string {
-	t.Helper()
-	response, err := http.Get(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %d: %s", address, response.StatusCode, text)
-	}
-	return string(text)
 }
 
 // retailHead starts the retail example with so many of its first order lines, and a batch after half of them.
@@ -193,7 +174,7 @@ func retailHead(t *testing.T, lines int) *devProcess {
 		_, api := sqlOf(d)
 		for view, events := range map[string]int{"revenue": sold, "customers": sold, "products": sold, "segments": known} {
 			want := fmt.Sprintf(`"truncated":false,"events":%d,`, events)
-			for !strings.Contains(fetch(t, api+"/v1/views/"+view+"/query"), want) {
+			for !strings.Contains(get(t, api+"/v1/views/"+view+"/query"), want) {
 				// asked again until the speed layer has them all
 			}
 		}
@@ -249,7 +230,7 @@ func TestSQLAnswersAsHTTPDoes(t *testing.T) {
 			sql += fmt.Sprintf(" WHERE time >= '%s' AND time < '%s'", from.Format(time.RFC3339), to.Format(time.RFC3339))
 		}
 		sql += " ORDER BY " + strings.Join(columns[:1+len(dimensions)], ", ")
-		over := records(t, fetch(t, api+"/v1/views/"+name+"/query.csv?"+q.Encode()))
+		over := records(t, get(t, api+"/v1/views/"+name+"/query.csv?"+q.Encode()))
 		in := records(t, psql(t, at, "--csv", "-q", "-c", "SET client_min_messages = warning", "-c", sql))
 		if len(over) != len(in) || len(over) < 2 {
 			t.Fatalf("seed %d: %s: %d rows over HTTP, %d in SQL", seed, sql, len(over), len(in))

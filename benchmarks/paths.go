@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/batch"
-	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/speed"
 )
 
@@ -39,21 +38,7 @@ func speedPath(ctx context.Context, n int) (_ []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var groups []live.Group
-	want := int64(0)
-	for _, v := range s.project.Views {
-		for p, end := range s.ends {
-			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
-			want += end
-		}
-	}
-	took, err := until(ctx, worker.Run, func(ctx context.Context) (bool, error) {
-		done := int64(0)
-		for _, h := range s.live.Heads(ctx, groups) {
-			done += h.Off
-		}
-		return done == want, nil
-	})
+	took, err := until(ctx, worker.Run, func(ctx context.Context) (bool, error) { return s.counted(ctx), nil })
 	if err != nil {
 		return nil, err
 	}

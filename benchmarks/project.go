@@ -171,6 +171,22 @@ func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 	return nil
 }
 
+// counted says whether the speed layer has every record up to where the log ended when it was filled, in every view.
+func (s *stage) counted(ctx context.Context) bool {
+	var groups []live.Group
+	want, done := int64(0), int64(0)
+	for _, v := range s.project.Views {
+		for p, end := range s.ends {
+			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
+			want += end
+		}
+	}
+	for _, h := range s.live.Heads(ctx, groups) {
+		done += h.Off
+	}
+	return done == want
+}
+
 func (s *stage) close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/caudal/caudal/batch"
-	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/serving"
 )
@@ -180,22 +179,10 @@ func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base 
 		}
 		return nil
 	})
-	var groups []live.Group
-	want := int64(0)
-	for _, v := range s.project.Views {
-		for p, end := range s.ends {
-			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
-			want += end
-		}
-	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		done := int64(0)
-		for _, h := range s.live.Heads(ctx, groups) {
-			done += h.Off
-		}
-		if done == want {
+		if s.counted(ctx) {
 			return "http://" + listener.Addr().String(), nil
 		}
 		select {
