@@ -12,6 +12,7 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -61,7 +62,7 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 		cells, err := c.engine.cells(ctx, &of)
 		if err == nil {
 			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT p.start, %s, b.* FROM (%s) AS b ASOF JOIN %s AS p ON b._bucket >= p.start",
-				resultTable, quoteText(grain.Name), cells, periodTable))
+				resultTable, sqltext.Text(grain.Name), cells, periodTable))
 		}
 		if err != nil {
 			return fmt.Errorf("grain %s: %w", grain.Name, err)
@@ -144,7 +145,7 @@ func (c *computation) writeFiles(ctx context.Context, j *job, periods []period) 
 		}
 		path := filepath.Join(c.work.Path, fmt.Sprintf("%s-%s-%d.parquet", j.view.Name, p.unit, i))
 		err := c.conn.Exec(ctx, fmt.Sprintf("COPY (SELECT * EXCLUDE (_period) FROM %s WHERE _period = %d ORDER BY %s) TO %s (FORMAT parquet, COMPRESSION zstd)",
-			sorted, p.from, strings.Join(order, ", "), quoteText(path)))
+			sorted, p.from, strings.Join(order, ", "), sqltext.Text(path)))
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", p.unit, p.name, err)
 		}

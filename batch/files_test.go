@@ -6,6 +6,7 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // queryRows runs a query whose result is one column, and returns it as text.
@@ -63,7 +64,7 @@ func (w *world) offsets(f lake.ChunkFile) []int64 {
 func segmentOffsets(t testing.TB, path string) []int64 {
 	t.Helper()
 	var offsets []int64
-	for _, row := range queryRows(t, "SELECT _offset FROM read_parquet("+quoteText(path)+", hive_partitioning = false)") {
+	for _, row := range queryRows(t, "SELECT _offset FROM read_parquet("+sqltext.Text(path)+", hive_partitioning = false)") {
 		offset, err := strconv.ParseInt(row, 10, 64)
 		if err != nil {
 			t.Fatal(err)

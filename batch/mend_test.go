@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // An archive dies between the files of a chunk, and retention takes some of the chunk's range before the next one begins. What stands is
@@ -74,8 +75,8 @@ func (w *world) accounted(partition int) (missing int64) {
 				if err != nil {
 					w.t.Fatal(err)
 				}
-				duplicates += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+quoteText(path)+") WHERE _duplicate")))
-				late += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+quoteText(path)+") WHERE _late")))
+				duplicates += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+sqltext.Text(path)+") WHERE _duplicate")))
+				late += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+sqltext.Text(path)+") WHERE _late")))
 			}
 		}
 		if duplicates != c.Duplicates || late != c.Late {

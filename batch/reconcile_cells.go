@@ -11,6 +11,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // before collects what the layers held before the publish, by the cell's name.
@@ -149,7 +150,7 @@ func (c *comparison) outcomes(ctx context.Context, table string, periods []perio
 	read := map[string]outcome{}
 	sums := map[int64]*algebra.State{}
 	from, to := periods[0].from, periods[len(periods)-1].to
-	sql := fmt.Sprintf("SELECT * FROM %s WHERE _grain = %s AND _bucket >= %d AND _bucket < %d AND _set IN (%d, 0)", table, quoteText(c.grain.Name), from, to, c.full)
+	sql := fmt.Sprintf("SELECT * FROM %s WHERE _grain = %s AND _bucket >= %d AND _bucket < %d AND _set IN (%d, 0)", table, sqltext.Text(c.grain.Name), from, to, c.full)
 	err := c.query(ctx, sql, func(r *storedRow) error {
 		o := outcome{exact: c.plan.ReadExacts(r.row, r.events), events: r.row.Int64(r.events), state: c.plan.New()}
 		c.plan.MergeRow(o.state, r.row, r.events)
@@ -255,7 +256,7 @@ func (c *comparison) rows(ctx context.Context, files []lake.ViewFile, periods []
 	if len(paths) == 0 {
 		return nil
 	}
-	return c.query(ctx, fmt.Sprintf("SELECT * FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set IN (%d, 0)", lake.PathList(paths), quoteText(c.grain.Name), c.full), f)
+	return c.query(ctx, fmt.Sprintf("SELECT * FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set IN (%d, 0)", lake.PathList(paths), sqltext.Text(c.grain.Name), c.full), f)
 }
 
 // query calls f for each row of a query that has the columns of view files.

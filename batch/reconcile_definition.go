@@ -11,6 +11,7 @@ import (
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -233,7 +234,7 @@ func (j *joined) side(paths []string, full uint32, columns []column, dims []view
 	}
 	if len(paths) > 0 {
 		return fmt.Sprintf("(SELECT %s FROM read_parquet(%s, hive_partitioning = false) WHERE _grain = %s AND _set = %d%s)",
-			strings.Join(list, ", "), lake.PathList(paths), quoteText(j.grain), full, group)
+			strings.Join(list, ", "), lake.PathList(paths), sqltext.Text(j.grain), full, group)
 	}
 	// A definition that lets nothing pass has no files.
 	list = []string{"CAST(NULL AS BIGINT) AS _bucket", "FALSE AS there"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -206,7 +207,7 @@ func (c *computation) priors(ctx context.Context, of cellsQuery, periods []perio
 		of.spans, of.mark = w.spans, w.mark
 		cells, err := c.engine.cells(ctx, &of)
 		if err == nil {
-			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, quoteText(grain.Name), cells))
+			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, sqltext.Text(grain.Name), cells))
 		}
 		if err != nil {
 			return fmt.Errorf("grain %s with what was left out before: %w", grain.Name, err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/trinosql"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -113,14 +114,14 @@ func (t *trinoCalculator) table(ctx context.Context, folder, definition string, 
 	location := t.cfg.Location + "/" + folder
 	sum := sha256.Sum256([]byte(location + "\x00" + definition))
 	topic := notInName.ReplaceAllString(strings.ToLower(strings.TrimPrefix(folder, "lake/")), "_")
-	schema := quoteName(t.cfg.Catalog) + "." + quoteName(t.cfg.Schema)
-	name := schema + "." + quoteName(topic[:min(len(topic), 80)]+"_"+hex.EncodeToString(sum[:4]))
+	schema := sqltext.Name(t.cfg.Catalog) + "." + sqltext.Name(t.cfg.Schema)
+	name := schema + "." + sqltext.Name(topic[:min(len(topic), 80)]+"_"+hex.EncodeToString(sum[:4]))
 	if t.made[name] {
 		return name, nil
 	}
 	columns := make([]string, 0, len(of.Fields)+8)
 	for _, f := range of.Fields {
-		columns = append(columns, quoteName(f.Name)+" "+trinosql.TypeSQL(f.Type))
+		columns = append(columns, sqltext.Name(f.Name)+" "+trinosql.TypeSQL(f.Type))
 	}
 	at := trinosql.TypeSQL(view.Type{Kind: view.Timestamp})
 	columns = append(columns, lake.ColumnPartition+" INTEGER", lake.ColumnOffset+" BIGINT", lake.ColumnTimestamp+" "+at, lake.ColumnEventTime+" "+at,
@@ -130,7 +131,7 @@ func (t *trinoCalculator) table(ctx context.Context, folder, definition string, 
 	for _, statement := range []string{
 		"CREATE SCHEMA IF NOT EXISTS " + schema,
 		fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s) WITH (format = 'PARQUET', external_location = %s, partitioned_by = ARRAY['%s', '%s'], partition_projection_enabled = true, partition_projection_location_template = %s)",
-			name, strings.Join(columns, ", "), quoteText(location), datePart, slotPart, quoteText(fmt.Sprintf("%s/dt=${%s}/p=${%s}", location, datePart, slotPart))),
+			name, strings.Join(columns, ", "), sqltext.Text(location), datePart, slotPart, sqltext.Text(fmt.Sprintf("%s/dt=${%s}/p=${%s}", location, datePart, slotPart))),
 	} {
 		if err := t.client.Exec(ctx, statement); err != nil {
 			return "", fmt.Errorf("make the table over %s: %w", location, err)
@@ -146,7 +147,7 @@ func trinoColumns(src, of *view.Source) (columns []string, fits string) {
 	syntax := lake.Syntax{Type: trinosql.TypeSQL, Plain: func(column string) string { return column }, Instant: trinoTime}
 	columns, fits = lake.ColumnsIn(syntax, src, of)
 	for i := range columns {
-		columns[i] += " AS " + quoteName(src.Fields[i].Name)
+		columns[i] += " AS " + sqltext.Name(src.Fields[i].Name)
 	}
 	return append(columns, lake.ColumnPartition, lake.ColumnOffset, trinosql.Micros(lake.ColumnEventTime)+" AS _event_time_us", lake.ColumnDuplicate, lake.ColumnLate), fits
 }
@@ -155,7 +156,7 @@ func trinoColumns(src, of *view.Source) (columns []string, fits string) {
 func noRows(src *view.Source) string {
 	var columns []string
 	for _, f := range src.Fields {
-		columns = append(columns, "CAST(NULL AS "+trinosql.TypeSQL(f.Type)+") AS "+quoteName(f.Name))
+		columns = append(columns, "CAST(NULL AS "+trinosql.TypeSQL(f.Type)+") AS "+sqltext.Name(f.Name))
 	}
 	return fmt.Sprintf("SELECT %s, CAST(0 AS INTEGER) AS %s, CAST(0 AS BIGINT) AS %s, CAST(0 AS BIGINT) AS _event_time_us, FALSE AS %s, FALSE AS %s FROM (VALUES 0) AS t(nothing) WHERE FALSE",
 		strings.Join(columns, ", "), lake.ColumnPartition, lake.ColumnOffset, lake.ColumnDuplicate, lake.ColumnLate)
@@ -167,9 +168,9 @@ func (t *trinoCalculator) pins(files []*lake.ChunkFile) string {
 	for i, f := range files {
 		_, rest, _ := strings.Cut(f.Key, "/dt=")
 		parts := strings.Split(rest, "/")
-		dates[quoteText(parts[0])] = true
-		partitions[quoteText(strings.TrimPrefix(parts[1], "p="))] = true
-		paths[i] = quoteText(t.cfg.Location + "/" + f.Key)
+		dates[sqltext.Text(parts[0])] = true
+		partitions[sqltext.Text(strings.TrimPrefix(parts[1], "p="))] = true
+		paths[i] = sqltext.Text(t.cfg.Location + "/" + f.Key)
 	}
 	list := func(of map[string]bool) string { return strings.Join(slices.Sorted(maps.Keys(of)), ", ") }
 	return fmt.Sprintf(`%s IN (%s) AND %s IN (%s) AND "$path" IN (%s)`, datePart, list(dates), slotPart, list(partitions), strings.Join(paths, ", "))
@@ -199,6 +200,3 @@ func (t *trinoCalculator) countSegments(ctx context.Context, s *trinoScan, files
 	}
 	return err
 }
-
-// quoteName is an identifier of SQL.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

@@ -9,6 +9,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	events "github.com/caudal/caudal/internal/feed"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -37,7 +38,7 @@ func (w *world) sameCells(v *view.View, a, b *lake.Manifest) []string {
 	counts := []string{"count(*)"}
 	differ := []string{"count(*) FILTER (WHERE a._grain IS NULL OR b._grain IS NULL)"}
 	for _, c := range plan.ViewColumns()[len(keys):] {
-		names = append(names, quoteText(c.Name+" "+c.SQL))
+		names = append(names, sqltext.Text(c.Name+" "+c.SQL))
 		counts = append(counts, "count(a."+c.Name+")")
 		unequal := fmt.Sprintf("a.%[1]s IS DISTINCT FROM b.%[1]s", c.Name)
 		if c.SQL == "DOUBLE" {
@@ -47,7 +48,7 @@ func (w *world) sameCells(v *view.View, a, b *lake.Manifest) []string {
 	}
 	joined := w.files(a) + " AS a FULL JOIN " + w.files(b) + " AS b ON " + strings.Join(on, " AND ")
 	table := queryRows(w.t, fmt.Sprintf("SELECT unnest(list_transform(list_zip([%s], [%s], [%s]), lambda x: concat_ws(' ', %s, x[1], x[2], x[3])))",
-		strings.Join(names, ", "), strings.Join(counts, ", "), strings.Join(differ, ", "), quoteText(v.Name))+" FROM "+joined)
+		strings.Join(names, ", "), strings.Join(counts, ", "), strings.Join(differ, ", "), sqltext.Text(v.Name))+" FROM "+joined)
 	for _, line := range table {
 		if !strings.HasSuffix(line, " 0") {
 			w.t.Errorf("the engines differ (view, column, values, differences): %s", line)

@@ -12,6 +12,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving/auth"
 )
@@ -172,7 +173,7 @@ func (b *bucketName) question(v *view.View, g auth.Grant) (*question, error) {
 		text := b.values[i].String()
 		switch v.Dimensions[d].Type.Kind {
 		case view.String, view.Timestamp, view.Date:
-			text = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+			text = sqltext.Text(text)
 		}
 		where = append(where, name+" = "+text)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -86,9 +87,12 @@ func (s *Server) viewOf(ctx context.Context, source string) (*view.View, error) 
 
 // recordsSQL is the query over the records, with the columns of recordColumns.
 func (l *lakeScan) recordsSQL(sources map[string]*view.Source) string {
+	if len(l.files) == 0 {
+		return l.noRecordsSQL()
+	}
 	var columns []string
 	for _, c := range recordColumns(l.source) {
-		name := `"` + strings.ReplaceAll(c.Name, `"`, `""`) + `"`
+		name := sqltext.Name(c.Name)
 		switch {
 		case c.Name == lake.ColumnEventTime:
 			name = "make_timestamp(_event_time_us) AS " + name
@@ -97,9 +101,6 @@ func (l *lakeScan) recordsSQL(sources map[string]*view.Source) string {
 		}
 		columns = append(columns, name)
 	}
-	if len(l.files) == 0 {
-		return l.noRecordsSQL()
-	}
 	return fmt.Sprintf("SELECT %s FROM %s WHERE NOT _duplicate", strings.Join(columns, ", "), l.rowsSQL(nil, sources))
 }
 
@@ -107,7 +108,7 @@ func (l *lakeScan) recordsSQL(sources map[string]*view.Source) string {
 func (l *lakeScan) noRecordsSQL() string {
 	var columns []string
 	for _, c := range recordColumns(l.source) {
-		columns = append(columns, fmt.Sprintf(`CAST(NULL AS %s) AS "%s"`, c.Type.SQL(), strings.ReplaceAll(c.Name, `"`, `""`)))
+		columns = append(columns, fmt.Sprintf("CAST(NULL AS %s) AS %s", c.Type.SQL(), sqltext.Name(c.Name)))
 	}
 	return "SELECT " + strings.Join(columns, ", ") + " WHERE FALSE"
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // store is the local copy of the view files: one DuckDB database on disk, with a table per view definition, grain and grouping set.
@@ -248,7 +249,7 @@ func (s *store) loadFiles(ctx context.Context, t *tables, files []lake.ViewFile)
 func (s *store) insert(ctx context.Context, t *tables, paths []string) error {
 	var list, ids []string
 	for i, path := range paths {
-		quoted := "'" + strings.ReplaceAll(path, "'", "''") + "'"
+		quoted := sqltext.Text(path)
 		list = append(list, quoted)
 		ids = append(ids, fmt.Sprintf("(%s, %d)", quoted, t.lastID+1+i))
 	}

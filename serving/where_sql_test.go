@@ -11,6 +11,7 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -157,7 +158,7 @@ func drawValue(t *rapid.T, text *rapid.Generator[string], of view.Type) algebra.
 func written(v algebra.Value) string {
 	switch v.Kind() {
 	case view.String, view.Timestamp, view.Date:
-		return "'" + strings.ReplaceAll(v.String(), "'", "''") + "'"
+		return sqltext.Text(v.String())
 	}
 	return v.String()
 }

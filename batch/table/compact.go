@@ -9,6 +9,7 @@ import (
 	"github.com/caudal/caudal/batch/workdir"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -203,7 +204,7 @@ func (w *work) rowsOf(ctx context.Context, u *unit) (string, error) {
 func columnsOf(src *view.Source) []string {
 	var cols []string
 	for _, f := range src.Fields {
-		name := quoteName(f.Name)
+		name := sqltext.Name(f.Name)
 		if f.Type.Kind == view.Timestamp {
 			name = fmt.Sprintf("make_timestamptz(epoch_us(%s)) AS %s", name, name)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -232,11 +233,11 @@ func exportColumns(src *view.Source, names []string) []string {
 	hidden := map[string]string{lake.ColumnTimestamp: lake.TableTimestamp, lake.ColumnEventTime: lake.TableEventTime, lake.ColumnIngestedAt: lake.TableIngestedAt}
 	cols := make([]string, len(names))
 	for i, name := range names {
-		cols[i] = quoteName(name)
+		cols[i] = sqltext.Name(name)
 		if us, ok := hidden[name]; ok {
-			cols[i] = fmt.Sprintf("make_timestamptz(%s) AS %s", us, quoteName(name))
+			cols[i] = fmt.Sprintf("make_timestamptz(%s) AS %s", us, sqltext.Name(name))
 		} else if f := src.Field(name); f >= 0 && src.Fields[f].Type.Kind == view.Timestamp {
-			cols[i] = fmt.Sprintf("make_timestamptz(epoch_us(%[1]s)) AS %[1]s", quoteName(name))
+			cols[i] = fmt.Sprintf("make_timestamptz(epoch_us(%[1]s)) AS %[1]s", sqltext.Name(name))
 		}
 	}
 	return cols
@@ -253,7 +254,7 @@ func (x *export) write(ctx context.Context, query, path string) (rows int64, err
 	default:
 		options = "FORMAT parquet, COMPRESSION zstd"
 	}
-	err = x.conn.Query(ctx, fmt.Sprintf("COPY (%s) TO %s (%s)", query, quoteText(path), options), func(chunk *engine.Chunk) error {
+	err = x.conn.Query(ctx, fmt.Sprintf("COPY (%s) TO %s (%s)", query, sqltext.Text(path), options), func(chunk *engine.Chunk) error {
 		rows = chunk.Row(0).Int64(0)
 		return nil
 	})

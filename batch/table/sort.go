@@ -10,6 +10,7 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -109,7 +110,7 @@ func writeFile(ctx context.Context, conn *engine.Conn, src *view.Source, rows, p
 		encodings = "V1"
 	}
 	sql := fmt.Sprintf("COPY (SELECT %s FROM (%s) ORDER BY %s) TO %s (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION %s, KV_METADATA {'caudal.definition': %s})",
-		strings.Join(columnsOf(src), ", "), rows, rowOrder, quoteText(path), encodings, quoteText(src.Hash()))
+		strings.Join(columnsOf(src), ", "), rows, rowOrder, sqltext.Text(path), encodings, sqltext.Text(src.Hash()))
 	if err := conn.Exec(ctx, sql); err != nil {
 		return f, err
 	}
@@ -136,9 +137,3 @@ func putFile(ctx context.Context, l *lake.Lake, t lake.Topic, path string, f *la
 	f.Key, f.Bytes, f.SHA256 = put.Key, put.Bytes, put.SHA256
 	return os.Remove(path)
 }
-
-// quoteName is an identifier of SQL.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// quoteText is a string literal of SQL.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -141,10 +142,10 @@ func (b *build) stream(ctx context.Context, s *stream, number int) error {
 func (b *build) write(ctx context.Context, streams []*stream, dir string) ([]string, error) {
 	columns := []string{"make_timestamptz(" + timeColumn + `) AS "time"`}
 	for i, k := range b.set.Keys {
-		columns = append(columns, published(fmt.Sprintf("k%d", i), k.Type)+" AS "+quoteName(k.Name))
+		columns = append(columns, published(fmt.Sprintf("k%d", i), k.Type)+" AS "+sqltext.Name(k.Name))
 	}
 	for i, c := range b.set.Labels.Columns {
-		columns = append(columns, published(fmt.Sprintf("c%d", i), c.Type)+" AS "+quoteName(c.Name))
+		columns = append(columns, published(fmt.Sprintf("c%d", i), c.Type)+" AS "+sqltext.Name(c.Name))
 	}
 	features, joins := make([]string, len(b.set.Features)), ""
 	for k, s := range streams {
@@ -155,7 +156,7 @@ func (b *build) write(ctx context.Context, streams []*stream, dir string) ([]str
 			if m.Agg == view.Count || m.Agg == view.CountDistinct {
 				column = "coalesce(" + column + ", 0)" // of a row without the entity
 			}
-			features[f] = published(column, m.Type) + " AS " + quoteName(b.set.Features[f].Name)
+			features[f] = published(column, m.Type) + " AS " + sqltext.Name(b.set.Features[f].Name)
 		}
 	}
 	sql := fmt.Sprintf("CREATE TABLE joined AS SELECT %s, %s, %s FROM %s AS l%s ORDER BY l.rowid",
@@ -168,7 +169,7 @@ func (b *build) write(ctx context.Context, streams []*stream, dir string) ([]str
 	for from := int64(0); from < b.rows || from == 0; from += b.fileRows {
 		name := fmt.Sprintf("part-%05d.parquet", len(files))
 		sql := fmt.Sprintf("COPY (SELECT * FROM joined WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION zstd)",
-			from, from+b.fileRows, quoteText(filepath.Join(dir, name)))
+			from, from+b.fileRows, sqltext.Text(filepath.Join(dir, name)))
 		if err := b.conn.Exec(ctx, sql); err != nil {
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}
@@ -185,9 +186,3 @@ func published(column string, t view.Type) string {
 	}
 	return column
 }
-
-// quoteName is an identifier of SQL.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// quoteText is a string literal of SQL.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -16,6 +16,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -164,7 +165,7 @@ func eventsSQL(t testing.TB, dir string, src *view.Source, records []record) str
 		name, kind, _ := strings.Cut(c, " ")
 		columns = append(columns, fmt.Sprintf("'%s': '%s'", strings.Trim(name, `"`), kind))
 	}
-	return fmt.Sprintf(`SELECT * FROM read_csv(%s, header = false, nullstr = '\N', columns = {%s})`, quoteText(path), strings.Join(columns, ", "))
+	return fmt.Sprintf(`SELECT * FROM read_csv(%s, header = false, nullstr = '\N', columns = {%s})`, sqltext.Text(path), strings.Join(columns, ", "))
 }
 
 // built computes a set over records and returns the folder of its files and their names. change may give it
@@ -205,9 +206,9 @@ func readRows(t testing.TB, dir string, files []string, columns []string) []map[
 	for _, name := range files {
 		var quoted []string
 		for _, c := range columns {
-			quoted = append(quoted, quoteName(c))
+			quoted = append(quoted, sqltext.Name(c))
 		}
-		sql := fmt.Sprintf("SELECT %s FROM read_parquet(%s)", strings.Join(quoted, ", "), quoteText(filepath.Join(dir, name)))
+		sql := fmt.Sprintf("SELECT %s FROM read_parquet(%s)", strings.Join(quoted, ", "), sqltext.Text(filepath.Join(dir, name)))
 		err := conn.Query(context.Background(), sql, func(c *engine.Chunk) error {
 			for i := range c.Len() {
 				row := map[string]string{}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -86,7 +87,7 @@ func (p *Plan) value(expr, filter string, in view.Type) int {
 // typed casts an expression to a type. A column that has the type already is taken as it is, and cannot fail.
 func typed(src *view.Source, expr string, t view.Type) (cast string, safe, maybeNull bool) {
 	if f := bareColumn(src, expr); f != nil && f.Type == t {
-		return quoteName(f.Name), true, f.Nullable
+		return sqltext.Name(f.Name), true, f.Nullable
 	}
 	if strings.EqualFold(strings.TrimSpace(expr), "true") {
 		return "TRUE", true, false

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -268,16 +269,10 @@ func (v Value) SQL() string {
 // TextSQL is a text as SQL. A zero byte, which would end the statement for DuckDB, is written as what it is.
 func TextSQL(s string) string {
 	if strings.IndexByte(s, 0) < 0 {
-		return quoteText(s)
+		return sqltext.Text(s)
 	}
-	return "concat(" + strings.ReplaceAll(quoteText(s), "\x00", "', chr(0), '") + ")"
+	return "concat(" + strings.ReplaceAll(sqltext.Text(s), "\x00", "', chr(0), '") + ")"
 }
-
-// quoteText is a string literal of SQL.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// quoteName is an identifier of SQL.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // ParseValue reads a value of type t as AppendText writes it.
 func ParseValue(text string, t view.Type) (Value, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 )
@@ -75,7 +76,7 @@ func (c *Checker) Check(cols []view.Column, exprs []string) ([]view.Checked, err
 	defs := make([]string, 0, len(cols))
 	for _, col := range cols {
 		names[strings.ToLower(col.Name)] = true
-		defs = append(defs, quoteName(col.Name)+" "+col.Type.SQL())
+		defs = append(defs, sqltext.Name(col.Name)+" "+col.Type.SQL())
 	}
 	if len(defs) == 0 {
 		defs = append(defs, "_none BIGINT")

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // Confine lets the statements of the whole database read these files and touch nothing else of the machine but its own folder for
@@ -14,7 +16,7 @@ import (
 func (c *Conn) Confine(ctx context.Context, files []string) error {
 	quoted := make([]string, len(files))
 	for i, f := range files {
-		quoted[i] = quoteText(f)
+		quoted[i] = sqltext.Text(f)
 	}
 	sql := "SET GLOBAL TimeZone = 'UTC'; SET allowed_paths = [" + strings.Join(quoted, ", ") + "]; SET enable_external_access = false; SET lock_configuration = true"
 	if err := c.Exec(ctx, sql); err != nil {

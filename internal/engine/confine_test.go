@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 func TestAConfinedDatabaseReadsTheNamedFilesAndNothingElse(t *testing.T) {
@@ -14,7 +16,7 @@ func TestAConfinedDatabaseReadsTheNamedFilesAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	mine, other, secret := filepath.Join(dir, "it's mine.parquet"), filepath.Join(dir, "other.parquet"), filepath.Join(dir, "secret")
 	for _, path := range []string{mine, other} {
-		if err := conn.Exec(ctx, "COPY (SELECT 1 AS x) TO "+quoteText(path)+" (FORMAT parquet)"); err != nil {
+		if err := conn.Exec(ctx, "COPY (SELECT 1 AS x) TO "+sqltext.Text(path)+" (FORMAT parquet)"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -24,12 +26,12 @@ func TestAConfinedDatabaseReadsTheNamedFilesAndNothingElse(t *testing.T) {
 	if err := conn.Confine(ctx, []string{mine}); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Exec(ctx, "SELECT * FROM read_parquet(["+quoteText(mine)+"])"); err != nil {
+	if err := conn.Exec(ctx, "SELECT * FROM read_parquet(["+sqltext.Text(mine)+"])"); err != nil {
 		t.Error(err)
 	}
 	for _, sql := range []string{
-		"SELECT * FROM read_parquet([" + quoteText(other) + "])", "SELECT * FROM read_text(" + quoteText(secret) + ")",
-		"COPY (SELECT 1) TO " + quoteText(filepath.Join(dir, "new")), "ATTACH " + quoteText(filepath.Join(dir, "new.duckdb")),
+		"SELECT * FROM read_parquet([" + sqltext.Text(other) + "])", "SELECT * FROM read_text(" + sqltext.Text(secret) + ")",
+		"COPY (SELECT 1) TO " + sqltext.Text(filepath.Join(dir, "new")), "ATTACH " + sqltext.Text(filepath.Join(dir, "new.duckdb")),
 		"SET enable_external_access = true", "SET allowed_paths = ['/']",
 	} {
 		if err := conn.Exec(ctx, sql); err == nil {

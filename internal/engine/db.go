@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
@@ -147,9 +146,3 @@ func (db *DB) removeTemp() error {
 	}
 	return nil
 }
-
-// quoteName is an identifier of SQL.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// quoteText is a string literal of SQL.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

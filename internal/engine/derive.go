@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 )
@@ -21,7 +22,7 @@ func (c *Conn) Derive(ctx context.Context, cols []view.Column, rows [][]algebra.
 	const table = "derived_from"
 	defs := []string{"_row BIGINT"}
 	for _, col := range cols {
-		defs = append(defs, quoteName(col.Name)+" "+col.Type.SQL())
+		defs = append(defs, sqltext.Name(col.Name)+" "+col.Type.SQL())
 	}
 	if err := c.Exec(ctx, "CREATE OR REPLACE TEMP TABLE "+table+" ("+strings.Join(defs, ", ")+")"); err != nil {
 		return nil, fmt.Errorf("derive measures: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -188,7 +189,7 @@ func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *
 	}
 	defs := []string{"_row BIGINT"}
 	for _, c := range cols {
-		defs = append(defs, quoteName(c.Name)+" "+c.Type.SQL())
+		defs = append(defs, sqltext.Name(c.Name)+" "+c.Type.SQL())
 	}
 	if err := conn.Exec(context.Background(), "CREATE OR REPLACE TABLE "+table+" ("+strings.Join(defs, ", ")+")"); err != nil {
 		t.Fatal(err)

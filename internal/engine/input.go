@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/caudal/caudal/internal/intake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 )
@@ -93,7 +94,7 @@ func (in *Input) column(i int, name string, t view.Type) {
 }
 
 // From is the relation as it stands in a FROM clause.
-func (in *Input) From() string { return quoteName(in.name) + "()" }
+func (in *Input) From() string { return sqltext.Name(in.name) + "()" }
 
 // OfIncarnation says of which life of their topic the rows are that are set from now on; without it they are of the first.
 func (in *Input) OfIncarnation(n int) { in.life, in.lives = int64(n), in.lives[:0] }

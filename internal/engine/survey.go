@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // survey is what the parse tree of an expression shows.
@@ -42,7 +44,7 @@ func (c *Checker) survey(ctx context.Context, expr string, columns map[string]bo
 // parse returns the parse tree of a statement, or what is wrong with it.
 func (c *Checker) parse(ctx context.Context, sql string) (tree map[string]any, problem string, err error) {
 	var text []byte
-	err = c.conn.Query(ctx, "SELECT CAST(json_serialize_sql("+quoteText(sql)+") AS VARCHAR)", func(chunk *Chunk) error {
+	err = c.conn.Query(ctx, "SELECT CAST(json_serialize_sql("+sqltext.Text(sql)+") AS VARCHAR)", func(chunk *Chunk) error {
 		text = append(text, chunk.Row(0).Bytes(0)...)
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -46,7 +47,7 @@ func ColumnsIn(s Syntax, src, of *view.Source) (fields []string, fits string) {
 			continue
 		}
 		g := &of.Fields[held]
-		name := quoteName(g.Name)
+		name := sqltext.Name(g.Name)
 		read := name
 		switch {
 		case f.Type.Kind == view.Timestamp:
@@ -96,5 +97,5 @@ func (s Syntax) defaultOf(f *view.Field) string {
 			text = "0" // never -0, as the intake has it
 		}
 	}
-	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	return sqltext.Text(text)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -68,7 +69,7 @@ func Kept(query string, open []OpenErasure, t Topic, of *view.Source, paths []st
 func ReadWhole(of *view.Source, path string) string {
 	cols := []string{ColumnPartition, ColumnOffset, "epoch_us(" + ColumnTimestamp + ")", "epoch_us(" + ColumnEventTime + ")", ColumnDuplicate, ColumnLate}
 	for _, field := range of.Fields {
-		name := quoteName(field.Name)
+		name := sqltext.Name(field.Name)
 		if field.Type.Kind == view.Timestamp {
 			name = "make_timestamp(epoch_us(" + name + "))" // segments say UTC
 		}

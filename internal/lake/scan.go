@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -29,7 +30,7 @@ func (l *Lake) Source(ctx context.Context, definition string) (*view.Source, err
 func RowColumns(src *view.Source) []string {
 	var cols []string
 	for _, f := range src.Fields {
-		cols = append(cols, quoteName(f.Name)+" "+f.Type.SQL())
+		cols = append(cols, sqltext.Name(f.Name)+" "+f.Type.SQL())
 	}
 	return append(cols, ColumnPartition+" INTEGER", ColumnOffset+" BIGINT", "_event_time_us BIGINT", ColumnDuplicate+" BOOLEAN", ColumnLate+" BOOLEAN")
 }
@@ -46,7 +47,7 @@ func ReadSegments(src, of *view.Source, paths []string, condition string) string
 func readFields(src, of *view.Source) (cols []string, fits string) {
 	cols, fits = Columns(src, of)
 	for i := range cols {
-		cols[i] += " AS " + quoteName(src.Fields[i].Name)
+		cols[i] += " AS " + sqltext.Name(src.Fields[i].Name)
 	}
 	return cols, fits
 }
@@ -84,10 +85,7 @@ func Below(offsets map[int]int64, partition, offset string) string {
 func PathList(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, s := range texts {
-		quoted[i] = "'" + strings.ReplaceAll(s, "'", "''") + "'"
+		quoted[i] = sqltext.Text(s)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
-
-// quoteName is an identifier of SQL.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -19,7 +20,7 @@ const (
 func TableColumns(src *view.Source) []string {
 	var cols []string
 	for _, f := range src.Fields {
-		cols = append(cols, quoteName(f.Name)+" "+f.Type.SQL())
+		cols = append(cols, sqltext.Name(f.Name)+" "+f.Type.SQL())
 	}
 	return append(cols, TableIncarnation+" INTEGER", ColumnPartition+" INTEGER", ColumnOffset+" BIGINT", TableTimestamp+" BIGINT", TableEventTime+" BIGINT",
 		TableIngestedAt+" BIGINT", ColumnLate+" BOOLEAN")

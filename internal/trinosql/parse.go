@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -126,7 +127,7 @@ func (p *parser) operator(left Expr, least int) (Expr, error) {
 func (p *parser) prefix() (Expr, error) {
 	switch t := p.next(); {
 	case t.kind == textual:
-		return Expr{SQL: quoteText(t.text), Type: view.Type{Kind: view.String}}, nil
+		return Expr{SQL: sqltext.Text(t.text), Type: view.Type{Kind: view.String}}, nil
 	case t.kind == number:
 		return literal(t.text)
 	case t.kind == quotedName:
@@ -192,7 +193,7 @@ func (p *parser) column(name string) (Expr, error) {
 		if c.Type.Kind == view.Int128 || c.Type.Kind == view.Array {
 			return Expr{}, &Error{What: fmt.Sprintf("column %s is of a type that Trino has not", name)}
 		}
-		return Expr{SQL: quoteName(c.Name), Type: c.Type}, nil
+		return Expr{SQL: sqltext.Name(c.Name), Type: c.Type}, nil
 	}
 	return Expr{}, &Error{What: fmt.Sprintf("%q is no column, and not known to the translation to Trino", name)}
 }
@@ -245,7 +246,3 @@ func moment(name, s string) (Expr, error) {
 	}
 	return Expr{}, &Error{What: fmt.Sprintf("%s '%s' is not known to the translation to Trino", strings.ToUpper(name), s), Mend: "write 2006-01-02, or 2006-01-02 15:04:05"}
 }
-
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

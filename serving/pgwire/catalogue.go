@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving"
 )
@@ -35,7 +36,7 @@ type catalogue struct {
 
 // settle prepares a database before it is confined.
 func settle(ctx context.Context, conn *engine.Conn, database string) error {
-	if err := conn.Exec(ctx, settings+strings.ReplaceAll(catalogueSQL, "{database}", literal(database))); err != nil {
+	if err := conn.Exec(ctx, settings+strings.ReplaceAll(catalogueSQL, "{database}", sqltext.Text(database))); err != nil {
 		return fmt.Errorf("make the catalogue: %w", err)
 	}
 	return nil
@@ -97,15 +98,15 @@ func sessionCatalogue(ctx context.Context, conn *engine.Conn, relations map[stri
 		if schema == "lake" {
 			namespace = 16384
 		}
-		classes = append(classes, fmt.Sprintf("(%s, %s, %d, %s, %d)", oid, literal(name), namespace, literal(schema), len(r.Columns)))
+		classes = append(classes, fmt.Sprintf("(%s, %s, %d, %s, %d)", oid, sqltext.Text(name), namespace, sqltext.Text(schema), len(r.Columns)))
 		if r.Description != "" {
-			descriptions = append(descriptions, fmt.Sprintf("(%s, 0, %s)", oid, literal(r.Description)))
+			descriptions = append(descriptions, fmt.Sprintf("(%s, 0, %s)", oid, sqltext.Text(r.Description)))
 		}
 		for k, c := range r.Columns {
 			id, mod := oidOfColumn(c)
-			attributes = append(attributes, fmt.Sprintf("(%s, %s, %d, %d, %d, %s, %s, %t)", oid, literal(c.Name), k+1, id, mod, literal(schema), literal(name), c.Role != "time"))
+			attributes = append(attributes, fmt.Sprintf("(%s, %s, %d, %d, %d, %s, %s, %t)", oid, sqltext.Text(c.Name), k+1, id, mod, sqltext.Text(schema), sqltext.Text(name), c.Role != "time"))
 			if c.Description != "" {
-				descriptions = append(descriptions, fmt.Sprintf("(%s, %d, %s)", oid, k+1, literal(c.Description)))
+				descriptions = append(descriptions, fmt.Sprintf("(%s, %d, %s)", oid, k+1, sqltext.Text(c.Description)))
 			}
 		}
 	}
@@ -120,7 +121,7 @@ func sessionCatalogue(ctx context.Context, conn *engine.Conn, relations map[stri
 		"{classes}", rows(classes, "0, '', 0, '', 0"),
 		"{attributes}", rows(attributes, "0, '', 0, 0, 0, '', '', true"),
 		"{descriptions}", rows(descriptions, "0, 0, ''"),
-		"{database}", literal(database),
+		"{database}", sqltext.Text(database),
 	).Replace(sessionSQL)
 	if err := conn.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("make the catalogue of the session: %w", err)

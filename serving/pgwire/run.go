@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving"
 )
@@ -82,7 +83,7 @@ func (c *session) queryLake(ctx context.Context, t tree, a *analysis, lake *use,
 func (c *session) runOn(ctx context.Context, conn *engine.Conn, t tree, a *analysis, records string, to result) (err error) {
 	defer func() {
 		for _, u := range a.uses {
-			drop := fmt.Sprintf("DROP VIEW IF EXISTS temp.main.%s; DROP TABLE IF EXISTS temp.main.%s", quoted(u.name), quoted(u.name+" rows"))
+			drop := fmt.Sprintf("DROP VIEW IF EXISTS temp.main.%s; DROP TABLE IF EXISTS temp.main.%s", sqltext.Name(u.name), sqltext.Name(u.name+" rows"))
 			if dropErr := conn.Exec(context.WithoutCancel(ctx), drop); err == nil {
 				err = dropErr
 			}
@@ -122,12 +123,12 @@ func (c *session) runOn(ctx context.Context, conn *engine.Conn, t tree, a *analy
 func expose(ctx context.Context, conn *engine.Conn, name, from string, columns []serving.RelationColumn) error {
 	list := make([]string, len(columns))
 	for i, c := range columns {
-		list[i] = quoted(c.Name)
+		list[i] = sqltext.Name(c.Name)
 		if c.Type.Kind == view.Timestamp {
-			list[i] = fmt.Sprintf("timezone('UTC', %s) AS %[1]s", quoted(c.Name))
+			list[i] = fmt.Sprintf("timezone('UTC', %s) AS %[1]s", sqltext.Name(c.Name))
 		}
 	}
-	return conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s FROM (%s)", quoted(name), strings.Join(list, ", "), from))
+	return conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s FROM (%s)", sqltext.Name(name), strings.Join(list, ", "), from))
 }
 
 // fetch puts the rows of a view there: those of the dimensions and measures that the statement names, within its bounds of time, as HTTP would answer.
@@ -137,7 +138,7 @@ func (c *session) fetch(ctx context.Context, conn *engine.Conn, a *analysis, u *
 		return err
 	}
 	columns := a.columns(u)
-	table := quoted(u.name + " rows")
+	table := sqltext.Name(u.name + " rows")
 	kinds := make([]view.Column, len(columns))
 	defs := []string{"_row BIGINT"}
 	q := serving.Query{View: u.relation.View, Grain: u.relation.Grain.Name, Limit: maxRows}
@@ -147,7 +148,7 @@ func (c *session) fetch(ctx context.Context, conn *engine.Conn, a *analysis, u *
 			t.Kind = view.String
 		}
 		kinds[i] = view.Column{Name: column.Name, Type: t}
-		defs = append(defs, quoted(column.Name)+" "+t.SQL())
+		defs = append(defs, sqltext.Name(column.Name)+" "+t.SQL())
 		switch column.Role {
 		case "dimension":
 			q.Dimensions = append(q.Dimensions, column.Name)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/serving"
 )
 
@@ -177,9 +178,9 @@ func (c *session) bindTypes(ctx context.Context, p *prepared) error {
 	for _, u := range a.uses {
 		columns := make([]string, len(u.relation.Columns))
 		for i, column := range u.relation.Columns {
-			columns[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", relationSQL(column), quoted(column.Name))
+			columns[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", relationSQL(column), sqltext.Name(column.Name))
 		}
-		if err := c.db.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s WHERE FALSE", quoted(u.name), strings.Join(columns, ", "))); err != nil {
+		if err := c.db.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s WHERE FALSE", sqltext.Name(u.name), strings.Join(columns, ", "))); err != nil {
 			return err
 		}
 	}

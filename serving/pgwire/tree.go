@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // tree is a node of the parse tree of a statement, as DuckDB writes it in JSON.
@@ -19,7 +20,7 @@ const nowhere = json.Number("18446744073709551615")
 // parse reads one SELECT statement; anything else is refused.
 func parse(ctx context.Context, conn *engine.Conn, sql string) (tree, error) {
 	var found []byte
-	err := conn.Query(ctx, "SELECT CAST(json_serialize_sql("+literal(sql)+") AS VARCHAR)", func(chunk *engine.Chunk) error {
+	err := conn.Query(ctx, "SELECT CAST(json_serialize_sql("+sqltext.Text(sql)+") AS VARCHAR)", func(chunk *engine.Chunk) error {
 		found = append(found, chunk.Row(0).Bytes(0)...)
 		return nil
 	})
@@ -69,7 +70,7 @@ func render(ctx context.Context, conn *engine.Conn, t tree) (string, error) {
 		return "", fmt.Errorf("write a parse tree: %w", err)
 	}
 	var sql []byte
-	err = conn.Query(ctx, "SELECT json_deserialize_sql(CAST("+literal(string(text))+" AS JSON))", func(chunk *engine.Chunk) error {
+	err = conn.Query(ctx, "SELECT json_deserialize_sql(CAST("+sqltext.Text(string(text))+" AS JSON))", func(chunk *engine.Chunk) error {
 		sql = append(sql, chunk.Row(0).Bytes(0)...)
 		return nil
 	})
@@ -150,9 +151,3 @@ func call(name string, arguments ...any) tree {
 	return tree{"class": "FUNCTION", "type": "FUNCTION", "alias": "", "query_location": nowhere, "function_name": name, "schema": catalogueSchema, "children": arguments,
 		"filter": nil, "order_bys": tree{"type": "ORDER_MODIFIER", "orders": []any{}}, "distinct": false, "is_operator": false, "export_state": false, "catalog": ""}
 }
-
-// literal is a text in SQL.
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// quoted is a name in SQL.
-func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
