@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caudal/caudal/internal/stream"
@@ -124,43 +123,43 @@ func (c *client) openLoop(ctx context.Context, lasts time.Duration) (answered, e
 	return a, nil
 }
 
-// feeding sends events at eventRate until its context ends.
-type feeding struct {
-	sent  atomic.Int64
-	ended chan error
-}
-
-func (f *feeding) wait() error { return <-f.ended }
-
 // feedEvery is the time between two batches of events.
 const feedEvery = 20 * time.Millisecond
 
-// feed sends events whose times are those of the clock.
-func (s *stage) feed(ctx context.Context) *feeding {
-	f := &feeding{ended: make(chan error, 1)}
+// feed sends events at eventRate, whose times are those of the clock, until ctx ends.
+func (s *stage) feed(ctx context.Context) error {
 	source := newEvents(2)
 	began := time.Now()
 	source.ids, source.first, source.step = "now", began.UnixMicro(), time.Second.Microseconds()/eventRate
-	out := s.stream.Producer(s.topic.Name)
-	go func() {
-		tick := time.NewTicker(feedEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				f.ended <- out.Close()
-				return
-			case <-tick.C:
-			}
-			n := int64(time.Since(began).Seconds()*eventRate) - f.sent.Load()
-			if err := out.Write(context.WithoutCancel(ctx), source.next(int(n))); err != nil {
-				f.ended <- errors.Join(err, out.Close())
-				return
-			}
-			f.sent.Add(n)
+	out := s.stream.Producer(s.project.Sources[0].Topic)
+	tick := time.NewTicker(feedEvery)
+	defer tick.Stop()
+	sent := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), out.Close())
+		case <-tick.C:
 		}
-	}()
-	return f
+		n := int(time.Since(began).Seconds()*eventRate) - sent
+		if err := out.Write(ctx, source.next(n)); err != nil {
+			return errors.Join(fmt.Errorf("feed events: %w", err), out.Close())
+		}
+		sent += n
+	}
+}
+
+// logged is how many records the log has ever had.
+func (s *stage) logged(ctx context.Context) (int64, error) {
+	sum := int64(0)
+	for p := range s.ends {
+		_, end, err := s.stream.Bounds(ctx, s.topic.Name, p)
+		if err != nil {
+			return 0, err
+		}
+		sum += end
+	}
+	return sum, nil
 }
 
 // How events are watched: one at a time, and how often a query asks for it.

@@ -36,12 +36,15 @@ func main() {
 	asJSON := flag.Bool("json", false, "print JSON")
 	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, lake, training, serving or demo")
 	layers := flag.String("layers", "", "run the speed layer and the archive over the services that this JSON names, as part serving has it")
+	feed := flag.String("feed", "", "send events to the services that this JSON names, as part serving has it")
 	broker := flag.String("broker", "", "run a broker over this folder, as part serving has it")
 	flag.Parse()
 	work := func() error { return run(context.Background(), *n, *asJSON, *only) }
 	switch {
 	case *layers != "":
 		work = func() error { return runLayers(context.Background(), *layers) }
+	case *feed != "":
+		work = func() error { return runFeed(context.Background(), *feed) }
 	case *broker != "":
 		work = func() error { return runBroker(*broker) }
 	}

@@ -51,9 +51,35 @@ func (s *stage) work(ctx context.Context) error {
 	return running.Wait()
 }
 
-// startWorkers runs the layers that write in a process of their own, as in production, until ctx ends: the system then lets a query of a
-// millisecond go before a micro-batch of fifty.
+// runFeed sends events at eventRate to the topic of services that another process has started and names in JSON, until it is killed.
+func runFeed(ctx context.Context, at string) error {
+	s := &stage{}
+	err := json.Unmarshal([]byte(at), &s.services)
+	if err == nil {
+		err = s.connect(ctx, dashboard)
+	}
+	if err == nil {
+		err = s.feed(ctx)
+	}
+	return errors.Join(err, s.close())
+}
+
+// yielding is how much the layers that write give way to those who ask, as the units in infra/systemd have it: what they do in bursts of
+// tens of milliseconds may come a little later, and a query of one millisecond may not.
+const yielding = "10"
+
+// startWorkers runs the layers that write in a process of their own until ctx ends.
 func (s *stage) startWorkers(ctx context.Context, running *errgroup.Group) error {
+	return s.start(ctx, running, "-layers", yielding)
+}
+
+// startFeed lets events come in from a process of their own, as from any producer, until ctx ends.
+func (s *stage) startFeed(ctx context.Context, running *errgroup.Group) error {
+	return s.start(ctx, running, "-feed", "0")
+}
+
+// start runs this binary once more over the services of the stage until ctx ends.
+func (s *stage) start(ctx context.Context, running *errgroup.Group, role, niceness string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the benchmark's binary: %w", err)
@@ -62,14 +88,14 @@ func (s *stage) startWorkers(ctx context.Context, running *errgroup.Group) error
 	if err != nil {
 		return err
 	}
-	c := exec.CommandContext(ctx, self, "-layers", string(at))
+	c := exec.CommandContext(ctx, "nice", "-n", niceness, self, role, string(at))
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
-		return fmt.Errorf("start the speed layer and the archive: %w", err)
+		return fmt.Errorf("start %s: %w", role, err)
 	}
 	running.Go(func() error {
 		if err := c.Wait(); ctx.Err() == nil {
-			return fmt.Errorf("the speed layer and the archive ended: %w", err)
+			return fmt.Errorf("%s ended: %w", role, err)
 		}
 		return ctx.Err()
 	})

@@ -103,10 +103,18 @@ func servingPath(ctx context.Context, n int) (_ []row, err error) {
 }
 
 // underLoad asks at a fixed rate while events come in at another.
-func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
+func (s *stage) underLoad(ctx context.Context, client *client) (_ []row, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	feed := s.feed(ctx)
+	feeding, ctx := errgroup.WithContext(ctx)
+	defer func() {
+		cancel()
+		if ended := feeding.Wait(); err == nil && !errors.Is(ended, context.Canceled) {
+			err = ended
+		}
+	}()
+	if err := s.startFeed(ctx, feeding); err != nil {
+		return nil, err
+	}
 	if _, err := client.openLoop(ctx, warmUp); err != nil {
 		return nil, err
 	}
@@ -115,17 +123,18 @@ func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	began, before := time.Now(), feed.sent.Load()
+	before, err := s.logged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
 	queries, err := client.openLoop(ctx, measured)
 	lasted := time.Since(began).Seconds()
-	events := float64(feed.sent.Load()-before) / lasted
+	after, loggedErr := s.logged(ctx)
 	spentAfter, cpuErr := cpu()
 	cancel()
-	if fed := feed.wait(); fed != nil {
-		return nil, errors.Join(err, fmt.Errorf("feed events: %w", fed))
-	}
 	seen, watched := visible()
-	if err := errors.Join(err, cpuErr, watched); err != nil {
+	if err := errors.Join(err, loggedErr, cpuErr, watched); err != nil {
 		return nil, err
 	}
 	meanwhile := fmt.Sprintf("merged query at %d q/s while %d events/s come in", queryRate, eventRate)
@@ -134,7 +143,7 @@ func (s *stage) underLoad(ctx context.Context, client *client) ([]row, error) {
 		{Name: meanwhile + ", p99", Value: queries.took.at(0.99), Unit: milliseconds, Limit: limitDirectP99, Aim: aimQuery},
 		{Name: "queries answered meanwhile", Value: queries.rate, Unit: "queries/s", Aim: 0.98 * queryRate},
 		{Name: "of them partial", Value: float64(queries.partial), Unit: "queries"},
-		{Name: "events taken in meanwhile", Value: events, Unit: perSecond, Aim: 0.98 * eventRate},
+		{Name: "events taken in meanwhile", Value: float64(after-before) / lasted, Unit: perSecond, Aim: 0.98 * eventRate},
 		{Name: "cores that serving and its clients got meanwhile", Value: (spentAfter - spent).Seconds() / lasted, Unit: cores},
 		{Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
 		{Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
