@@ -42,6 +42,8 @@ var allowed = map[string][]string{
 	"internal/engine":       {"internal/sqltext", "internal/view", "internal/trinosql", "internal/algebra", "internal/intake"},
 	"internal/stream":       {},
 	"internal/embedded":     {},
+	"internal/condition":    {"internal/algebra", "internal/sqltext", "internal/suggest", "internal/view"},
+	"internal/suggest":      {},
 	"internal/lake":         {"internal/sqltext", "internal/view", "internal/algebra", "internal/intake"},
 	"internal/ledger":       {},
 	"internal/live":         {"internal/intake"},
@@ -55,7 +57,7 @@ var allowed = map[string][]string{
 	"batch/models":          {"batch/training", "internal/lake"},
 	"batch/training":        {"internal/sqltext", "batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/lake"},
 	"batch":                 {"internal/sqltext", "internal/trino", "internal/trinosql", "batch/table", "batch/workdir", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live"},
-	"serving":               {"internal/sqltext", "internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/tabular", "serving/auth", "serving/ingest", "serving/openapi"},
+	"serving":               {"internal/sqltext", "internal/algebra", "internal/condition", "internal/suggest", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/tabular", "serving/auth", "serving/ingest", "serving/openapi"},
 	"serving/auth":          {},
 	"serving/ingest":        {"internal/feed", "internal/intake", "internal/stream", "internal/view"},
 	"serving/openapi":       {},
@@ -64,7 +66,7 @@ var allowed = map[string][]string{
 }
 
 // pure packages do no I/O, start no goroutine and read no clock.
-var pure = []string{"internal/algebra", "internal/trinosql", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
+var pure = []string{"internal/algebra", "internal/condition", "internal/suggest", "internal/trinosql", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
 
 var impure = []string{"os", "net", "net/http", "io/fs", "os/exec", "syscall", "context", "sync", "log", "log/slog"}
 

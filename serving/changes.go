@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/caudal/caudal/internal/condition"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/view"
@@ -112,7 +113,7 @@ func sortedNames(values map[string][]string) []string {
 
 // readInstant reads any instant, which need not be the start of a bucket.
 func readInstant(field, text string, v *view.View) (int64, error) {
-	us, ok := parseInstant(text, v.Location)
+	us, ok := condition.ParseInstant(text, v.Location)
 	if !ok || us < minInstant || us >= maxInstant {
 		return 0, invalid(field, "write 2011-03-04T10:00:00Z, or 2011-03-04 in the view's time zone", "%q is no time", text)
 	}

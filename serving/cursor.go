@@ -73,7 +73,7 @@ func pageOf(r *question, q Query) []byte {
 	}
 	text = append(text, r.view.Hash...)
 	if r.own != nil { // the pages of one caller are none of another's who sees other rows
-		text = append(text, r.own.text...)
+		text = append(text, r.own.Text...)
 	}
 	sum := sha256.Sum256(text)
 	return sum[:12]

@@ -232,7 +232,7 @@ func speedShare(q *question, m *merged) SpeedShare {
 		byStart := map[int64]int64{}
 		for _, chunk := range p.read.chunks {
 			for k := range chunk.cells {
-				if c := &chunk.cells[k]; inSpans(p.read.spans, chunk.key.id.Grain, c.bucket) && q.filter.passes(c.dims) {
+				if c := &chunk.cells[k]; inSpans(p.read.spans, chunk.key.id.Grain, c.bucket) && q.filter.Passes(c.dims) {
 					byStart[chunk.key.id.Start] += c.state.Events()
 				}
 			}

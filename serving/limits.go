@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/condition"
 	"github.com/caudal/caudal/internal/live"
 )
 
@@ -84,7 +85,7 @@ func listed(q *question, ranges []live.Deferred) []IncompleteRange {
 
 // mayPass says whether the condition is unknown of a cell because a value that it looks at stands for many.
 func (f *filter) mayPass(dims []algebra.Value) bool {
-	if f.root == nil || f.root.eval(dims) != isUnknown {
+	if f.Root == nil || f.Root.Eval(dims) != condition.Unknown {
 		return false
 	}
 	for d := range dims {

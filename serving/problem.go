@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/suggest"
 	"github.com/caudal/caudal/serving/ingest"
 )
 
@@ -53,8 +54,8 @@ func unknown(field, what, name string, known []string) *Problem {
 	if field == "view" {
 		status = http.StatusNotFound
 	}
-	near := nearest(name, known)
-	p := newProblem(status, kind, title, field, fmt.Sprintf("no %s %q", what, name), suggestNames(near, known))
+	near := suggest.Nearest(name, known)
+	p := newProblem(status, kind, title, field, fmt.Sprintf("no %s %q", what, name), suggest.Names(near, known))
 	p.Nearest = near
 	return p
 }

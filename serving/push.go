@@ -72,8 +72,8 @@ func (p *pusher) join(q Query, own *filter) (*followed, error) {
 	}
 	asks := auth.Caller{Name: "stream", Grant: auth.Grant{Role: auth.Read, Views: []string{q.View}}}
 	if own != nil {
-		key = append(append(key, '\n'), own.text...)
-		asks.Where = map[string]string{q.View: own.text}
+		key = append(append(key, '\n'), own.Text...)
+		asks.Where = map[string]string{q.View: own.Text}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
+	"github.com/caudal/caudal/internal/condition"
+	"github.com/caudal/caudal/internal/suggest"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving/auth"
 )
@@ -115,7 +118,7 @@ func findView(p *view.Project, name string) (*view.View, error) {
 		names = append(names, v.Name)
 	}
 	if name == "" {
-		return nil, invalid("view", suggestNames(nil, names), "no view is named")
+		return nil, invalid("view", suggest.Names(nil, names), "no view is named")
 	}
 	return nil, unknown("view", "view", name, names)
 }
@@ -172,7 +175,7 @@ func needs(v *view.View, m int) []int {
 
 // words are the runs of letters, digits and underscores of an expression, and what stands in double quotes.
 func words(expr string) []string {
-	found := strings.FieldsFunc(expr, func(r rune) bool { return r < 0x80 && !isWord(byte(r)) })
+	found := strings.FieldsFunc(expr, func(r rune) bool { return r < 0x80 && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for i, part := range strings.Split(expr, `"`) {
 		if i%2 == 1 {
 			found = append(found, part)
@@ -209,9 +212,9 @@ func (r *question) resolveFilter(q Query) error {
 		parse = parseRowFilter
 	}
 	f, err := parse(q.Where, r.view)
-	if mistake := (*filterError)(nil); errors.As(err, &mistake) {
-		p := invalid("where", mistake.suggestion, "%s (at byte %d)", mistake.reason, mistake.at+1)
-		p.Nearest = mistake.nearest
+	if mistake := (*condition.Mistake)(nil); errors.As(err, &mistake) {
+		p := invalid("where", mistake.Suggestion, "%s (at byte %d)", mistake.Reason, mistake.At+1)
+		p.Nearest = mistake.Nearest
 		return p
 	}
 	if err == nil {
@@ -256,7 +259,7 @@ func (r *question) instant(field, text string, open int64) (int64, error) {
 	if text == "" {
 		return open, nil
 	}
-	us, ok := parseInstant(text, r.view.Location)
+	us, ok := condition.ParseInstant(text, r.view.Location)
 	if !ok || us < minInstant || us >= maxInstant {
 		return 0, invalid(field, "write 2011-03-04T10:00:00Z, or 2011-03-04 in the view's time zone", "%q is no time", text)
 	}

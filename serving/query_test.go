@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/caudal/caudal/internal/condition"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -27,7 +28,7 @@ func grains(names ...string) []view.Grain {
 
 func instantOf(t testing.TB, text string) int64 {
 	t.Helper()
-	us, ok := parseInstant(text, time.UTC)
+	us, ok := condition.ParseInstant(text, time.UTC)
 	if !ok {
 		t.Fatalf("%q is no time", text)
 	}
@@ -68,10 +69,10 @@ func TestTilingTakesTheCoarsestGrainsThatFit(t *testing.T) {
 	} {
 		from, to := int64(beginning), int64(forever)
 		if c.from != "" {
-			from, _ = parseInstant(c.from, c.loc)
+			from, _ = condition.ParseInstant(c.from, c.loc)
 		}
 		if c.to != "" {
-			to, _ = parseInstant(c.to, c.loc)
+			to, _ = condition.ParseInstant(c.to, c.loc)
 		}
 		if got := show(tile(grains("1h", "1d", "1mo"), from, to, c.loc), c.loc); got != c.want {
 			t.Errorf("[%s, %s):\n got %s\nwant %s", c.from, c.to, got, c.want)

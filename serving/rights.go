@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/caudal/caudal/internal/condition"
+	"github.com/caudal/caudal/internal/suggest"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving/auth"
 )
@@ -86,27 +88,6 @@ func rowFilter(g auth.Grant, v *view.View) (*filter, error) {
 	return f, nil
 }
 
-// and is the condition that both hold. They are over the same view.
-func (f *filter) and(own *filter) *filter {
-	if own == nil || own.root == nil {
-		return f
-	}
-	both := *f
-	both.dims |= own.dims
-	var terms allOf
-	for _, p := range []predicate{own.root, f.root} {
-		switch p := p.(type) {
-		case nil:
-		case allOf:
-			terms = append(terms, p...)
-		default:
-			terms = append(terms, p)
-		}
-	}
-	both.root = terms
-	return &both
-}
-
 // CheckGrant says what a grant names that a project has not: views, and dimensions in the conditions on their rows.
 func CheckGrant(p *view.Project, g auth.Grant) error {
 	names := make([]string, len(p.Views))
@@ -115,19 +96,19 @@ func CheckGrant(p *view.Project, g auth.Grant) error {
 	}
 	for _, name := range g.Views {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no view %q: %s", name, suggestNames(nearest(name, names), names))
+			return fmt.Errorf("no view %q: %s", name, suggest.Names(suggest.Nearest(name, names), names))
 		}
 	}
 	for name, text := range g.Where {
 		i := slices.Index(names, name)
 		if i < 0 {
-			return fmt.Errorf("where: no view %q: %s", name, suggestNames(nearest(name, names), names))
+			return fmt.Errorf("where: no view %q: %s", name, suggest.Names(suggest.Nearest(name, names), names))
 		}
 		f, err := parseOwnFilter(text, p.Views[i])
-		if mistake := (*filterError)(nil); errors.As(err, &mistake) {
-			return fmt.Errorf("where of view %s: %w: %s", name, err, mistake.suggestion)
+		if mistake := (*condition.Mistake)(nil); errors.As(err, &mistake) {
+			return fmt.Errorf("where of view %s: %w: %s", name, err, mistake.Suggestion)
 		}
-		if err == nil && f.root == nil {
+		if err == nil && f.Root == nil {
 			err = fmt.Errorf("where of view %s is empty: leave it out for all rows", name)
 		}
 		if err != nil {

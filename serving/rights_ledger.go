@@ -12,7 +12,7 @@ import (
 // shows says whether a ledger's entry is of a row that the condition lets its caller see. Totals are of all rows; and so is what cannot be told, such as an
 // entry without one of the condition's dimensions. A nil filter shows everything.
 func (f *filter) shows(v *view.View, e *ledger.Entry) bool {
-	if f == nil || f.root == nil {
+	if f == nil || f.Root == nil {
 		return true
 	}
 	if e.Total {
@@ -29,7 +29,7 @@ func (f *filter) shows(v *view.View, e *ledger.Entry) bool {
 		}
 		dims[d] = value
 	}
-	return f.passes(dims)
+	return f.Passes(dims)
 }
 
 // entryValue is the value of a dimension in a ledger's entry; false where it has none that could be read.
@@ -56,7 +56,7 @@ func entryValue(d view.Dimension, e *ledger.Entry) (algebra.Value, bool) {
 // limit leaves of a ledger what the condition shows, and counts that anew: what was compared, and the repeats, are of the whole view and not said. A
 // nil filter leaves everything.
 func (f *filter) limit(v *view.View, l *ledger.Ledger) {
-	if f == nil || f.root == nil {
+	if f == nil || f.Root == nil {
 		return
 	}
 	l.Entries = slices.DeleteFunc(l.Entries, func(e ledger.Entry) bool { return !f.shows(v, &e) })

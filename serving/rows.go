@@ -162,7 +162,7 @@ func (b batchQuery) addChunk(cs *cells, chunk *engine.Chunk, columns batchColumn
 	for i := range rows {
 		row, r := chunk.Row(i), &rows[i]
 		r.bucket, r.dims, r.rows = row.Int64(0), b.plan.ReadKey(row, 1, nil), 1
-		if keep.bytes > limit && !b.q.filter.passes(r.dims) {
+		if keep.bytes > limit && !b.q.filter.Passes(r.dims) {
 			cs.looked++
 			continue
 		}
@@ -190,7 +190,7 @@ func (b batchQuery) addChunk(cs *cells, chunk *engine.Chunk, columns batchColumn
 // add adds a row that passes the filter.
 func (b batchQuery) add(cs *cells, r *storedRow) error {
 	cs.looked++
-	if !b.q.filter.passes(r.dims) {
+	if !b.q.filter.Passes(r.dims) {
 		return nil
 	}
 	return cs.addStored(r)
@@ -208,50 +208,4 @@ func (cs *cells) buckets() []int64 {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// required are the conditions that a cell must meet whatever the rest of the filter says.
-func (f *filter) required() []predicate {
-	switch root := f.root.(type) {
-	case nil:
-		return nil
-	case allOf:
-		return root
-	}
-	return []predicate{f.root}
-}
-
-// pinned are the dimensions that the filter leaves only one value.
-func (f *filter) pinned() uint32 {
-	var dims uint32
-	for _, p := range f.required() {
-		if c, ok := p.(comparison); ok && c.op == equal {
-			dims |= 1 << c.dim
-		}
-		if o, ok := p.(oneOf); ok && len(o.values) == 1 {
-			dims |= 1 << o.dim
-		}
-	}
-	return dims
-}
-
-// prefilter is what of the filter DuckDB can look at before rows are read: conditions that follow from the filter, over literals made
-// from typed values. The filter itself is applied to every row all the same.
-func (f *filter) prefilter() []string {
-	var conditions []string
-	for _, p := range f.required() {
-		switch p := p.(type) {
-		case comparison:
-			if p.op == equal {
-				conditions = append(conditions, fmt.Sprintf("d%d = %s", p.dim, p.value.SQL()))
-			}
-		case oneOf:
-			literals := make([]string, len(p.values))
-			for i, v := range p.values {
-				literals[i] = v.SQL()
-			}
-			conditions = append(conditions, fmt.Sprintf("d%d IN (%s)", p.dim, strings.Join(literals, ", ")))
-		}
-	}
-	return conditions
 }

@@ -244,7 +244,7 @@ func (cs *cells) addReading(cache *speedCache, r reading) error {
 			if !inSpans(r.spans, chunk.key.id.Grain, c.bucket) {
 				continue
 			}
-			passes := cs.q.filter.passes(c.dims)
+			passes := cs.q.filter.Passes(c.dims)
 			if r.meta.Counts.Other > 0 {
 				cs.noteOther(c, passes)
 			}

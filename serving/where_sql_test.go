@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/condition"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
@@ -70,7 +71,7 @@ func TestConditionsOverRowsMeanInSQLWhatTheyMeanHere(t *testing.T) {
 			if i < len(v.Dimensions) {
 				values[i] = value
 			}
-			cols = append(cols, fmt.Sprintf(`CAST(%s AS %s) AS "%s"`, rowLiteral(value), field.Type.SQL(), strings.ReplaceAll(field.Name, `"`, `""`)))
+			cols = append(cols, fmt.Sprintf(`CAST(%s AS %s) AS "%s"`, condition.Literal(value), field.Type.SQL(), strings.ReplaceAll(field.Name, `"`, `""`)))
 		}
 		sql := "SELECT " + f.rowSQL(plan) + " FROM (SELECT " + strings.Join(cols, ", ") + ")"
 		rows, passes := 0, false
@@ -82,7 +83,7 @@ func TestConditionsOverRowsMeanInSQLWhatTheyMeanHere(t *testing.T) {
 		if err != nil || rows != 1 {
 			t.Fatalf("%s\nbecomes %s\n%d rows, %v", where, sql, rows, err)
 		}
-		if want := f.passes(values); passes != want {
+		if want := f.Passes(values); passes != want {
 			t.Fatalf("%s\nof %v is %t in SQL, %t here:\n%s", where, values, passes, want, sql)
 		}
 	})
@@ -182,14 +183,14 @@ func TestPatternsOfAScanMatchWhatTheyMatchHere(t *testing.T) {
 		}
 		for _, p := range patterns {
 			var got, want []bool
-			must(t, conn.Query(context.Background(), "SELECT "+pattern{0, []rune(p)}.sql([]string{"x"})+" FROM r ORDER BY rowid", func(c *engine.Chunk) error {
+			must(t, conn.Query(context.Background(), "SELECT "+condition.Pattern{Text: []rune(p)}.SQL([]string{"x"})+" FROM r ORDER BY rowid", func(c *engine.Chunk) error {
 				for i := range c.Len() {
 					got = append(got, c.Row(i).Int64(0) == 1)
 				}
 				return nil
 			}))
 			for _, x := range hostileTexts {
-				want = append(want, matches([]rune(p), []rune(x)))
+				want = append(want, condition.Pattern{Text: []rune(p)}.Eval([]algebra.Value{algebra.StringValue(x)}) == condition.True)
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("like %q: %v in SQL, %v here", p, got, want)
@@ -246,7 +247,7 @@ func FuzzRowFilter(f *testing.F) {
 	must(f, conn.Exec(context.Background(), "CREATE TABLE r ("+strings.Join(fields, ", ")+"); INSERT INTO r DEFAULT VALUES"))
 	f.Fuzz(func(t *testing.T, text string) {
 		parsed, err := parseRowFilter(text, v)
-		if err != nil || parsed.root == nil {
+		if err != nil || parsed.Root == nil {
 			return
 		}
 		rows := int64(-1)

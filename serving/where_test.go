@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/condition"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -87,7 +88,7 @@ func TestFilterSaysWhichCellsPass(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := f.passes(cellValues()); got != want {
+		if got := f.Passes(cellValues()); got != want {
 			t.Errorf("%s: passes %t, want %t", text, got, want)
 		}
 	}
@@ -96,7 +97,7 @@ func TestFilterSaysWhichCellsPass(t *testing.T) {
 func TestFilterMistakesSayWhereAndWhatInstead(t *testing.T) {
 	for text, want := range map[string]string{
 		"cuntry = 'x'":              `at 1: "cuntry" is no dimension of view v: did you mean "country"?`,
-		"revenue > 5":               `at 1: "revenue" is a measure; a filter looks at dimensions only: there are "country", "size", "price", "paid", "day", "at", "odd name"`,
+		"revenue > 5":               `at 1: "revenue" is a measure; a filter looks at dimensions only: there are "country", "size", "price", "paid", "day", "at", "odd name"; or write it into having, which looks at measures`,
 		"email = 'x'":               `at 1: "email" is a field of the source but no dimension of view v: there are "country", "size", "price", "paid", "day", "at", "odd name"; or add exact=true, which looks at every field`,
 		"time > 5":                  `at 1: time is no dimension: give the range as from and to`,
 		"country = 5":               `at 11: "5" is no value of country, which is string: put text in single quotes: '5'`,
@@ -117,12 +118,12 @@ func TestFilterMistakesSayWhereAndWhatInstead(t *testing.T) {
 		"country = 'x'; drop table": `at 14: ';' has no meaning in a filter: write dimension = 'value'; combine with and, or, not and parentheses`,
 	} {
 		_, err := parseFilter(text, filterView())
-		var mistake *filterError
+		var mistake *condition.Mistake
 		if !errors.As(err, &mistake) {
 			t.Errorf("%s: got %v, want a mistake", text, err)
 			continue
 		}
-		if got := fmt.Sprintf("at %d: %s: %s", mistake.at+1, mistake.reason, mistake.suggestion); got != want {
+		if got := fmt.Sprintf("at %d: %s: %s", mistake.At+1, mistake.Reason, mistake.Suggestion); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
 		}
 	}
@@ -131,8 +132,8 @@ func TestFilterMistakesSayWhereAndWhatInstead(t *testing.T) {
 func TestFilterLimits(t *testing.T) {
 	for what, text := range map[string]string{
 		"depth":  strings.Repeat("(", 100) + "size = 1" + strings.Repeat(")", 100),
-		"length": "size = 1 " + strings.Repeat(" ", maxFilterBytes),
-		"values": "size in (1" + strings.Repeat(",1", maxFilterValues) + ")",
+		"length": "size = 1 " + strings.Repeat(" ", 16<<10),
+		"values": "size in (1" + strings.Repeat(",1", 2000) + ")",
 		"bytes":  "country = '\xff'",
 	} {
 		if _, err := parseFilter(text, filterView()); err == nil {
@@ -141,13 +142,6 @@ func TestFilterLimits(t *testing.T) {
 	}
 	if _, err := parseFilter(strings.Repeat("not ", 3000)+"size = 1", filterView()); err != nil {
 		t.Errorf("many nots: %v", err)
-	}
-}
-
-func TestLikeTakesLittleTimeOnHostilePatterns(t *testing.T) {
-	pattern := []rune(strings.Repeat("%a", 2000) + "%b")
-	if matches(pattern, []rune(strings.Repeat("a", 4000))) {
-		t.Error("matched")
 	}
 }
 
@@ -164,14 +158,14 @@ func FuzzFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		parsed, err := parseFilter(text, v)
 		if err != nil {
-			if mistake := (*filterError)(nil); !errors.As(err, &mistake) || mistake.reason == "" || mistake.suggestion == "" || mistake.at < 0 || mistake.at > len(text) {
+			if mistake := (*condition.Mistake)(nil); !errors.As(err, &mistake) || mistake.Reason == "" || mistake.Suggestion == "" || mistake.At < 0 || mistake.At > len(text) {
 				t.Fatalf("%q: bad mistake %#v", text, err)
 			}
 			return
 		}
-		passes := parsed.passes(cell)
-		for _, p := range parsed.required() {
-			if passes && p.eval(cell) != isTrue {
+		passes := parsed.Passes(cell)
+		for _, p := range parsed.Required() {
+			if passes && p.Eval(cell) != condition.True {
 				t.Fatalf("%q: passes a cell that %#v does not", text, p)
 			}
 		}

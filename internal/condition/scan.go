@@ -1,4 +1,4 @@
-package serving
+package condition
 
 import (
 	"fmt"
@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a filter: what people and dashboards write is far below them.
+// Limits of a condition: what people and dashboards write is far below them.
 const (
-	maxFilterBytes  = 16 << 10
-	maxFilterDepth  = 64
-	maxFilterValues = 2000
+	maxBytes  = 16 << 10
+	maxDepth  = 64
+	maxValues = 2000
 )
 
 type tokenKind uint8
@@ -42,23 +42,23 @@ func (t token) keyword(word string) bool {
 	return t.kind == tokenName && !t.quoted && strings.EqualFold(t.text, word)
 }
 
-// filterError is a mistake in a filter, by its byte position.
-type filterError struct {
-	at         int
-	reason     string
-	suggestion string
-	nearest    []string
+// Mistake is what is wrong with a condition: an error.
+type Mistake struct {
+	At         int // byte, from 0
+	Reason     string
+	Suggestion string   // what to write instead
+	Nearest    []string // names that were perhaps meant
 }
 
-func (e *filterError) Error() string { return fmt.Sprintf("at byte %d: %s", e.at+1, e.reason) }
+func (e *Mistake) Error() string { return fmt.Sprintf("at byte %d: %s", e.At+1, e.Reason) }
 
-// scanFilter splits a filter into tokens. The last one is the end.
-func scanFilter(s string) ([]token, error) {
-	if len(s) > maxFilterBytes {
-		return nil, &filterError{reason: fmt.Sprintf("the filter has %d bytes", len(s)), suggestion: fmt.Sprintf("at most %d are allowed", maxFilterBytes)}
+// scan splits a filter into tokens. The last one is the end.
+func scan(s string) ([]token, error) {
+	if len(s) > maxBytes {
+		return nil, &Mistake{Reason: fmt.Sprintf("the filter has %d bytes", len(s)), Suggestion: fmt.Sprintf("at most %d are allowed", maxBytes)}
 	}
 	if !utf8.ValidString(s) {
-		return nil, &filterError{reason: "the filter is not UTF-8", suggestion: "encode it as UTF-8"}
+		return nil, &Mistake{Reason: "the filter is not UTF-8", Suggestion: "encode it as UTF-8"}
 	}
 	var tokens []token
 	for i := 0; i < len(s); {
@@ -92,7 +92,7 @@ func scanFilter(s string) ([]token, error) {
 			sign := scanSign(s[i:])
 			if sign == "" {
 				r, _ := utf8.DecodeRuneInString(s[i:])
-				return nil, &filterError{at: i, reason: fmt.Sprintf("%q has no meaning in a filter", r), suggestion: "write dimension = 'value'; combine with and, or, not and parentheses"}
+				return nil, &Mistake{At: i, Reason: fmt.Sprintf("%q has no meaning in a filter", r), Suggestion: "write dimension = 'value'; combine with and, or, not and parentheses"}
 			}
 			tokens = append(tokens, token{kind: tokenSign, text: sign, at: i})
 			i += len(sign)
@@ -117,7 +117,7 @@ func scanQuoted(s string, i int) (text string, end int, err error) {
 		}
 		return b.String(), j + 1, nil
 	}
-	return "", 0, &filterError{at: i, reason: fmt.Sprintf("the quote %c is not closed", quote), suggestion: fmt.Sprintf("add %c after the text; inside it, write it twice", quote)}
+	return "", 0, &Mistake{At: i, Reason: fmt.Sprintf("the quote %c is not closed", quote), Suggestion: fmt.Sprintf("add %c after the text; inside it, write it twice", quote)}
 }
 
 func scanSign(s string) string {

@@ -1,4 +1,5 @@
-package serving
+// Package suggest finds the names that were probably meant.
+package suggest
 
 import (
 	"fmt"
@@ -6,8 +7,8 @@ import (
 	"strings"
 )
 
-// nearest returns the names that were probably meant, the nearest first: at most three, with at most a third of their letters wrong.
-func nearest(name string, known []string) []string {
+// Nearest returns the names that were probably meant, the nearest first: at most three, with at most a third of their letters wrong.
+func Nearest(name string, known []string) []string {
 	type candidate struct {
 		name     string
 		distance int
@@ -31,7 +32,8 @@ func nearest(name string, known []string) []string {
 	return names
 }
 
-func suggestNames(near, known []string) string {
+// Names is a sentence of what to write instead: the nearest names, or those that there are.
+func Names(near, known []string) string {
 	switch {
 	case len(near) > 0:
 		return fmt.Sprintf("did you mean %s?", quoteList(near, " or "))

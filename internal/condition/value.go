@@ -1,29 +1,29 @@
-package serving
+package condition
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
-// literal reads a token as a value of a dimension's type. A number is compared with numbers and a text with texts: nothing is converted
+// literal reads a token as a value of a column's type. A number is compared with numbers and a text with texts: nothing is converted
 // silently, except that times and dates are written as texts.
-func literal(t token, d view.Dimension) (algebra.Value, error) {
+func literal(t token, c view.Column) (algebra.Value, error) {
 	fail := func(suggestion string) (algebra.Value, error) {
 		if t.keyword("null") {
-			suggestion = fmt.Sprintf("write: %s is null", d.Name)
+			suggestion = fmt.Sprintf("write: %s is null", c.Name)
 		}
-		return algebra.Value{}, &filterError{at: t.at, reason: fmt.Sprintf("%s is no value of %s, which is %s", t, d.Name, d.Type), suggestion: suggestion}
+		return algebra.Value{}, &Mistake{At: t.at, Reason: fmt.Sprintf("%s is no value of %s, which is %s", t, c.Name, c.Type), Suggestion: suggestion}
 	}
-	switch d.Type.Kind {
+	switch c.Type.Kind {
 	case view.String:
 		if t.kind == tokenText {
 			return algebra.StringValue(t.text), nil
 		}
-		return fail(fmt.Sprintf("put text in single quotes: '%s'", strings.ReplaceAll(t.text, "'", "''")))
+		return fail("put text in single quotes: " + sqltext.Text(t.text))
 	case view.Bool:
 		if t.keyword("true") || t.keyword("false") {
 			return algebra.BoolValue(t.keyword("true")), nil
@@ -31,14 +31,14 @@ func literal(t token, d view.Dimension) (algebra.Value, error) {
 		return fail("write true or false")
 	case view.Timestamp:
 		if t.kind == tokenText {
-			if us, ok := parseInstant(t.text, time.UTC); ok {
+			if us, ok := ParseInstant(t.text, time.UTC); ok {
 				return algebra.TimestampValue(us), nil
 			}
 		}
 		return fail("write a time as '2011-03-04T10:00:00Z'")
 	case view.Date:
 		if t.kind == tokenText {
-			if v, err := algebra.ParseValue(t.text, d.Type); err == nil {
+			if v, err := algebra.ParseValue(t.text, c.Type); err == nil {
 				return v, nil
 			}
 		}
@@ -47,10 +47,10 @@ func literal(t token, d view.Dimension) (algebra.Value, error) {
 	if t.kind != tokenNumber {
 		return fail("write a number, without quotes")
 	}
-	if v, err := algebra.ParseValue(t.text, d.Type); err == nil {
+	if v, err := algebra.ParseValue(t.text, c.Type); err == nil {
 		return v, nil
 	}
-	return fail(numberSuggestion(d.Type))
+	return fail(numberSuggestion(c.Type))
 }
 
 func numberSuggestion(t view.Type) string {
@@ -69,8 +69,8 @@ var instantLayouts = [...]string{
 	"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01", "2006",
 }
 
-// parseInstant reads a time, in µs UTC.
-func parseInstant(text string, loc *time.Location) (us int64, ok bool) {
+// ParseInstant reads a time, in µs UTC.
+func ParseInstant(text string, loc *time.Location) (us int64, ok bool) {
 	for _, layout := range instantLayouts {
 		if at, err := time.ParseInLocation(layout, text, loc); err == nil {
 			return at.UnixMicro(), true
