@@ -26,7 +26,7 @@ func coarser(m Meta, to int64, before []int64, chunks ...ChunkWrite) Flush {
 // cutBehind is a group of the epochs 0 and 20 at offset 30, whose coarser grains stand at 10 in the first.
 func cutBehind(t *testing.T, r *Redis) Meta {
 	t.Helper()
-	r.client.FlushAll(context.Background())
+	empty(t, r)
 	flushed(t, r, step(take(t, r, 0, "t", "i"), 10, write(minute(0, 4), true, "a", "1"), write(hour(0, 7), true, "h", "1")))
 	flushed(t, r, fine(peek(t, r), 20, write(minute(0, 4), false, "a", "2")))
 	cut(t, r)

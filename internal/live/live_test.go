@@ -8,7 +8,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/caudal/caudal/internal/intake"
 )
@@ -88,7 +91,7 @@ func TestWorker1TakeCreatesKeepsAndStartsAfresh(t *testing.T) {
 func TestWorker1TakeStartsAfreshWhereAChunkIsLost(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
 		for _, lost := range []string{"i1:0:1m:4", "chunks"} {
-			r.client.FlushAll(context.Background())
+			empty(t, r)
 			m := take(t, r, 0, "t1", "i1")
 			flushed(t, r, step(m, 2, write(minute(0, 4), true, "a", "1")))
 			r.client.Del(context.Background(), group.prefix()+lost)
@@ -159,7 +162,7 @@ func TestWorker5FlushChecksEverythingBeforeItWrites(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
 		for _, c := range cases {
 			ctx := context.Background()
-			r.client.FlushAll(ctx)
+			empty(t, r)
 			m := take(t, r, 0, "t", "i")
 			flushed(t, r, step(m, 10, write(held, true, "a", "1")))
 			f := step(peek(t, r), 20, write(minute(0, 5), true, "n", "1"), write(held, false, "a", "2"))
@@ -204,7 +207,7 @@ func TestWorker6TheReplyTellsTheCasesApart(t *testing.T) {
 		if res.Applied || f.WasApplied(res.Found) || f.WasCut(res.Found) {
 			t.Errorf("(iii) a flush by who is owner no more found %+v", res)
 		}
-		r.client.FlushAll(ctx)
+		empty(t, r)
 		res = r.Flush(ctx, []Flush{f})[0]
 		if res.Applied || !res.Found.Missing || f.WasApplied(res.Found) || f.WasCut(res.Found) {
 			t.Errorf("(iii) a flush to an empty Redis found %+v", res)
@@ -562,11 +565,19 @@ func cellsOf(t *testing.T, r *Redis, q ReadRequest) string {
 
 func keys(t *testing.T, r *Redis) []string {
 	t.Helper()
-	k, err := r.client.Keys(context.Background(), "*").Result()
+	var mu sync.Mutex
+	var all []string
+	err := r.eachNode(context.Background(), func(ctx context.Context, n *redis.Client) error {
+		k, err := n.Keys(ctx, "*").Result()
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, k...)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return all
 }
 
 // dump is everything that Redis holds.

@@ -18,8 +18,7 @@ func join(dst, a, b []byte) ([]byte, error) {
 // threeEpochs are the closed epochs 0 and 3 and the open one 5, with chunks that one of them has, or two, or all.
 func threeEpochs(t *testing.T, r *Redis) Meta {
 	t.Helper()
-	ctx := context.Background()
-	r.client.FlushAll(ctx)
+	empty(t, r)
 	m := take(t, r, 0, "t", "i")
 	flushed(t, r, step(m, 2, write(minute(0, 1), true, "a", "0"), write(minute(0, 4), true, "a", "1", "b", "2")))
 	flushed(t, r, step(peek(t, r), 3, write(minute(0, 4), false, "b", "3")))
@@ -92,7 +91,7 @@ func TestMergeTouchesNeitherTheOpenEpochNorWhatIsNotAdjacent(t *testing.T) {
 func TestMergeStandsStillWhereTheGroupChangedMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, r *Redis){
 		"another life": func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.meta(), "inst", "i2") },
-		"nothing":      func(t *testing.T, r *Redis) { r.client.FlushAll(context.Background()) },
+		"nothing":      func(t *testing.T, r *Redis) { empty(t, r) },
 		"a cut":        func(t *testing.T, r *Redis) { cut(t, r) },
 		"a cut forgotten": func(t *testing.T, r *Redis) {
 			r.client.HSet(context.Background(), group.meta(), "starts", "0,3", "start", "3")

@@ -35,6 +35,27 @@ type kafkaSetup struct {
 }
 
 func startKafka(setUp func(dir string, port, controller int) (kafkaSetup, error)) (*KafkaServer, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	controller, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	k, err := prepareKafka(port, controller, "-Xmx512m", setUp)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Restart(); err != nil {
+		k.Stop()
+		return nil, err
+	}
+	return k, nil
+}
+
+// prepareKafka makes a Kafka with formatted storage that is yet to be started; heap is the option of its machine.
+func prepareKafka(port, controller int, heap string, setUp func(dir string, port, controller int) (kafkaSetup, error)) (*KafkaServer, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
@@ -46,14 +67,6 @@ func startKafka(setUp func(dir string, port, controller int) (kafkaSetup, error)
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return nil, fmt.Errorf("kafka: java: %w", ErrNotInstalled)
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	controller, err := freePort()
-	if err != nil {
-		return nil, err
 	}
 	p, err := newProcess("kafka")
 	if err != nil {
@@ -68,18 +81,13 @@ func startKafka(setUp func(dir string, port, controller int) (kafkaSetup, error)
 	if err := os.WriteFile(props, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		return nil, err
 	}
-	jvm := []string{java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(jars, "*")}
+	jvm := []string{java, heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(jars, "*")}
 	format := exec.Command(jvm[0], slices.Concat(jvm[1:], []string{"kafka.tools.StorageTool", "format", "-t", "caudalcaudalcaudalcaud", "-c", props}, setup.format)...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("format kafka's storage: %w: %s", err, out)
 	}
 	p.args = append(jvm, "kafka.Kafka", props)
-	k := &KafkaServer{process: p, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	if err := k.Restart(); err != nil {
-		k.Stop()
-		return nil, err
-	}
-	return k, nil
+	return &KafkaServer{process: p, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}, nil
 }
 
 // Brokers returns its address as host:port. It stays the same over Kill and Restart.

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -34,22 +35,45 @@ type process struct {
 	done chan error // its end
 }
 
-// newProcess makes a folder for a process whose folder goes when this process has gone: see sweep.
+// newProcess makes a folder for a process. It goes when this process has gone.
 func newProcess(name string) (*process, error) {
-	root := filepath.Join(os.TempDir(), "caudal-services")
-	sweep(root)
-	dir := filepath.Join(root, strconv.Itoa(os.Getpid()))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	home, err := ownFolder()
+	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(dir, name+"-")
+	dir, err := os.MkdirTemp(home, name+"-")
 	if err != nil {
 		return nil, err
 	}
 	return &process{name: name, dir: dir, log: filepath.Join(dir, name+".log")}, nil
 }
 
-// sweep removes the folders of processes that are no more. A test binary has no moment of its own at the end.
+// ownFolder is this process' folder for its services. It goes when this process has gone, however that happens: a test binary has no moment of
+// its own at the end, so a shell waits for the end of a pipe whose other end only this process holds. Folders of processes whose shell was
+// killed too are removed here.
+var ownFolder = sync.OnceValues(func() (string, error) {
+	root := filepath.Join(os.TempDir(), "caudal-services")
+	sweep(root)
+	dir := filepath.Join(root, strconv.Itoa(os.Getpid()))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	var pipe [2]int // a number, as a file would be closed once nobody holds it
+	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
+		return "", fmt.Errorf("make a pipe to who tidies up: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pipe[0]), "end")
+	defer theirs.Close()
+	// the services are killed in the same moment, and may be writing still
+	shell := exec.Command("sh", "-c", `cat; for i in 1 2 3 4 5; do rm -rf "$0" && exit; sleep 0.2; done`, dir)
+	shell.Stdin, shell.SysProcAttr = theirs, &syscall.SysProcAttr{Setpgid: true}
+	if err := shell.Start(); err != nil {
+		return "", fmt.Errorf("start who tidies up: %w", err)
+	}
+	return dir, nil
+})
+
+// sweep removes the folders of processes that are no more.
 func sweep(root string) {
 	entries, err := os.ReadDir(root)
 	if err != nil {

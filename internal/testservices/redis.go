@@ -20,20 +20,25 @@ type RedisServer struct {
 
 // StartRedis starts a redis-server and waits until it answers.
 func StartRedis() (*RedisServer, error) {
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, fmt.Errorf("redis-server: %w", ErrNotInstalled)
-	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
+	}
+	return startRedis(port)
+}
+
+// startRedis starts a redis-server on a port; more are further arguments of it.
+func startRedis(port int, more ...string) (*RedisServer, error) {
+	bin, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("redis-server: %w", ErrNotInstalled)
 	}
 	p, err := newProcess("redis")
 	if err != nil {
 		return nil, err
 	}
-	p.args = []string{bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", "--hash-max-listpack-entries", "64"}
+	p.args = append([]string{bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", "--hash-max-listpack-entries", "64"}, more...)
 	r := &RedisServer{process: p, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	if err := r.Restart(); err != nil {
 		r.Stop()
@@ -92,40 +97,71 @@ func (r *RedisServer) Follow(primary *RedisServer) error {
 // Do sends a command and returns the answer: a status, a number or a string. It is all that is needed of Redis' protocol here, so that
 // this package can serve the tests of the package that speaks it.
 func (r *RedisServer) Do(args ...string) (string, error) {
-	c, err := net.DialTimeout("tcp", r.addr, time.Second)
+	all, err := r.List(args...)
+	if err == nil && len(all) != 1 {
+		err = fmt.Errorf("redis %s: %s: %d answers", r.addr, args[0], len(all))
+	}
 	if err != nil {
 		return "", err
 	}
+	return all[0], nil
+}
+
+// List is Do for a command that answers a list of these.
+func (r *RedisServer) List(args ...string) ([]string, error) {
+	c, err := net.DialTimeout("tcp", r.addr, time.Second)
+	if err != nil {
+		return nil, err
+	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return "", err
+		return nil, err
 	}
 	b := fmt.Appendf(nil, "*%d\r\n", len(args))
 	for _, a := range args {
 		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
 	}
 	if _, err := c.Write(b); err != nil {
-		return "", err
+		return nil, err
 	}
-	in := bufio.NewReader(c)
+	all, err := readReply(bufio.NewReader(c))
+	if err != nil {
+		err = fmt.Errorf("redis %s: %s: %w", r.addr, args[0], err)
+	}
+	return all, err
+}
+
+// readReply reads one answer, or a flat list of them.
+func readReply(in *bufio.Reader) ([]string, error) {
 	line, err := in.ReadString('\n')
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	line = strings.TrimSpace(line)
 	switch {
 	case strings.HasPrefix(line, "-"):
-		return "", fmt.Errorf("redis %s: %s: %s", r.addr, args[0], line[1:])
+		return nil, errors.New(line[1:])
 	case strings.HasPrefix(line, "+"), strings.HasPrefix(line, ":"):
-		return line[1:], nil
+		return []string{line[1:]}, nil
 	case strings.HasPrefix(line, "$"):
 		n, err := strconv.Atoi(line[1:])
 		if err != nil || n < 0 {
-			return "", err
+			return []string{""}, err
 		}
-		text := make([]byte, n)
+		text := make([]byte, n+len("\r\n"))
 		_, err = io.ReadFull(in, text)
-		return string(text), err
+		return []string{string(text[:n])}, err
+	case strings.HasPrefix(line, "*"):
+		n, err := strconv.Atoi(line[1:])
+		all := []string{}
+		for range n {
+			one, err := readReply(in)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, one...)
+		}
+		return all, err
 	}
-	return "", fmt.Errorf("redis %s: %s: an answer %q that is not read here", r.addr, args[0], line)
+	return nil, fmt.Errorf("an answer %q that is not read here", line)
 }

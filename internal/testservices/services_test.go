@@ -1,12 +1,14 @@
 package testservices
 
 import (
+	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -92,12 +94,15 @@ func TestServicesDieWithTheirStarter(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	for deadline := time.Now().Add(5 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
-		if b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); strings.Contains(string(b), ") Z ") {
-			return // dead, and its new parent has not looked yet
-		}
+	ended := func() bool {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ") // dead, and its new parent has not looked yet
+	}
+	folder := filepath.Join(os.TempDir(), "caudal-services", strconv.Itoa(cmd.Process.Pid))
+	gone := func() bool { _, err := os.Stat(folder); return errors.Is(err, fs.ErrNotExist) }
+	for deadline := time.Now().Add(10 * time.Second); !ended() || !gone(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("redis-server (pid %d) outlived the process that started it", pid)
+			t.Fatalf("the process that started it is gone; redis-server (pid %d) too: %v; its folder %s too: %v", pid, ended(), folder, gone())
 		}
 	}
 }

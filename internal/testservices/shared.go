@@ -18,6 +18,7 @@ var (
 	sharedS3    = sync.OnceValues(StartS3)
 	sharedTrino = sync.OnceValues(startTrinoOverS3)
 
+	sharedKafkas      = sync.OnceValues(func() (*KafkaCluster, error) { return StartKafkaCluster(3) })
 	sharedSecureKafka = sync.OnceValues(StartSecureKafka)
 	sharedSecureRedis = sync.OnceValues(StartSecureRedis)
 )
@@ -34,6 +35,17 @@ func Kafka(tb testing.TB) []string {
 		Missing(tb, "real Kafka", err)
 	}
 	return k.Brokers()
+}
+
+// ThreeKafkas returns a real Apache Kafka of three nodes, every topic of which is on all of them. Whoever takes a node away brings it back. It
+// takes some 20 s to start. A machine that has none skips the test, loudly; under CI=true it fails.
+func ThreeKafkas(tb testing.TB) *KafkaCluster {
+	tb.Helper()
+	c, err := sharedKafkas()
+	if err != nil {
+		Missing(tb, "real Kafka of three nodes", err)
+	}
+	return c
 }
 
 // Redis returns the address of a real Redis with noeviction. CAUDAL_TEST_REDIS=host:port names one that is there

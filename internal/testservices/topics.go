@@ -18,7 +18,7 @@ type Topics struct{ Brokers []string }
 func (t Topics) Create(ctx context.Context, topic string, partitions int) error {
 	return t.with(ctx, "create topic "+topic, func(ctx context.Context, c *kgo.Client) error {
 		of := kmsg.NewCreateTopicsRequestTopic()
-		of.Topic, of.NumPartitions, of.ReplicationFactor = topic, int32(partitions), 1
+		of.Topic, of.NumPartitions, of.ReplicationFactor = topic, int32(partitions), -1 // the brokers' own default
 		request := kmsg.NewPtrCreateTopicsRequest()
 		request.Topics, request.TimeoutMillis = append(request.Topics, of), 5000
 		for {
