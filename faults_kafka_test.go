@@ -21,17 +21,13 @@ func TestFaultTheBrokerIsRestarted(t *testing.T) {
 	s.heals()
 	s.ask()
 	for i := range 2 {
-		stop, stopped := make(chan struct{}), make(chan error, 1)
-		go func() { stopped <- s.produceUntil(stop) }()
-		if i == 1 {
-			s.batch()
-		}
-		s.check(kafka.Kill())
-		s.check(kafka.Restart())
-		close(stop)
-		s.check(<-stopped)
-		s.heals()
-		s.archived()
+		s.underLoad(func() {
+			if i == 1 {
+				s.batch()
+			}
+			s.check(kafka.Kill())
+			s.check(kafka.Restart())
+		})
 	}
 	s.settles()
 	speed.terminate()
@@ -52,4 +48,18 @@ func (s *site) produceUntil(stop <-chan struct{}) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// underLoad does something while orders are produced all the time, and compares every number after it.
+func (s *site) underLoad(do func()) {
+	s.t.Helper()
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() { stopped <- s.produceUntil(stop) }()
+	func() {
+		defer close(stop)
+		do()
+	}()
+	s.check(<-stopped)
+	s.heals()
+	s.archived()
 }

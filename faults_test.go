@@ -72,7 +72,8 @@ type site struct {
 type where struct {
 	brokers []string
 	redis   string
-	lake    string // a folder
+	cluster []string // addresses of a Redis cluster, in the place of redis
+	lake    string   // a folder
 }
 
 // siteOf makes a site of two partitions, of which no role runs yet.
@@ -82,8 +83,12 @@ func siteOf(t *testing.T, at where) *site {
 	if at.brokers == nil {
 		at.brokers = testservices.Kafka(t)
 	}
-	if at.redis == "" {
+	if at.redis == "" && at.cluster == nil {
 		at.redis = testservices.Redis(t)
+	}
+	redis := at.cluster
+	if redis == nil {
+		redis = []string{at.redis}
 	}
 	lake := fmt.Sprintf(`{url: %q}`, at.lake)
 	if at.lake == "" {
@@ -91,7 +96,7 @@ func siteOf(t *testing.T, at where) *site {
 		lake = fmt.Sprintf(`{url: "s3://%s/%s", endpoint: %q, region: %q, access_key: %q, secret_key: %q, path_style: true}`,
 			s3.Bucket, s.name, s3.Endpoint, s3.Region, s3.AccessKey, s3.SecretKey)
 	}
-	config := fmt.Sprintf("kafka: {brokers: [%q], session_timeout: 1s}\nredis: {addrs: [%q]}\nlake: %s\n", strings.Join(at.brokers, ","), at.redis, lake)
+	config := fmt.Sprintf("kafka: {brokers: %s, session_timeout: 1s}\nredis: {addrs: %s}\nlake: %s\n", quoted(at.brokers), quoted(redis), lake)
 	for path, text := range seamtest.ShopFiles(s.name, config, 2) {
 		write(t, filepath.Join(s.dir, path), text)
 	}
@@ -108,6 +113,9 @@ func siteOf(t *testing.T, at where) *site {
 	t.Cleanup(s.end)
 	return s
 }
+
+// quoted is a list as YAML has it.
+func quoted(list []string) string { return `["` + strings.Join(list, `", "`) + `"]` }
 
 func (s *site) check(err error) {
 	s.t.Helper()

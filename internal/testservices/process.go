@@ -31,8 +31,9 @@ type process struct {
 	extra []*os.File // that it has open beside the standard ones, from 3 on
 	log   string     // file of what it prints
 
-	cmd  *exec.Cmd
-	done chan error // its end
+	cmd    *exec.Cmd
+	done   chan error // its end
+	paused bool
 }
 
 // newProcess makes a folder for a process. It goes when this process has gone.
@@ -119,7 +120,7 @@ func (p *process) signal(s syscall.Signal, limit time.Duration) error {
 	if p.cmd == nil {
 		return nil
 	}
-	defer func() { p.cmd = nil }()
+	defer func() { p.cmd, p.paused = nil, false }()
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop %s: %w", p.name, err)
 	}
@@ -146,10 +147,19 @@ func (p *process) Stop() error {
 }
 
 // Pause stops the process from running without ending it, as a long garbage collection or a full disk does.
-func (p *process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+func (p *process) Pause() error {
+	p.paused = true
+	return p.cmd.Process.Signal(syscall.SIGSTOP)
+}
 
 // Resume lets it run again.
-func (p *process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+func (p *process) Resume() error {
+	p.paused = false
+	return p.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// runs says whether it is there to answer.
+func (p *process) runs() bool { return p.cmd != nil && !p.paused }
 
 // await calls ready until it returns nil. It fails early when the process ends, with what that printed last.
 func (p *process) await(limit time.Duration, ready func() error) error {

@@ -109,7 +109,7 @@ func (c *RedisCluster) Stop() error {
 // Whole waits until each node that runs says that all slots are served, and each replica among them follows its master.
 func (c *RedisCluster) Whole() error {
 	for _, n := range c.Nodes {
-		if n.cmd == nil {
+		if !n.runs() {
 			continue
 		}
 		if err := n.await(redisClusterStart, func() error {
@@ -177,7 +177,7 @@ func (c *RedisCluster) Replica(master *RedisServer) (*RedisServer, error) {
 		return nil, err
 	}
 	for _, n := range c.Nodes {
-		if n.cmd == nil || n == master {
+		if !n.runs() || n == master {
 			continue
 		}
 		info, err := n.Do("INFO", "replication")
@@ -194,7 +194,7 @@ func (c *RedisCluster) Replica(master *RedisServer) (*RedisServer, error) {
 // first is a node that runs.
 func (c *RedisCluster) first() *RedisServer {
 	for _, n := range c.Nodes {
-		if n.cmd != nil {
+		if n.runs() {
 			return n
 		}
 	}
