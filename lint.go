@@ -31,7 +31,7 @@ func lintCommand(a *app) *cobra.Command {
 				if a.output != "table" {
 					return a.print([]view.Problem{}, problemHeader, nil)
 				}
-				fmt.Fprintf(a.stdout, "%s: %d sources, %d views, %d training sets, no mistakes\n", project.Name, len(project.Sources), len(project.Views), len(project.Trainings))
+				fmt.Fprintf(a.stdout, "%s: %d sources, %d views, %d training sets, %d alerts, no mistakes\n", project.Name, len(project.Sources), len(project.Views), len(project.Trainings), len(project.Alerts))
 				return nil
 			}
 			if err := a.printProblems(problems); err != nil {

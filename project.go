@@ -45,7 +45,7 @@ func (a *app) openProject(ctx context.Context) (dir string, p *view.Project, err
 // readProject reads the definition files of the project at dir.
 func readProject(dir string) ([]view.File, error) {
 	var paths []string
-	for _, folder := range []string{"training", "views"} {
+	for _, folder := range []string{"alerts", "training", "views"} {
 		some, err := filepath.Glob(filepath.Join(dir, folder, "*.yaml"))
 		if err != nil {
 			return nil, fmt.Errorf("list the definitions in %s of %s: %w", folder, dir, err)

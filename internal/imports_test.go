@@ -37,9 +37,10 @@ var allowed = map[string][]string{
 	"internal/trinosql":     {"internal/sqltext", "internal/view"},
 	"internal/view":         {},
 	"internal/sqltext":      {},
+	"internal/alert":        {"internal/view", "internal/algebra", "internal/condition"},
 	"internal/intake":       {"internal/view", "internal/algebra"},
 	"internal/feed":         {"internal/view", "internal/intake"},
-	"internal/engine":       {"internal/sqltext", "internal/view", "internal/trinosql", "internal/algebra", "internal/intake"},
+	"internal/engine":       {"internal/condition", "internal/sqltext", "internal/view", "internal/trinosql", "internal/algebra", "internal/intake"},
 	"internal/stream":       {},
 	"internal/embedded":     {},
 	"internal/condition":    {"internal/algebra", "internal/sqltext", "internal/suggest", "internal/view"},
@@ -66,7 +67,7 @@ var allowed = map[string][]string{
 }
 
 // pure packages do no I/O, start no goroutine and read no clock.
-var pure = []string{"internal/algebra", "internal/condition", "internal/suggest", "internal/trinosql", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
+var pure = []string{"internal/algebra", "internal/alert", "internal/condition", "internal/suggest", "internal/trinosql", "internal/view", "internal/intake", "internal/ledger", "serving/openapi"}
 
 var impure = []string{"os", "net", "net/http", "io/fs", "os/exec", "syscall", "context", "sync", "log", "log/slog"}
 

@@ -5,6 +5,15 @@ type Checker interface {
 	// Check returns one result per expression. An expression that is wrong is told in its Checked; the error says that checking
 	// itself failed. The checker wraps each expression so that it can be nothing but one scalar expression over cols.
 	Check(cols []Column, exprs []string) ([]Checked, error)
+	// Condition reads a condition as a query's where has it, over columns of something: a noun names one, "measure", and of the thing, "view sales". It
+	// lists the columns that the condition looks at; wrong is nil unless it cannot be read.
+	Condition(text, noun, of string, cols []Column) (names []string, wrong *Mistake)
+}
+
+// Mistake is what is wrong at a place of a text.
+type Mistake struct {
+	At         int // byte, from 0
+	What, Mend string
 }
 
 // Porter is a Checker that knows whether another engine can compute the same: batch.engine.

@@ -2,6 +2,8 @@ package view
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,4 +59,21 @@ func fakeCheck(cols []Column, expr string) Checked {
 		return Checked{Type: Type{Kind: Double}}
 	}
 	return Checked{Type: Type{Kind: Int64}}
+}
+
+// Condition knows the columns that stand in the text as words, and takes the first word for a name.
+func (f fakeChecker) Condition(text, noun, of string, cols []Column) (names []string, wrong *Mistake) {
+	ls, m := lex(text)
+	if m != nil {
+		return nil, &Mistake{m.pos, m.what, m.mend}
+	}
+	if ls[0].kind == word && !slices.ContainsFunc(cols, func(c Column) bool { return c.Name == ls[0].text }) {
+		return nil, &Mistake{0, fmt.Sprintf("%q is no %s of %s", ls[0].text, noun, of), "mend"}
+	}
+	for _, c := range cols {
+		if mentions(ls, c.Name) >= 0 {
+			names = append(names, c.Name)
+		}
+	}
+	return names, nil
 }

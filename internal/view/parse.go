@@ -16,12 +16,13 @@ type File struct {
 const projectFile = "caudal.yaml"
 
 // IsDefinition says whether the file at path, relative to the project, is one that Parse reads: caudal.yaml, and the .yaml and .yml files of
-// views/ and training/.
+// views/, training/ and alerts/.
 func IsDefinition(path string) bool {
-	return path == projectFile || (strings.HasPrefix(path, "views/") || isTraining(path)) && (strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml"))
+	return path == projectFile || (strings.HasPrefix(path, "views/") || isTraining(path) || isAlert(path)) && (strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml"))
 }
 
 func isTraining(path string) bool { return strings.HasPrefix(path, "training/") }
+func isAlert(path string) bool    { return strings.HasPrefix(path, "alerts/") }
 
 // linter is one run of Parse.
 type linter struct {
@@ -33,6 +34,7 @@ type linter struct {
 	views    map[string]place
 
 	trainings map[string]place
+	alerts    map[string]place
 }
 
 // definedSource is a source and what is known to be wrong with it.
@@ -47,12 +49,12 @@ type place struct {
 	line int
 }
 
-// Parse reads the definitions of a project: caudal.yaml and the files of views/ and training/; files of other names are left alone. It reports
+// Parse reads the definitions of a project: caudal.yaml and the files of views/, training/ and alerts/; files of other names are left alone. It reports
 // every mistake in one go; the project is nil if there is one. getenv looks up environment variables, as os.LookupEnv does.
 func Parse(files []File, getenv func(string) (string, bool), check Checker) (*Project, Problems) {
 	p := &linter{
 		getenv: getenv, check: check, project: &Project{},
-		sources: map[string]*definedSource{}, views: map[string]place{}, trainings: map[string]place{},
+		sources: map[string]*definedSource{}, views: map[string]place{}, trainings: map[string]place{}, alerts: map[string]place{},
 	}
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
@@ -65,13 +67,16 @@ func Parse(files []File, getenv func(string) (string, bool), check Checker) (*Pr
 		p.services(files[i])
 	}
 	for _, f := range files {
-		if f.Path != projectFile && IsDefinition(f.Path) && !isTraining(f.Path) {
+		if f.Path != projectFile && IsDefinition(f.Path) && !isTraining(f.Path) && !isAlert(f.Path) {
 			p.view(f, i >= 0)
 		}
 	}
 	for _, f := range files {
 		if isTraining(f.Path) && IsDefinition(f.Path) {
 			p.training(f, i >= 0)
+		}
+		if isAlert(f.Path) && IsDefinition(f.Path) {
+			p.alert(f, i >= 0)
 		}
 	}
 	if len(p.problems) > 0 {
@@ -80,6 +85,8 @@ func Parse(files []File, getenv func(string) (string, bool), check Checker) (*Pr
 	slices.SortFunc(p.project.Sources, func(a, b *Source) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(p.project.Views, func(a, b *View) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(p.project.Trainings, func(a, b *Training) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.project.Alerts, func(a, b *Alert) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.project.Emits, func(a, b Emit) int { return cmp.Compare(a.View.Name, b.View.Name) })
 	return p.project, nil
 }
 

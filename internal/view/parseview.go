@@ -10,7 +10,7 @@ import (
 )
 
 func viewKeys() []string {
-	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "measures"}
+	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "measures", "emit"}
 }
 func dimensionKeys() []string { return []string{"name", "expr", "description"} }
 
@@ -66,6 +66,7 @@ func (p *linter) view(f File, haveSources bool) {
 		d.rows.run(p.check, n)
 	}
 	d.derive(p.check, derived)
+	p.emit(r, n.get("emit"), d.View)
 	if len(p.problems) > before || d.rows == nil {
 		return
 	}

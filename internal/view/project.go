@@ -18,6 +18,9 @@ type Project struct {
 	Views   []*View   // by name
 
 	Trainings []*Training // by name
+	Alerts    []*Alert    // by name
+	Emits     []Emit      // by view
+	Sinks     []Sink      // the log first
 }
 
 // Kafka says where the log is. No brokers: `caudal dev` and `caudal demo` embed one.

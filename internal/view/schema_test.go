@@ -77,8 +77,8 @@ func TestSchemasRefuseWhatParseRefuses(t *testing.T) {
 
 // The schemas and Parse know the same keys, whichever of them is changed.
 func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
-	var project, view, training map[string]any
-	for text, into := range map[string]*map[string]any{ProjectSchema(): &project, ViewSchema(): &view, TrainingSchema(): &training} {
+	var project, view, training, alert map[string]any
+	for text, into := range map[string]*map[string]any{ProjectSchema(): &project, ViewSchema(): &view, TrainingSchema(): &training, AlertSchema(): &alert} {
 		if err := json.Unmarshal([]byte(text), into); err != nil {
 			t.Fatal(err)
 		}
@@ -121,6 +121,11 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"view", view, viewKeys()},
 		{"dimension", at(view, "properties", "dimensions", "items", "anyOf", 1), dimensionKeys()},
 		{"measure", at(view, "$defs", "measure"), measureKeys()},
+		{"sink", at(project, "$defs", "sink"), sinkKeys()},
+		{"emit", at(view, "properties", "emit"), emitKeys()},
+		{"alert", alert, alertKeys()},
+		{"change", at(alert, "properties", "change"), changeKeys()},
+		{"forecast", at(alert, "properties", "forecast"), forecastKeys()},
 		{"training", training, trainingKeys()},
 		{"labels", at(training, "properties", "labels"), labelKeys()},
 		{"column", at(training, "$defs", "columns", "items", "anyOf", 1), columnKeys()},

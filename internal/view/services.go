@@ -8,7 +8,7 @@ import (
 
 // The keys of caudal.yaml. The JSON Schemas list the same ones; a test compares them.
 func projectKeys() []string {
-	return []string{"project", "kafka", "redis", "lake", "batch", "speed", "serving", "sources"}
+	return []string{"project", "kafka", "redis", "lake", "batch", "speed", "serving", "sinks", "sources"}
 }
 func kafkaKeys() []string { return []string{"brokers", "cluster", "tls", "sasl", "session_timeout"} }
 func redisKeys() []string { return []string{"addrs", "cluster", "username", "password", "tls"} }
@@ -68,6 +68,7 @@ func (p *linter) services(f File) {
 	p.project.Batch = r.batch(n.get("batch"), p.project.Lake)
 	p.project.Speed = r.speed(n.get("speed"))
 	p.project.Serving = r.serving(n.get("serving"))
+	p.project.Sinks = r.sinks(n.get("sinks"))
 	p.allSources(r, n.get("sources"))
 }
 
