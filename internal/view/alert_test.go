@@ -112,7 +112,7 @@ func TestMistakesOfAnAlertAreToldWithTheirPlaceAndMend(t *testing.T) {
 		{"window: 1h", "window: 5m", `view sales has no grain "5m" for window of alert big_spender: did you mean "1m"?; or add it to the view's grains`},
 		{"by: [country]", "by: [contry]", `alerts/a.yaml:5:6: unknown dimension "contry" in by of alert big_spender: did you mean "country"?`},
 		{"revenue > ", "revenu > ", `alerts/a.yaml:7:8: when of alert big_spender: "revenu" is no measure of view sales: mend`},
-		{"avg_line is not null", "avg_line = 'x", `alerts/a.yaml:7:58: when of alert big_spender: a quote that is not closed`},
+		{"avg_line is not null", "avg_line = 'x", `alerts/a.yaml:7:56: when of alert big_spender: a quote that is not closed`},
 		{"country = 'France'", "contry = 'France'", `alerts/a.yaml:6:9: where of alert big_spender: "contry" is no dimension of view sales: mend`},
 		{"severity: critical", "severity: bad", `severity "bad" of alert big_spender is not known`},
 		{"to: [ops, log]", "to: [opps]", `unknown sink "opps" in to of alert big_spender: did you mean "ops"?`},
