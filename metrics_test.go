@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -61,7 +62,8 @@ func exportedMetrics(t *testing.T) map[string]string {
 			t.Error(err)
 		}
 	})
-	p, err := s.assemble(roles{speed: true, archive: true, serve: true})
+	project.Batch.Every = time.Hour
+	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true})
 	if err != nil {
 		t.Fatal(err)
 	}

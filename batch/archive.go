@@ -136,6 +136,9 @@ func NewArchive(cfg ArchiveConfig) (*Archive, error) {
 	if a.metrics, err = newArchiveMetrics(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
+	for topic := range a.feeds {
+		a.metrics.begin(topic)
+	}
 	return a, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/caudal/caudal/internal/intake"
@@ -50,6 +51,7 @@ const (
 // run archives until ctx ends. Whatever fails, memory is dropped and the lake asked anew where to go on. An error means that the topic has to
 // be looked at anew: it is no longer the one that was assigned.
 func (p *partition) run(ctx context.Context) error {
+	defer func() { p.archive.metrics.release(p.topic.Name, p.label()) }()
 	backoff := firstBackoff
 	for {
 		began := time.Now()
@@ -91,6 +93,9 @@ func (p *partition) life(ctx context.Context) error {
 		}
 		next = begin[p.id]
 	}
+	if err := p.weigh(ctx); err != nil {
+		return err
+	}
 	w, err := p.open(ctx, p.feed, next, at)
 	if err != nil {
 		return err
@@ -107,6 +112,20 @@ func (p *partition) life(ctx context.Context) error {
 		w.reset()
 	}
 }
+
+// weigh tells how much of the partition stands in the lake; count adds what comes. An erasure that takes from it is seen by the next life.
+func (p *partition) weigh(ctx context.Context) error {
+	chunks, err := p.archive.cfg.Lake.Committed(ctx, p.topic, p.id)
+	if err != nil {
+		return err
+	}
+	p.archive.metrics.release(p.topic.Name, p.label())
+	p.archive.metrics.hold(p.topic.Name, p.label(), chunks...)
+	return nil
+}
+
+// label is the partition's number, as metrics have it.
+func (p *partition) label() string { return strconv.Itoa(p.id) }
 
 // finishOpen carries out an intent that was left without its commit, and says where the lake ends then.
 func (p *partition) finishOpen(ctx context.Context) (next int64, at intake.Progress, err error) {
@@ -223,7 +242,8 @@ func (p *partition) count(c *chunk, done *lake.Chunk) {
 	for _, gap := range done.Missing {
 		m.missing.WithLabelValues(topic).Add(float64(gap[1] - gap[0]))
 	}
-	m.next.WithLabelValues(topic, fmt.Sprint(p.id)).Set(float64(done.Next))
+	m.next.WithLabelValues(topic, p.label()).Set(float64(done.Next))
+	m.hold(topic, p.label(), *done)
 	p.archive.cfg.Logger.Debug("chunk committed", "topic", topic, "partition", p.id, "first", done.First, "next", done.Next,
 		"events", done.Events, "dead", done.Dead, "files", len(done.Files))
 }

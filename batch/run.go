@@ -163,6 +163,9 @@ func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 		r.answer(ctx, asked, jobs)
 		r.sweepAll(ctx, views)
 		report.Views, err = reportOf(jobs)
+		if !errors.Is(err, errCrash) {
+			r.note(ctx, o.RunID, time.Since(began), report.Views)
+		}
 		return err
 	})
 	report.Seconds = time.Since(began).Seconds()

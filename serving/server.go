@@ -25,6 +25,7 @@ type Server struct {
 	topics      *topics
 	definitions *definitions
 	metrics     *metrics
+	batches     *batchMetrics
 	routes      []route      // of the API
 	gate        *ingest.Gate // where events come in; nil: none are taken
 	pusher      *pusher
@@ -53,6 +54,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
+		return nil, fmt.Errorf("serve: register metrics: %w", err)
+	}
+	for _, v := range cfg.Project.Views {
+		s.metrics.partial.WithLabelValues(v.Name) // from zero on: the first one is not seen to rise otherwise
+	}
+	if s.batches, err = newBatchMetrics(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("serve: register metrics: %w", err)
 	}
 	if s.store, err = openStore(cfg.Lake, cfg.CacheDir, cfg.Engine, cfg.Concurrency, cfg.BatchCache); err != nil {
@@ -84,6 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for name := range names {
 		wg.Go(func() { s.topics.follow(ctx, name) })
 	}
+	wg.Go(func() { s.followBatch(ctx) })
 	wg.Wait()
 	return ctx.Err()
 }

@@ -22,6 +22,8 @@ type microBatch struct {
 type part struct {
 	p     *partition
 	marks []mark // one for each record, dead letters too, and one for each gap
+
+	arrivals []int64 // record timestamps of a sample of them, µs UTC
 }
 
 // mark is what the intake said of one record, and where it stood after it; or that there are no records.
@@ -48,7 +50,7 @@ func (b *microBatch) of(p *partition) *part {
 	}
 	b.slots[int64(p.number)] = len(b.parts)
 	// The share is the partition's, so that its memory is used again.
-	p.share.marks = p.share.marks[:0]
+	p.share.marks, p.share.arrivals = p.share.marks[:0], p.share.arrivals[:0]
 	b.parts = append(b.parts, &p.share)
 	return &p.share
 }
@@ -66,6 +68,7 @@ func (b *microBatch) add(p *partition, records []stream.Record, m *sourceMetrics
 			m.dead[v.Dead.Reason].Inc()
 		}
 	}
+	share.sample(records)
 	b.records += len(records)
 	m.tally(share.counts(span{len(share.marks) - len(records), len(share.marks)}))
 }

@@ -25,11 +25,14 @@ type metrics struct {
 	dropped    *prometheus.CounterVec // source, why
 	cuts       *prometheus.CounterVec // source, view
 	lag        *prometheus.GaugeVec   // source, partition
+	lagSeconds *prometheus.GaugeVec   // source, partition
 	watermark  *prometheus.GaugeVec   // source, partition
 	flush      *prometheus.HistogramVec
 	batch      *prometheus.HistogramVec
 	errors     *prometheus.CounterVec // source, what
+	endToEnd   *prometheus.HistogramVec
 	redis      prometheus.Gauge
+	redisBytes *prometheus.GaugeVec   // source, view
 	asked      *prometheus.CounterVec // cause
 }
 
@@ -62,18 +65,21 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		dropped:    counter("dropped_total", "Partitions whose memory was dropped, by why.", "source", "why"),
 		cuts:       counter("cuts_total", "Epochs begun by a batch and followed.", "source", "view"),
 		lag:        gauge("lag_records", "Records of the log that are not in Redis yet.", "source", "partition"),
+		lagSeconds: gauge("lag_seconds", "Time for which the oldest record that is not in Redis yet has waited, at most.", "source", "partition"),
 		watermark:  gauge("watermark_seconds", "Event time up to which the partition is complete but for late events, s since the epoch.", "source", "partition"),
 		flush:      seconds("flush_seconds", "Time of one flush of all groups of a micro-batch."),
 		batch:      seconds("batch_seconds", "Time of one micro-batch, from its first record to its acknowledgement."),
+		endToEnd:   seconds("end_to_end_seconds", "Time from a record's timestamp until it could be queried, of a sample of the records."),
 		errors:     counter("errors_total", "Failures that are tried again, by what was being done.", "source", "doing"),
 		redis:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "caudal", Subsystem: "speed", Name: "redis_memory_share", Help: "Share of Redis' memory that is used, of the fullest node; 0 without a limit."}),
+		redisBytes: gauge("redis_bytes", "Memory of Redis that the state of a view takes, of the partitions of this worker; estimated.", "source", "view"),
 		asked:      counter("batches_asked_total", "Batches asked for before their time, by cause.", "cause"),
 	}
 	if r == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{m.records, m.events, m.duplicates, m.late, m.dead, m.cells, m.memory, m.written, m.other, m.deferred, m.bytes, m.evicted,
-		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.watermark, m.flush, m.batch, m.errors, m.redis, m.asked} {
+		m.readBack, m.taken, m.dropped, m.cuts, m.lag, m.lagSeconds, m.watermark, m.flush, m.batch, m.errors, m.redis, m.redisBytes, m.endToEnd, m.asked} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -81,13 +87,16 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
+// whyDropped are the causes for which a partition is begun anew. They are counted from zero on, as the first of a kind is not seen to rise otherwise.
+var whyDropped = []string{"chunk lost", "flush refused", "merge failed", "no boundary", "read failed", "state differs", "state gone", "take failed"}
+
 // sourceMetrics are the metrics of one source, looked up once.
 type sourceMetrics struct {
 	*metrics
 	source                            string
 	records, events, duplicates, late prometheus.Counter
 	dead                              map[intake.Reason]prometheus.Counter
-	flush, batch                      prometheus.Observer
+	flush, batch, endToEnd            prometheus.Observer
 }
 
 func (m *metrics) of(source string) *sourceMetrics {
@@ -96,10 +105,16 @@ func (m *metrics) of(source string) *sourceMetrics {
 		records: m.records.WithLabelValues(source), events: m.events.WithLabelValues(source),
 		duplicates: m.duplicates.WithLabelValues(source), late: m.late.WithLabelValues(source),
 		dead:  map[intake.Reason]prometheus.Counter{},
-		flush: m.flush.WithLabelValues(source), batch: m.batch.WithLabelValues(source),
+		flush: m.flush.WithLabelValues(source), batch: m.batch.WithLabelValues(source), endToEnd: m.endToEnd.WithLabelValues(source),
 	}
 	for _, reason := range intake.Reasons() {
 		s.dead[reason] = m.dead.WithLabelValues(source, string(reason))
+	}
+	for _, why := range whyDropped {
+		m.dropped.WithLabelValues(source, why)
+	}
+	for _, doing := range []string{"flush", "read", "take", "poll redis", "poll current", "measure lag", "commit"} {
+		m.errors.WithLabelValues(source, doing)
 	}
 	return s
 }

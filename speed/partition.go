@@ -30,6 +30,7 @@ type partition struct {
 	since    time.Time    // taken at
 	trouble  string       // why it was dropped last, until it makes progress again
 	end      atomic.Int64 // of the log, as last seen; -1: not yet
+	caughtUp time.Time    // when nothing was left to read, the last time that measure saw it; only measure has it
 }
 
 func newPartition(l *lane, project *view.Project, topic lake.Topic, number int) *partition {

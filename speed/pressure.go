@@ -2,10 +2,12 @@ package speed
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/live"
 )
 
 // askedForMemory is the cause of a batch that is to free Redis' memory.
@@ -16,8 +18,14 @@ const askedForMemory = "memory"
 func (w *Worker) watchMemory(ctx context.Context) {
 	tick := time.NewTicker(w.cfg.MemoryPoll)
 	defer tick.Stop()
+	var weighed time.Time
 	for {
-		if err := w.lookAtMemory(ctx); err != nil && ctx.Err() == nil {
+		err := w.lookAtMemory(ctx)
+		if parts := w.owned(); err == nil && len(parts) > 0 && time.Since(weighed) >= weighEvery {
+			weighed = time.Now()
+			err = w.weigh(ctx, parts)
+		}
+		if err != nil && ctx.Err() == nil {
 			w.metrics.errors.WithLabelValues("", "watch memory").Inc()
 			w.log.Warn("the memory of Redis is not watched", "error", err)
 		}
@@ -27,6 +35,36 @@ func (w *Worker) watchMemory(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// weighEvery is how often the views' shares of Redis' memory are estimated.
+const weighEvery = time.Minute
+
+// owned are the partitions that are being worked on.
+func (w *Worker) owned() []*partition {
+	w.status.mu.Lock()
+	defer w.status.mu.Unlock()
+	return slices.Collect(maps.Keys(w.status.parts))
+}
+
+// weigh tells how much of Redis' memory the views take in some partitions.
+func (w *Worker) weigh(ctx context.Context, parts []*partition) error {
+	var groups []live.Group
+	var sources []string
+	for _, p := range parts {
+		for _, g := range p.groups {
+			groups, sources = append(groups, g.id), append(sources, p.lane.src.Name)
+		}
+	}
+	weights, err := w.cfg.Live.Weigh(ctx, groups)
+	if err != nil {
+		return err
+	}
+	w.metrics.redisBytes.Reset()
+	for i, bytes := range weights {
+		w.metrics.redisBytes.WithLabelValues(sources[i], groups[i].View).Add(float64(bytes))
+	}
+	return nil
 }
 
 func (w *Worker) lookAtMemory(ctx context.Context) error {

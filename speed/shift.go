@@ -218,8 +218,10 @@ func (s *shift) process(ctx context.Context) error {
 	if err := s.flush(ctx, b, calls); err != nil {
 		return err
 	}
-	s.m.flush.Observe(time.Since(began).Seconds())
-	s.m.batch.Observe(time.Since(b.began).Seconds())
+	now := time.Now()
+	s.m.flush.Observe(now.Sub(began).Seconds())
+	s.m.batch.Observe(now.Sub(b.began).Seconds())
+	s.arrived(b, now)
 	for _, share := range b.parts {
 		if share.p.up() {
 			share.p.trouble = ""

@@ -29,6 +29,8 @@ type PartitionStatus struct {
 	Watermark int64        `json:"watermark"` // event time, µs UTC, up to which the partition is complete but for late events; the lowest int64 before any event
 	Views     []ViewStatus `json:"views"`
 	Trouble   string       `json:"trouble,omitempty"` // why its memory was dropped last, if it has not made progress since
+
+	read int64 // the greatest record timestamp below Offset, µs UTC; not above 0: none is known
 }
 
 // ViewStatus is where one view of a partition stands.
@@ -95,6 +97,7 @@ func (w *Worker) forget(parts []*partition) {
 	for _, p := range parts {
 		delete(w.status.parts, p)
 		w.metrics.lag.DeleteLabelValues(p.lane.src.Name, p.label)
+		w.metrics.lagSeconds.DeleteLabelValues(p.lane.src.Name, p.label)
 		w.metrics.watermark.DeleteLabelValues(p.lane.src.Name, p.label)
 	}
 }
@@ -119,7 +122,6 @@ func (s *shift) statusOf(p *partition) PartitionStatus {
 		Watermark: intake.Start().MaxEventTime, Trouble: p.trouble}
 	if st.End >= 0 {
 		st.Lag = max(0, st.End-st.Offset)
-		s.m.lag.WithLabelValues(src.Name, p.label).Set(float64(st.Lag))
 	}
 	for _, g := range p.groups {
 		v := ViewStatus{View: g.id.View, Epoch: g.start, Offset: g.off, Coarse: g.coarse.off}
@@ -127,6 +129,9 @@ func (s *shift) statusOf(p *partition) PartitionStatus {
 			v.Cells += c.len()
 		}
 		st.Views = append(st.Views, v)
+		if g.off == st.Offset {
+			st.read = max(st.read, g.progress.MaxTimestamp)
+		}
 		if g.off == st.Offset && g.progress.MaxEventTime > intake.Start().MaxEventTime+src.Lateness.Microseconds() {
 			st.Watermark = g.progress.MaxEventTime - src.Lateness.Microseconds()
 			s.m.watermark.WithLabelValues(src.Name, p.label).Set(float64(st.Watermark) / 1e6)
@@ -147,6 +152,7 @@ func (s *shift) measure(ctx context.Context) {
 				continue
 			}
 			p.end.Store(next)
+			s.w.lagging(p, next, time.Now())
 		}
 		select {
 		case <-tick.C:

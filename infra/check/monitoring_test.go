@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,5 +154,110 @@ func TestEveryAlertHasARunBookAndACase(t *testing.T) {
 				t.Errorf("docs/operations/alerts.md has no chapter %s", r.Alert)
 			}
 		}
+	}
+}
+
+// TestEveryAlertIsShownToFireAndNotTo holds the cases to the rules: each alert has an evaluation that expects it, and one that expects it not to be.
+func TestEveryAlertIsShownToFireAndNotTo(t *testing.T) {
+	text, err := os.ReadFile("../prometheus/rules_test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases struct {
+		Tests []struct {
+			AlertRuleTest []struct {
+				Alertname string           `json:"alertname"`
+				ExpAlerts []map[string]any `json:"exp_alerts"`
+			} `json:"alert_rule_test"`
+		} `json:"tests"`
+	}
+	if err := yaml.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, c := range cases.Tests {
+		for _, e := range c.AlertRuleTest {
+			if len(e.ExpAlerts) > 0 {
+				fires[e.Alertname] = true
+			} else {
+				silent[e.Alertname] = true
+			}
+		}
+	}
+	for _, g := range rules(t).Groups {
+		for _, r := range g.Rules {
+			if r.Alert != "" && (!fires[r.Alert] || !silent[r.Alert]) {
+				t.Errorf("%s: a case where it fires: %v; where it does not: %v", r.Alert, fires[r.Alert], silent[r.Alert])
+			}
+		}
+	}
+}
+
+// TestDashboardsLoadWithoutAChange parses every expression by Prometheus' own parser, as rules, and sees that what Grafana needs is there: the
+// datasource that is provisioned, an id of its own for each panel, and a place that no other panel has.
+func TestDashboardsLoadWithoutAChange(t *testing.T) {
+	source, err := os.ReadFile("../grafana/provisioning/datasources/prometheus.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob("../grafana/dashboards/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no dashboards: %v", err)
+	}
+	var expressions strings.Builder
+	expressions.WriteString("groups:\n- name: panels\n  rules:\n")
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var board struct {
+			Panels []struct {
+				ID         int
+				Title      string
+				GridPos    struct{ X, Y, W, H int }
+				Datasource struct{ Type, UID string }
+				Targets    []struct{ Expr string }
+			}
+		}
+		if err := json.Unmarshal(text, &board); err != nil {
+			t.Fatal(err)
+		}
+		ids, places := map[int]bool{}, map[[2]int]string{}
+		for _, p := range board.Panels {
+			if ids[p.ID] || p.Datasource.Type != "prometheus" || !strings.Contains(string(source), "uid: "+p.Datasource.UID+",") {
+				t.Errorf("%s: panel %q has id %d and asks %+v", path, p.Title, p.ID, p.Datasource)
+			}
+			ids[p.ID] = true
+			for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+				for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+					if other, taken := places[[2]int{x, y}]; taken || x >= 24 {
+						t.Fatalf("%s: %q stands where %q does, or outside", path, p.Title, other)
+					}
+					places[[2]int{x, y}] = p.Title
+				}
+			}
+			for i, target := range p.Targets {
+				rule, err := json.Marshal(map[string]string{"record": fmt.Sprintf("panel_%d_%d", p.ID, i), "expr": target.Expr})
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&expressions, "  - %s\n", rule)
+			}
+		}
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("promtool is not installed: make services installs it")
+	}
+	file := filepath.Join(t.TempDir(), "panels.yaml")
+	if err := os.WriteFile(file, []byte(expressions.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "check", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("a panel asks what cannot be parsed: %v: %s", err, out)
 	}
 }
