@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/speed"
 )
 
 // exposed is what a process says at /metrics: the values of each name, with their labels.
@@ -187,5 +190,22 @@ func TestRulesAndDashboardsAskForWhatARunningProcessExports(t *testing.T) {
 	}
 	if n := now.sum("caudal_batch_changed_answers", "cause", "unexplained") + now.sum("caudal_batch_failed") + now.sum("caudal_speed_lag_seconds"); n != 0 {
 		t.Errorf("unexplained, failed and behind are %v", n)
+	}
+}
+
+// TestTheAlarmsOfAWSWatchTheGroupsThatThereAre compares the consumer groups that CloudWatch is asked for with those that the roles join.
+func TestTheAlarmsOfAWSWatchTheGroupsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("terraform/modules/alarms/main.tf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`"(caudal-[^"]*\$\{var\.project\}[^"]*)"`).FindAllStringSubmatch(string(text), -1)
+	if len(named) != 2 {
+		t.Fatalf("the alarms name the groups %v", named)
+	}
+	for _, n := range named {
+		if group := strings.ReplaceAll(n[1], "${var.project}", "shop"); group != speed.Group("shop") && group != batch.ArchiveGroup("shop") {
+			t.Errorf("no role joins the consumer group %s", group)
+		}
 	}
 }

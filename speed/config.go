@@ -47,9 +47,12 @@ type Config struct {
 	Steps func(step string) error
 }
 
+// Group is the consumer group of a project's speed layer. Its offsets are a gauge of lag, nothing more.
+func Group(project string) string { return "caudal-" + project + "-speed" }
+
 func (c Config) withDefaults() Config {
 	if c.ConsumerGroup == "" && c.Project != nil {
-		c.ConsumerGroup = "caudal-" + c.Project.Name + "-speed"
+		c.ConsumerGroup = Group(c.Project.Name)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -78,6 +78,7 @@ module "alarms" {
   source          = "./modules/alarms"
   name            = var.name
   project         = var.project
+  topics          = var.topics
   email           = var.alarm_email
   kafka_cluster   = module.kafka.cluster_name
   redis_group     = module.redis.replication_group_id

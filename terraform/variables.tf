@@ -17,6 +17,15 @@ variable "project" {
   }
 }
 
+variable "topics" {
+  description = "Topics of the project's sources, whose lag is watched"
+  type        = list(string)
+  validation {
+    condition     = length(var.topics) > 0 && alltrue([for t in var.topics : can(regex("^[a-zA-Z0-9._-]{1,249}$", t))])
+    error_message = "At least one, each a name that Kafka takes."
+  }
+}
+
 variable "region" {
   description = "AWS region"
   type        = string

@@ -247,3 +247,41 @@ func TestTheExampleGivesEveryVariableThatHasNoDefault(t *testing.T) {
 		}
 	}
 }
+
+// TestTerraformMakesWhatADeploymentHas holds the resources to the parts that a deployment has, and the roles to their rights.
+func TestTerraformMakesWhatADeploymentHas(t *testing.T) {
+	all := modules(t)
+	for module, resources := range map[string][]string{
+		"network": {"aws_vpc.this", "aws_subnet.private", "aws_vpc_endpoint.s3"},
+		"kafka":   {"aws_msk_cluster.this", "aws_secretsmanager_secret.kafka"},
+		"redis":   {"aws_elasticache_replication_group.this", "aws_elasticache_parameter_group.this", "aws_secretsmanager_secret.redis"},
+		"lake": {"aws_s3_bucket.lake", "aws_s3_bucket_versioning.lake", "aws_s3_bucket_lifecycle_configuration.lake",
+			"aws_s3_bucket_server_side_encryption_configuration.lake", "aws_s3_bucket_public_access_block.lake"},
+		"roles":  {"aws_ecr_repository.this", "aws_ecs_service.role", "aws_ecs_task_definition.role", "aws_scheduler_schedule.batch", "aws_iam_role_policy.lake"},
+		"athena": {"aws_glue_catalog_database.lake", "aws_athena_workgroup.this"},
+		"alarms": {"aws_cloudwatch_metric_alarm.lag", "aws_cloudwatch_metric_alarm.batch_missed", "aws_cloudwatch_metric_alarm.redis_memory"},
+	} {
+		for _, r := range resources {
+			if !all["./modules/"+module].names[r] {
+				t.Errorf("module %s makes no %s", module, r)
+			}
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(terraformRoot, "modules", "roles", "rights.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`speed   = ["s3:GetObject", "s3:PutObject"]`, `archive = ["s3:GetObject", "s3:PutObject"]`, `serve   = ["s3:GetObject"]`,
+	} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("the rights of the lake lack %s", line)
+		}
+	}
+	if n := strings.Count(string(text), "s3:Delete"); n != 1 {
+		t.Errorf("%d roles may delete; batch alone may", n)
+	}
+	if strings.Contains(string(text), `"s3:*"`) || strings.Contains(string(text), `"kms:*"`) {
+		t.Error("a role has every right")
+	}
+}

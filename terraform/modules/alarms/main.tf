@@ -54,18 +54,28 @@ resource "aws_cloudwatch_metric_alarm" "kafka_disk" {
   alarm_actions       = [aws_sns_topic.alarms.arn]
 }
 
+locals {
+  # the consumer groups of the roles that read the log
+  groups = {
+    speed   = "caudal-${var.project}-speed"
+    archive = "caudal-archive-${var.project}"
+  }
+  # MSK tells a group's lag by topic only
+  lags = { for pair in setproduct(keys(local.groups), var.topics) : "${pair[0]}-${pair[1]}" => { role = pair[0], topic = pair[1] } }
+}
+
 resource "aws_cloudwatch_metric_alarm" "lag" {
-  for_each            = toset(["speed", "archive"])
+  for_each            = local.lags
   alarm_name          = "${var.name}-${each.key}-lag"
   alarm_description   = "docs/operations/alerts.md#caudalspeedlag"
   namespace           = "AWS/Kafka"
   metric_name         = "EstimatedMaxTimeLag"
-  dimensions          = { "Cluster Name" = var.kafka_cluster, "Consumer Group" = "caudal-${var.project}-${each.key}" }
+  dimensions          = { "Cluster Name" = var.kafka_cluster, "Consumer Group" = local.groups[each.value.role], Topic = each.value.topic }
   statistic           = "Maximum"
   period              = 60
   evaluation_periods  = 5
   comparison_operator = "GreaterThanThreshold"
-  threshold           = each.key == "speed" ? 30 : 900
+  threshold           = each.value.role == "speed" ? 30 : 900
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
 }

@@ -37,3 +37,8 @@ variable "load_balancer" {
   description = "Suffix of the load balancer's ARN"
   type        = string
 }
+
+variable "topics" {
+  description = "Topics whose lag is watched"
+  type        = list(string)
+}
