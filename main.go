@@ -62,6 +62,7 @@ type app struct {
 	stdout     *os.File
 	stderr     *os.File
 	adjust     adjust
+	log        logging
 }
 
 func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
@@ -78,13 +79,15 @@ func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
 			}
 			return nil
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkOutput() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return errors.Join(a.checkOutput(), a.log.check()) },
 		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.PersistentFlags().StringVar(&a.projectDir, "project", "", "folder of caudal.yaml (default: the current folder and its parents)")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "table", "table, json or csv")
+	root.PersistentFlags().StringVar(&a.log.format, "log-format", "text", "logs on standard error: text or json")
+	root.PersistentFlags().StringVar(&a.log.chosen, "log-level", "", "debug, info, warn or error (default: info for roles, warn elsewhere)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		demoCommand(a), devCommand(a), lintCommand(a), runCommand(a), produceCommand(a),
@@ -94,6 +97,9 @@ func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
 	a.completeNames(root)
 	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic("BUG: the completion of --output: " + err.Error())
+	}
+	if err := root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("BUG: the completion of --log-format: " + err.Error())
 	}
 	return root
 }

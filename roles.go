@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -25,6 +26,7 @@ type roles struct {
 	speed, archive, serve bool
 	batch                 bool       // on the schedules of batch.every and lake.compact_every, if there are any
 	http                  string     // listen address; "" = no HTTP
+	admin                 string     // likewise of the admin port
 	sql                   sqlAddress // likewise of SQL, for who serves
 	small                 bool       // shares a machine with everything else: bounds for a laptop, not for a server
 }
@@ -54,7 +56,9 @@ type parts struct {
 	server   *serving.Server
 	registry *prometheus.Registry
 	http     net.Listener
-	sql      *sqlDoor // nil: no SQL
+	admin    net.Listener   // nil: no admin port
+	level    *slog.LevelVar // that the admin port changes
+	sql      *sqlDoor       // nil: no SQL
 
 	certificate *auth.Certificate // nil: connections are not encrypted
 }
@@ -114,6 +118,11 @@ func (s *services) assemble(r roles) (*parts, error) {
 			return nil, fmt.Errorf("set up serving: %w", err)
 		}
 	}
+	if r.admin != "" {
+		if p.admin, err = listenAdmin(r.admin); err != nil {
+			return nil, err
+		}
+	}
 	if r.http != "" {
 		p.http, err = net.Listen("tcp", r.http)
 		if err != nil {
@@ -170,6 +179,9 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	if p.sql != nil {
 		start("sql", p.sql.serve)
+	}
+	if p.admin != nil {
+		start("admin", func(ctx context.Context) error { return serveAdmin(ctx, p.admin, p.level) })
 	}
 	err := g.Wait()
 	if p.sql != nil {

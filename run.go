@@ -8,12 +8,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// logger writes structured logs to standard error: everything that a role has to say in production, only troubles where a person
-// looks at something else.
-func (a *app) logger(level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-}
-
 func runCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "run",
@@ -43,6 +37,7 @@ func runCommand(a *app) *cobra.Command {
 				return a.run(c, r)
 			},
 		}
+		sub.Flags().StringVar(&r.admin, "admin", "", adminFlag)
 		sub.Flags().StringVar(&r.http, "http", "127.0.0.1:8080", "where /livez, /readyz, /metrics and, for serve, the API listen; empty: nowhere")
 		if r.serve {
 			sub.Flags().StringVar(&r.sql.listen, "sql", defaultSQL, sqlFlag)
@@ -63,13 +58,16 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if err != nil {
 		return err
 	}
-	if r == (roles{batch: true, http: r.http, sql: r.sql}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
+	if r == (roles{batch: true, http: r.http, sql: r.sql, admin: r.admin}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
 		return usageError{errors.New("the project does not say how often a batch runs: set batch.every (or lake.compact_every) in caudal.yaml, or let cron call `caudal batch run`")}
 	}
 	for _, address := range r.addresses() {
 		if err := mayServe(project, address); r.serve && err != nil {
 			return err
 		}
+	}
+	if err := mayAdmin(r.admin); err != nil {
+		return err
 	}
 	s, err := connect(c.Context(), project, dir, a.logger(slog.LevelInfo))
 	if err != nil {
@@ -93,6 +91,10 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if p.sql != nil {
 		fmt.Fprintf(a.stderr, "SQL: psql %s\n", p.sql.url())
 	}
+	if p.admin != nil {
+		fmt.Fprintf(a.stderr, "admin: http://%s/debug/pprof/\n", p.admin.Addr())
+	}
+	p.level = &a.log.level
 	begun = true
 	return p.run(c.Context())
 }

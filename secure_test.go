@@ -32,7 +32,7 @@ redis: {addrs: ["`+redis.Addr+`"], username: `+redis.Username+`, password: "${TE
 
 	d := &devProcess{t: t, dir: dir}
 	d.must("produce", "orders", filepath.Join(dir, "orders.csv"))
-	c := caudal(t, "run", "all", "--project", dir, "--http", "")
+	c := caudal(t, "run", "all", "--project", dir, "--http", "127.0.0.1:0", "--sql", "", "--log-level", "debug", "--log-format", "json")
 	var log bytes.Buffer
 	c.Stderr = &log
 	if err := c.Start(); err != nil {
@@ -40,15 +40,18 @@ redis: {addrs: ["`+redis.Addr+`"], username: `+redis.Username+`, password: "${TE
 	}
 	ask := []string{"--measures", "revenue,lines", "--dimensions", "country", "--grain", "1d", "--order", "country"}
 	d.awaitQuery("time,country,revenue,lines,source,exactness\n2026-01-01T00:00:00Z,France,12.50,2,speed,exact\n2026-01-01T00:00:00Z,Spain,7.25,1,speed,exact\n", ask...)
-	printed := d.must("batch", "run") + d.must("status") + d.must("status", "-o", "json") + d.must("lint", "-o", "json")
+	printed := d.must("batch", "run") + d.must("status") + d.must("status", "-o", "json") + d.must("lint", "-o", "json") + d.must("doctor", "-o", "json", "--log-level", "debug")
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
-	if printed += log.String(); strings.Contains(printed, kafka.Password) {
+	if printed += log.String(); strings.Contains(printed, kafka.Password) || strings.Contains(printed, redis.Password) {
 		t.Errorf("a secret is printed:\n%s", printed)
+	}
+	if !strings.Contains(log.String(), `"level":"DEBUG"`) {
+		t.Errorf("the role does not log all that it might:\n%s", log.String())
 	}
 
 	t.Setenv("TEST_KAFKA_PASSWORD", "open-barley") // wins over the file

@@ -38,6 +38,9 @@ func TestARedisThatAsksForTLSAndAPasswordIsServedWithFewRights(t *testing.T) {
 	if err != nil || len(reply.Chunks) != 1 {
 		t.Errorf("read %+v, %v", reply, err)
 	}
+	if weights, err := r.Weigh(t.Context(), []Group{group}); err != nil || weights[0] == 0 {
+		t.Errorf("weighs %v, %v", weights, err)
+	}
 	if _, ok, err := r.Drop(t.Context(), group, 5, 5); !ok || err != nil {
 		t.Errorf("drop: %v, %v", ok, err)
 	}
