@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,11 +26,12 @@ import (
 // roles says which parts a process runs.
 type roles struct {
 	speed, archive, serve bool
-	batch                 bool       // on the schedules of batch.every and lake.compact_every, if there are any
-	http                  string     // listen address; "" = no HTTP
-	admin                 string     // likewise of the admin port
-	sql                   sqlAddress // likewise of SQL, for who serves
-	small                 bool       // shares a machine with everything else: bounds for a laptop, not for a server
+	batch                 bool          // on the schedules of batch.every and lake.compact_every, if there are any
+	http                  string        // listen address; "" = no HTTP
+	admin                 string        // likewise of the admin port
+	sql                   sqlAddress    // likewise of SQL, for who serves
+	notice                time.Duration // from SIGTERM on, in which /readyz says so and questions are still taken
+	small                 bool          // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
 // Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of kept batch rows, of a fetch, DuckDB's limit, and how much garbage
@@ -61,11 +64,14 @@ type parts struct {
 	sql      *sqlDoor       // nil: no SQL
 
 	certificate *auth.Certificate // nil: connections are not encrypted
+	notice      time.Duration
+	draining    atomic.Bool // the process is being stopped
+	log         *slog.Logger
 }
 
 // assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
 func (s *services) assemble(r roles) (*parts, error) {
-	p := &parts{registry: prometheus.NewRegistry()}
+	p := &parts{registry: prometheus.NewRegistry(), notice: r.notice, log: s.log}
 	speedConfig := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
 	archiveConfig := batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
 	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
@@ -148,10 +154,10 @@ func (p *parts) url() string {
 	return "http://" + p.http.Addr().String()
 }
 
-// run runs the parts until ctx ends or one of them fails.
+// run runs the parts until ctx ends or one of them fails. What answers questions goes on until those who asked have their answers.
 func (p *parts) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	start := func(name string, run func(context.Context) error) {
+	start := func(ctx context.Context, name string, run func(context.Context) error) {
 		g.Go(func() error {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("%s: %w", name, err)
@@ -160,29 +166,48 @@ func (p *parts) run(ctx context.Context) error {
 		})
 	}
 	if p.speed != nil {
-		start("speed", p.speed.Run)
+		start(ctx, "speed", p.speed.Run)
 	}
 	if p.archive != nil {
-		start("archive", p.archive.Run)
+		start(ctx, "archive", p.archive.Run)
 	}
 	if p.schedule != nil {
-		start("batch", p.schedule.Run)
+		start(ctx, "batch", p.schedule.Run)
 	}
 	if p.tables != nil {
-		start("tables", p.tables.Run)
+		start(ctx, "tables", p.tables.Run)
 	}
-	if p.server != nil {
-		start("serving", p.server.Run)
+	open, shut := context.WithCancel(context.WithoutCancel(ctx))
+	defer shut()
+	g.Go(func() error { p.takeLeave(ctx); shut(); return nil })
+	answering, answered := context.WithCancel(context.WithoutCancel(ctx))
+	defer answered()
+	var doors sync.WaitGroup
+	door := func(name string, serve func(context.Context) error) {
+		doors.Add(1)
+		start(open, name, func(ctx context.Context) error {
+			defer doors.Done()
+			return serve(ctx)
+		})
 	}
 	if p.http != nil {
-		start("http", p.serveHTTP)
+		door("http", p.serveHTTP)
 	}
 	if p.sql != nil {
-		start("sql", p.sql.serve)
+		door("sql", p.sql.serve)
 	}
 	if p.admin != nil {
-		start("admin", func(ctx context.Context) error { return serveAdmin(ctx, p.admin, p.level) })
+		start(answering, "admin", func(ctx context.Context) error { return serveAdmin(ctx, p.admin, p.level) })
 	}
+	if p.server != nil {
+		start(answering, "serving", p.server.Run)
+	}
+	g.Go(func() error {
+		<-open.Done()
+		doors.Wait()
+		answered()
+		return nil
+	})
 	err := g.Wait()
 	if p.sql != nil {
 		err = errors.Join(err, p.sql.close())
@@ -191,36 +216,6 @@ func (p *parts) run(ctx context.Context) error {
 		err = errors.Join(err, p.server.Close())
 	}
 	return err
-}
-
-// drainTime is how long open requests may take to finish at shutdown.
-const drainTime = 5 * time.Second
-
-func (p *parts) serveHTTP(ctx context.Context) error {
-	server := &http.Server{
-		Handler: p.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	failed := make(chan error, 1)
-	go func() {
-		if p.certificate == nil {
-			failed <- server.Serve(p.http)
-			return
-		}
-		server.TLSConfig = p.certificate.Config()
-		failed <- server.ServeTLS(p.http, "", "")
-	}()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve %s: %w", p.http.Addr(), err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		return fmt.Errorf("stop serving %s: %w", p.http.Addr(), err)
-	}
-	return nil
 }
 
 // handler is the API where the process serves, and what an operator asks of every role where it does not.
@@ -243,6 +238,9 @@ func (p *parts) handler() http.Handler {
 
 // ready tells why the process cannot do its work yet.
 func (p *parts) ready() error {
+	if p.draining.Load() {
+		return errDraining
+	}
 	if p.speed != nil && !p.speed.Status().Ready() {
 		return errors.New("speed: a partition is being taken and not served yet")
 	}

@@ -41,6 +41,7 @@ func runCommand(a *app) *cobra.Command {
 		sub.Flags().StringVar(&r.http, "http", "127.0.0.1:8080", "where /livez, /readyz, /metrics and, for serve, the API listen; empty: nowhere")
 		if r.serve {
 			sub.Flags().StringVar(&r.sql.listen, "sql", defaultSQL, sqlFlag)
+			sub.Flags().DurationVar(&r.notice, "notice", defaultNotice, "after SIGTERM, how long questions are still taken while /readyz says 503, so that balancers go elsewhere")
 		}
 		c.AddCommand(sub)
 	}

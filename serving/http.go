@@ -10,7 +10,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.mount(mux, s.routes)
 	mountPage(mux)
-	return secure(answerUnknown(mux))
+	return s.parting(secure(answerUnknown(mux)))
 }
 
 // secure sets the headers that keep a browser from doing more with an answer than is meant, and lets no other origin read it; nor may a page of another

@@ -25,7 +25,7 @@ func statusRoutes() []route {
 			serve: func(_ *Server, w http.ResponseWriter, _ *http.Request, _ *route) { fmt.Fprintln(w, "ok") },
 		},
 		{
-			method: http.MethodGet, path: "/readyz", id: "readyz", mayOpen: true, tag: "operation", summary: "Whether every view's snapshot is loaded",
+			method: http.MethodGet, path: "/readyz", id: "readyz", mayOpen: true, tag: "operation", summary: "Whether every view's snapshot is loaded, and the process is not being stopped",
 			answers: plain(http.StatusOK, "queries can be answered"), problems: []int{http.StatusServiceUnavailable}, serve: (*Server).serveReady,
 		},
 		{
@@ -52,6 +52,10 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, rt *route) 
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request, _ *route) {
+	if s.leaving.Load() {
+		writeProblem(w, unavailable("the process is being stopped", "ask another"))
+		return
+	}
 	if err := s.Ready(); err != nil {
 		reason := err.Error()
 		if g, err := s.rights(r.Context()); err != nil || !g.Unlimited() {

@@ -32,6 +32,7 @@ type Server struct {
 	intake      chan struct{}           // holds one for each request with events that is under way
 	scans       chan struct{}           // holds one for each scan of the lake that is under way
 	sql         atomic.Pointer[SQLDoor] // nil: the process answers no SQL
+	leaving     atomic.Bool             // see TakeLeave
 }
 
 // intakes bounds the requests with events that are under way, and so their memory.

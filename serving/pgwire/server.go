@@ -46,6 +46,7 @@ type Config struct {
 	StatementTimeout time.Duration // of one that reads views; default 30 s
 	ScanTimeout      time.Duration // of one that reads the lake; default 2 min
 	StartTimeout     time.Duration // from the first byte to the answer to the password; default 10 s
+	DrainTimeout     time.Duration // of the statements at work when the server is stopped; default 10 s
 }
 
 func (c Config) withDefaults() Config {
@@ -61,6 +62,7 @@ func (c Config) withDefaults() Config {
 	c.StatementTimeout = cmp.Or(c.StatementTimeout, 30*time.Second)
 	c.ScanTimeout = cmp.Or(c.ScanTimeout, 2*time.Minute)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
 	return c
 }
 
@@ -74,6 +76,10 @@ type Server struct {
 	mu      sync.Mutex
 	open    map[uint32]*session // by process id as clients know it
 	last    uint32
+
+	stopping bool          // no statement is begun any more
+	working  int           // statements that were begun and have not ended
+	idle     chan struct{} // closed once stopping, and no statement is at work
 }
 
 // New prepares a server; nothing is read before the first statement.
@@ -82,7 +88,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.New("pgwire: a source and the name of the database are required")
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, open: map[uint32]*session{}, places: make(chan struct{}, cfg.Statements)}
+	s := &Server{cfg: cfg, open: map[uint32]*session{}, idle: make(chan struct{}), places: make(chan struct{}, cfg.Statements)}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, err
@@ -115,17 +121,21 @@ func (s *Server) prepare(ctx context.Context) error {
 // Close gives the database back. Serve must have returned.
 func (s *Server) Close() error { return s.db.Close() }
 
-// Serve answers the clients of l until ctx ends, and then ends their connections.
+// Serve answers the clients of l until ctx ends, and then ends their connections, each once the statement at work has its answer.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	told := ctx
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(told)) // clients are told why they are left
-	defer context.AfterFunc(told, func() { cancel(errStopped); l.Close() })()
+	defer context.AfterFunc(told, func() { l.Close(); s.drain(); cancel(errStopped) })()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(errStopped)
 	for {
 		conn, err := l.Accept()
-		if ctx.Err() != nil {
+		if told.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
+			<-ctx.Done()
 			return nil
 		}
 		if err != nil {
@@ -137,6 +147,37 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 		})
 	}
+}
+
+// drain waits until no statement is at work, for DrainTimeout at most. None is begun meanwhile.
+func (s *Server) drain() {
+	s.mu.Lock()
+	s.stopping = true
+	if s.working == 0 {
+		close(s.idle)
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.idle:
+	case <-time.After(s.cfg.DrainTimeout):
+	}
+}
+
+// begin counts a statement, unless the server is being stopped; end is to be called.
+func (s *Server) begin() (end func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return nil, errStopped
+	}
+	s.working++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.working--; s.stopping && s.working == 0 {
+			close(s.idle)
+		}
+	}, nil
 }
 
 // enter gives a session a process id; false where there is no room.

@@ -58,6 +58,10 @@ func (c *session) begin(limit time.Duration) (ctx context.Context, end func(), e
 			return nil, nil, err
 		}
 	}
+	done, err := c.server.begin()
+	if err != nil {
+		return nil, nil, err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTime)
 	c.mu.Lock()
@@ -69,6 +73,7 @@ func (c *session) begin(limit time.Duration) (ctx context.Context, end func(), e
 		c.mu.Unlock()
 		cancel()
 		stop(nil)
+		done()
 	}, nil
 }
 

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// instance is a role that listens, at an address that it keeps over its lives.
+type instance struct {
+	*life
+	addr string
+	args []string
+}
+
+// listening starts a role that listens, and waits until it is ready.
+func (s *site) listening(role string, more ...string) *instance {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.check(err)
+	s.check(l.Close())
+	i := &instance{addr: l.Addr().String()}
+	i.args = append([]string{"run", role, "--http", i.addr}, more...)
+	i.life = s.launch(role, none, nil, i.args...)
+	i.ready()
+	return i
+}
+
+// ready waits until /readyz says so.
+func (i *instance) ready() {
+	i.s.t.Helper()
+	i.s.until(i.role+" is ready", func() error {
+		select {
+		case <-i.ended:
+			i.s.t.Fatalf("%s ended by itself: %v", i.role, i.err)
+		default:
+		}
+		return isReady(i.addr)
+	})
+}
+
+func isReady(addr string) error {
+	r, err := http.Get("http://" + addr + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", r.Status, text)
+	}
+	return err
+}
+
+// again starts the role anew, at the same address.
+func (i *instance) again() {
+	i.s.t.Helper()
+	i.life = i.s.launch(i.role, none, nil, i.args...)
+}
+
+// visitors ask processes that serve, as a balancer sends them: to each in turn that its /readyz calls ready, and to another where a connection
+// is refused. Nothing else is tried again.
+type visitors struct {
+	addrs  []string
+	client *http.Client
+	done   sync.WaitGroup
+	stop   context.CancelFunc
+
+	mu       sync.Mutex
+	turn     int
+	ready    map[string]bool
+	failures []string
+	answers  int
+	partial  int
+	served   map[int]int64 // by partition, the most that any answer held
+	since    time.Time     // the last answer that held more than all before
+	still    time.Duration // the longest time without such an answer
+}
+
+// visit begins to ask.
+func visit(t *testing.T, addrs ...string) *visitors {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: time.Now()}
+	for _, addr := range addrs {
+		v.ready[addr] = true
+		v.done.Go(func() { v.watch(ctx, addr) })
+	}
+	for _, question := range []string{"measures=lines", "measures=revenue,users&dimensions=country&grain=1h", "measures=lines&exact=true"} {
+		v.done.Go(func() { v.ask(ctx, "/v1/views/sales/query?"+question) })
+	}
+	t.Cleanup(v.leave)
+	return v
+}
+
+// leave ends the questions.
+func (v *visitors) leave() {
+	v.stop()
+	v.done.Wait()
+	v.client.CloseIdleConnections()
+}
+
+// watch looks ten times a second whether a process is ready.
+func (v *visitors) watch(ctx context.Context, addr string) {
+	for ctx.Err() == nil {
+		err := isReady(addr)
+		v.mu.Lock()
+		v.ready[addr] = err == nil
+		v.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// next is the process whose turn it is; "" where none is ready.
+func (v *visitors) next() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for range v.addrs {
+		v.turn++
+		if addr := v.addrs[v.turn%len(v.addrs)]; v.ready[addr] {
+			return addr
+		}
+	}
+	return ""
+}
+
+// ask asks a question again and again.
+func (v *visitors) ask(ctx context.Context, path string) {
+	for ctx.Err() == nil {
+		addr := v.next()
+		if addr == "" {
+			v.failed(errors.New("no process is ready"))
+			return
+		}
+		err := v.once(ctx, addr, path)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, syscall.ECONNREFUSED):
+			v.mu.Lock()
+			v.ready[addr] = false
+			v.mu.Unlock()
+		case err != nil:
+			v.failed(err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (v *visitors) failed(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.failures = append(v.failures, time.Now().Format(time.TimeOnly)+" "+err.Error())
+}
+
+func (v *visitors) once(ctx context.Context, addr, path string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return err
+	}
+	r, err := v.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return fmt.Errorf("read the answer of %s: %w", addr, err)
+	}
+	if r.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s: %s: %s", addr, path, r.Status, text)
+	}
+	var answer struct {
+		Provenance struct {
+			Partial    bool
+			Reason     string
+			Partitions []struct {
+				Partition int
+				Served    int64
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", addr, err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.answers++; answer.Provenance.Partial {
+		v.partial++
+	}
+	more := false
+	for _, p := range answer.Provenance.Partitions {
+		if p.Served > v.served[p.Partition] {
+			v.served[p.Partition], more = p.Served, true
+		}
+	}
+	if more {
+		v.still, v.since = max(v.still, time.Since(v.since)), time.Now()
+	}
+	return nil
+}
+
+// standstill is the longest time so far without an answer that held more than all before, and begins to look anew.
+func (v *visitors) standstill() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	longest := max(v.still, time.Since(v.since))
+	v.still, v.since = 0, time.Now()
+	return longest
+}
