@@ -28,6 +28,7 @@ const (
 type Message struct {
 	Key, Value []byte // a nil value is a tombstone
 	Timestamp  int64  // µs UTC, kept to the millisecond; 0: now
+	Partition  *int   // nil: the key chooses
 }
 
 // Producer writes to one topic. It is safe for concurrent use: what several callers write to a partition at the same
@@ -89,7 +90,7 @@ func (p *Producer) Write(ctx context.Context, msgs []Message) error {
 	last := map[*lane]*outgoing{}
 	for i := range msgs {
 		m := &msgs[i]
-		l := p.lane(p.choose(m.Key, parts))
+		l := p.lane(p.choose(m, parts))
 		if o := l.add(m, now); o != last[l] {
 			last[l] = o
 			o.waiters++
@@ -147,12 +148,15 @@ func (p *Producer) lane(partition int) *lane {
 	return l
 }
 
-func (p *Producer) choose(key []byte, parts []int) int {
-	if key == nil {
+func (p *Producer) choose(m *Message, parts []int) int {
+	if m.Partition != nil {
+		return *m.Partition
+	}
+	if m.Key == nil {
 		p.keyless++
 		return parts[p.keyless/keylessRun%len(parts)]
 	}
-	return p.balancer.Balance(kafka.Message{Key: key}, parts...)
+	return p.balancer.Balance(kafka.Message{Key: m.Key}, parts...)
 }
 
 // partitions returns the topic's partitions, asking again now and then.

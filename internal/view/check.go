@@ -23,6 +23,12 @@ type Porter interface {
 	Port(cols []Column, expr string, of, to Type) (problem, mend string)
 }
 
+// Decoder is a Checker that reads records as the layers do, so that the events of inline tests are checked.
+type Decoder interface {
+	// Decode returns the event time of a record of s, in µs UTC, or says in one line why it would be a dead letter.
+	Decode(s *Source, value []byte) (at int64, problem string)
+}
+
 // Column is a named, typed input of an expression.
 type Column struct {
 	Name string

@@ -10,7 +10,7 @@ import (
 )
 
 func viewKeys() []string {
-	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "measures", "emit"}
+	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "measures", "emit", "tests"}
 }
 func dimensionKeys() []string { return []string{"name", "expr", "description"} }
 
@@ -71,6 +71,10 @@ func (p *linter) view(f File, haveSources bool) {
 		return
 	}
 	d.seal()
+	d.tests(p.check, n.get("tests"))
+	if len(p.problems) > before {
+		return
+	}
 	p.project.Views = append(p.project.Views, d.View)
 }
 

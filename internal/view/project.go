@@ -160,6 +160,7 @@ type View struct {
 	Measures  []Measure // stored ones and derived ones, in the order of the file
 	Hash      string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
 	Canonical []byte    // the JSON that was hashed; stored in the lake under Hash
+	Tests     []Test    // inline ones, in the order of the file
 	base      Grain     // see Base; zero in a view that Parse has not made
 }
 

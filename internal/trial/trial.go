@@ -1,0 +1,106 @@
+// Package trial runs the inline tests of views through the layers as they are: each test's events go to topics of an embedded broker, the
+// speed layer and the archive read them there, a batch computes them, and the serving layer is asked.
+//
+// Every test has topics of its own, so that all tests of a project go through one set of layers and one batch together. On the first topic
+// all events arrive before the batch: what is answered before it comes from the speed layer alone, and what is answered after it from batch
+// alone. On the others the batch comes after a part of the events, so that the answer is merged at a seam that lies between them.
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/caudal/caudal/internal/view"
+)
+
+// Case is an inline test of a view.
+type Case struct {
+	View *view.View
+	Test *view.Test
+}
+
+// Cases are the inline tests of a project whose name, "view: test", the filter lets pass, in the order of the files.
+func Cases(p *view.Project, pass func(name string) bool) []Case {
+	var cases []Case
+	for _, v := range p.Views {
+		for i := range v.Tests {
+			if c := (Case{v, &v.Tests[i]}); pass(c.Name()) {
+				cases = append(cases, c)
+			}
+		}
+	}
+	return cases
+}
+
+// Name is how people speak of the test.
+func (c Case) Name() string { return c.View.Name + ": " + c.Test.Name }
+
+// Outcome is how a test came out.
+type Outcome struct {
+	View        string       `json:"view"`
+	Test        string       `json:"test"`
+	File        string       `json:"file"`
+	Line        int          `json:"line"`
+	Passed      bool         `json:"passed"`
+	Paths       int          `json:"paths"`           // ways through the layers whose answers were compared
+	Error       string       `json:"error,omitempty"` // why there is no answer
+	Differences []Difference `json:"differences"`
+}
+
+// Difference is one value that is not what the test expects, or that the layers do not agree on. The values are JSON; "" where there is none.
+type Difference struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`             // of the expectation
+	Row      string `json:"row,omitempty"`    // what tells it from the others; "" where there is one
+	Column   string `json:"column,omitempty"` // "": the row as a whole
+	Expected string `json:"expected"`         // "": nothing was said of it
+	Speed    string `json:"speed"`
+	Merged   string `json:"merged"`
+	Batch    string `json:"batch"`
+	Note     string `json:"note,omitempty"`
+}
+
+// Config says what tests are run with.
+type Config struct {
+	Project *view.Project
+	Cases   []Case
+	Logger  *slog.Logger  // of the layers; default: silent
+	Within  time.Duration // for the layers to work off what they were sent; default 60 s
+}
+
+// Run runs the tests and says of each how it came out, in their order. The error is that the layers could not be run.
+func Run(ctx context.Context, cfg Config) (out []Outcome, err error) {
+	if len(cfg.Cases) == 0 {
+		return nil, nil
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Within == 0 {
+		cfg.Within = time.Minute
+	}
+	dir, err := os.MkdirTemp("", "caudal-test-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the tests: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Within, fmt.Errorf("the layers did not get through the tests within %v", cfg.Within))
+	defer cancel()
+	trials := plan(cfg.Cases)
+	l, err := start(ctx, cfg, trials, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.stop()) }()
+	if err := l.carryOut(ctx, trials); err != nil {
+		return nil, err
+	}
+	for _, t := range trials {
+		out = append(out, t.outcome())
+	}
+	return out, nil
+}

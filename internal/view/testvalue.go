@@ -1,0 +1,54 @@
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+)
+
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// writtenJSON is the JSON of a value of a definition. What stands without quotes is a number, true or false where it reads as one, unless text is
+// wanted.
+func writtenJSON(n *node, text bool) json.RawMessage {
+	var out any
+	switch n.shape {
+	case null:
+		return json.RawMessage("null")
+	case sequence:
+		items := make([]json.RawMessage, len(n.items))
+		for i, item := range n.items {
+			items[i] = writtenJSON(item, false)
+		}
+		out = items
+	case mapping:
+		fields := map[string]json.RawMessage{}
+		for _, p := range n.pairs {
+			fields[p.key] = writtenJSON(p.value, false)
+		}
+		out = fields
+	default:
+		if !n.quoted && !text && (jsonNumber.MatchString(n.text) || n.text == "true" || n.text == "false") {
+			return json.RawMessage(n.text)
+		}
+		out = n.text
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: %s as JSON: %v", n.word(), err))
+	}
+	return data
+}
+
+// put places a value at the path of a JSON object.
+func put(object map[string]any, path []string, value json.RawMessage) {
+	for _, key := range path[:len(path)-1] {
+		inner, ok := object[key].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			object[key] = inner
+		}
+		object = inner
+	}
+	object[path[len(path)-1]] = value
+}
