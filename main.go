@@ -90,7 +90,7 @@ func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
 	root.PersistentFlags().StringVar(&a.log.chosen, "log-level", "", "debug, info, warn or error (default: info for roles, warn elsewhere)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		demoCommand(a), devCommand(a), lintCommand(a), runCommand(a), produceCommand(a),
+		demoCommand(a), initCommand(a), devCommand(a), lintCommand(a), testCommand(a), runCommand(a), produceCommand(a),
 		queryCommand(a), explainCommand(a), batchCommand(a), replayCommand(a), statusCommand(a), doctorCommand(a), deadLettersCommand(a), eraseCommand(a), exportCommand(a), modelsCommand(a), lakeCommand(a), tokenCommand(a),
 	)
 	wrapArgs(root)

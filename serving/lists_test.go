@@ -126,3 +126,19 @@ func TestMeasuresAskedForOneAfterTheOther(t *testing.T) {
 		}
 	}
 }
+
+// Lists go into the engine beside the numbers that a derived measure is made of.
+func TestAListIsAnsweredBesideADerivedMeasure(t *testing.T) {
+	w := newWorld(t, listsYAML+"  - {name: lines_twice, expr: \"lines * 2\"}\n")
+	at := time.Date(2024, 3, 4, 10, 0, 0, 0, time.UTC)
+	w.add(event{country: "France", product: "P", order: "o1", pence: 200, at: at}, event{country: "France", product: "P", order: "o1", pence: 300, at: at})
+	cuts := w.cuts()
+	w.publish(cuts)
+	w.serve()
+	r := w.query(Query{Measures: []string{"often", "sizes", "lines_twice"}, Grain: "1d"})
+	text, err := json.Marshal(r)
+	must(t, err)
+	if list := frequentOf(t, r, 0); len(list) != 1 || list[0].Count != 2 || !strings.Contains(string(text), `"lines_twice":4`) {
+		t.Errorf("answered %s", text)
+	}
+}

@@ -103,7 +103,7 @@ func (c *Conn) AppendValues(table string, cols []view.Column, rows [][]algebra.V
 func logicalType(t view.Type) mapping.LogicalType {
 	kinds := map[view.Kind]mapping.Type{
 		view.String: mapping.TypeVarchar, view.Int64: mapping.TypeBigInt, view.Double: mapping.TypeDouble, view.Bool: mapping.TypeBoolean,
-		view.Timestamp: mapping.TypeTimestamp, view.Date: mapping.TypeDate, view.Int128: mapping.TypeHugeInt,
+		view.Timestamp: mapping.TypeTimestamp, view.Date: mapping.TypeDate, view.Int128: mapping.TypeHugeInt, view.Array: mapping.TypeVarchar,
 	}
 	if t.Kind == view.Decimal {
 		return mapping.CreateDecimalType(t.Precision, t.Scale)
@@ -127,7 +127,7 @@ func fillVector(v mapping.Vector, t view.Type, rows [][]algebra.Value, k int) {
 			number, _ = number.Rescale(value.Scale(), t.Scale)
 		}
 		switch {
-		case t.Kind == view.String:
+		case t.Kind == view.String || t.Kind == view.Array:
 			mapping.VectorAssignStringElement(v, mapping.IdxT(i), value.Text())
 		case t.Kind == view.Double:
 			put(data, i, value.Float64())

@@ -182,15 +182,29 @@ func (l *layers) countSpeed(ctx context.Context, t *trial) {
 			c.Add(h.Counts)
 		}
 	}
-	t.speed.counts = map[string]int64{"events": c.Events, "late": c.Late, "duplicates": c.Duplicates, "dead_letters": c.Dead}
+	l.count(ctx, &t.speed, t.paths[0], c.Duplicates, c.Dead)
 }
 
 // countBatch notes what batch has counted of them.
 func (l *layers) countBatch(ctx context.Context, t *trial) {
-	m, _, err := l.lake.Current(ctx, t.paths[0].view.Name, t.paths[0].view.Hash)
+	w := t.paths[0]
+	m, _, err := l.lake.Current(ctx, w.view.Name, w.view.Hash)
 	if err != nil {
 		t.batch.err = errors.Join(t.batch.err, fmt.Errorf("read what batch has counted: %w", err))
 		return
 	}
-	t.batch.counts = map[string]int64{"events": m.Events - m.Duplicates, "late": m.Late, "duplicates": m.Duplicates, "dead_letters": m.Dead}
+	l.count(ctx, &t.batch, w, m.Duplicates, m.Dead)
+}
+
+// count notes the counts of a reading: of the intake what is no event of the view, and of an answer about everything its events.
+func (l *layers) count(ctx context.Context, r *reading, w *path, duplicates, dead int64) {
+	if r.err != nil {
+		return
+	}
+	all, err := l.server.Query(ctx, serving.Query{View: w.view.Name})
+	if err != nil {
+		r.err = fmt.Errorf("count the events: %w", err)
+		return
+	}
+	r.counts = map[string]int64{"events": all.Statistics.Events, "late": all.Statistics.Late, "duplicates": duplicates, "dead_letters": dead}
 }

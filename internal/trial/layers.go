@@ -34,8 +34,8 @@ type layers struct {
 	closers []func() error
 }
 
-// engineMemory is plenty for tests, and fits beside whatever else a machine does.
-const engineMemory = "256MB"
+// engineMemory bounds each of the layers' engines. The serving layer's holds the answers of every path at once.
+const engineMemory = "1GB"
 
 // start starts the layers over the topics of the trials.
 func start(ctx context.Context, cfg Config, trials []*trial, dir string) (_ *layers, err error) {

@@ -8,9 +8,6 @@ import (
 	"github.com/caudal/caudal/serving"
 )
 
-// seams is how many of the places between two events of a test the batch is put to, at most; those at both ends come on top.
-const seams = 3
-
 // trial is a test that is being run.
 type trial struct {
 	Case
@@ -38,11 +35,11 @@ type reading struct {
 }
 
 // plan lays out the paths of the tests.
-func plan(cases []Case) []*trial {
+func plan(cases []Case, seams int) []*trial {
 	var trials []*trial
 	for i, c := range cases {
 		t := &trial{Case: c}
-		for k, seam := range places(len(c.Test.Given)) {
+		for k, seam := range places(len(c.Test.Given), seams) {
 			name := fmt.Sprintf("t%d_%d", i+1, k)
 			source := *c.View.Source
 			source.Name, source.Topic, source.Partitions = name, name, c.Test.Partitions
@@ -53,17 +50,12 @@ func plan(cases []Case) []*trial {
 	return trials
 }
 
-// places are the seams of a test of n events: the end first, then inner ones, spread evenly.
-func places(n int) []int {
+// places are the seams of a test of n events: the end first, then so many inner ones, spread evenly, or as many as there are.
+func places(n, seams int) []int {
 	all := []int{n}
+	seams = min(seams, n-1)
 	for k := 1; k <= seams; k++ {
-		at := k * n / (seams + 1)
-		if n <= seams+1 {
-			at = k
-		}
-		if at > 0 && at < n && at != all[len(all)-1] {
-			all = append(all, at)
-		}
+		all = append(all, k*n/(seams+1))
 	}
 	return all
 }

@@ -68,8 +68,9 @@ type Difference struct {
 type Config struct {
 	Project *view.Project
 	Cases   []Case
+	Seams   int           // places between two events of a test that a batch is put to, beside those before and behind them all
 	Logger  *slog.Logger  // of the layers; default: silent
-	Within  time.Duration // for the layers to work off what they were sent; default 60 s
+	Within  time.Duration // for all of it; default 2 min
 }
 
 // Run runs the tests and says of each how it came out, in their order. The error is that the layers could not be run.
@@ -81,16 +82,16 @@ func Run(ctx context.Context, cfg Config) (out []Outcome, err error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Within == 0 {
-		cfg.Within = time.Minute
+		cfg.Within = 2 * time.Minute
 	}
 	dir, err := os.MkdirTemp("", "caudal-test-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the tests: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Within, fmt.Errorf("the layers did not get through the tests within %v", cfg.Within))
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Within, fmt.Errorf("the layers did not get through the tests within %v: run fewer of them at once", cfg.Within))
 	defer cancel()
-	trials := plan(cfg.Cases)
+	trials := plan(cfg.Cases, cfg.Seams)
 	l, err := start(ctx, cfg, trials, dir)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,12 @@
 package trial
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,12 +50,10 @@ func shop(t *testing.T, tests string) *view.Project {
 
 func run(t *testing.T, p *view.Project) []Outcome {
 	t.Helper()
-	began := time.Now()
-	out, err := Run(t.Context(), Config{Project: p, Cases: Cases(p, func(string) bool { return true })})
+	out, err := Run(t.Context(), Config{Project: p, Seams: 1, Cases: Cases(p, func(string) bool { return true })})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d tests in %v", len(out), time.Since(began))
 	return out
 }
 
@@ -80,6 +84,127 @@ func TestSoundTestsPassThroughEveryPath(t *testing.T) {
 	for _, o := range run(t, p) {
 		if !o.Passed {
 			t.Errorf("%s: %+v", o.Test, o)
+		}
+	}
+}
+
+func TestAWrongExpectationIsToldWithItsLineAndWhatEachLayerSays(t *testing.T) {
+	p := shop(t, `tests:
+  - name: wrong
+    each: {user: ann, country: DE}
+    given:
+      - {at: 2026-03-28T10:00:10Z, amount: 1.50}
+      - {at: 2026-03-28T10:00:50Z, amount: 2.50}
+      - {at: 2026-03-28T10:00:50Z, amount: 1, country: FR}
+    query: {dimensions: [country]}
+    counts: {late: 1}
+    expect:
+      - {country: DE, revenue: 5, lines: 2}
+      - {country: IT, lines: 1}
+`)
+	o := run(t, p)[0]
+	want := []Difference{
+		{File: "views/sales.yaml", Line: 21, Row: "counts", Column: "late", Expected: "1", Speed: "0", Batch: "0"},
+		{File: "views/sales.yaml", Line: 23, Row: "country=DE", Column: "revenue", Expected: "5", Speed: `"4.00"`, Merged: `"4.00"`, Batch: `"4.00"`},
+		{File: "views/sales.yaml", Line: 24, Row: "country=IT", Note: "the row is missing"},
+	}
+	if o.Passed || o.Error != "" || len(o.Differences) != 4 {
+		t.Fatalf("came out as %+v", o)
+	}
+	for i, d := range want {
+		if o.Differences[i] != d {
+			t.Errorf("difference %d is %+v, want %+v", i, o.Differences[i], d)
+		}
+	}
+	if d := o.Differences[3]; d.Row != "country=FR" || d.Line != 23 || d.Note != "nobody expects this row" || !strings.Contains(d.Speed, "1.00") {
+		t.Errorf("the row too many is told as %+v", d)
+	}
+}
+
+// The layers have to agree, also on measures of which the test says nothing. One path's events are changed behind the test's back.
+func TestLayersThatDisagreeFailATest(t *testing.T) {
+	p := shop(t, `tests:
+  - name: one
+    given: [{at: 2026-03-28T10:00:10Z, amount: 1.50, user: ann}, {at: 2026-03-28T10:00:20Z, amount: 1.50, user: ann}]
+    expect: [{lines: 2}]
+`)
+	trials := plan(Cases(p, func(string) bool { return true }), 1)
+	other := slices.Clone(trials[0].paths[1].given)
+	other[1].Value = bytes.Replace(other[1].Value, []byte("1.50"), []byte("1.51"), 1)
+	trials[0].paths[1].given = other
+	cfg := Config{Project: p, Logger: slog.New(slog.DiscardHandler)}
+	l, err := start(t.Context(), cfg, trials, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.carryOut(t.Context(), trials), l.stop()); err != nil {
+		t.Fatal(err)
+	}
+	o := trials[0].outcome()
+	var columns []string
+	for _, d := range o.Differences {
+		columns = append(columns, d.Column)
+	}
+	if o.Passed || !slices.Contains(columns, "revenue") || slices.Contains(columns, "lines") || slices.Contains(columns, "users") {
+		t.Fatalf("came out as %+v", o)
+	}
+	if d := o.Differences[0]; d.Expected != "" || d.Speed != `"3.00"` || d.Merged != `"3.01"` || d.Batch != `"3.00"` || d.Note != "merged at a seam after event 1" {
+		t.Errorf("told as %+v", d)
+	}
+}
+
+func TestAQueryThatIsRefusedFailsItsTestAndNoOther(t *testing.T) {
+	out := run(t, shop(t, `tests:
+  - name: refused
+    given: [{at: 2026-03-28T10:00:10Z, amount: 1.50, user: ann}]
+    query: {where: "user = 'ann'"}
+    expect: []
+  - name: nothing given
+    given: []
+    query: {grain: 1d}
+    expect: []
+`))
+	if out[0].Passed || !strings.Contains(out[0].Error, "user") || !out[1].Passed {
+		t.Errorf("came out as %+v", out)
+	}
+}
+
+func TestSeamsLieBetweenTheEvents(t *testing.T) {
+	for _, c := range []struct {
+		events, seams int
+		want          []int
+	}{{0, 1, []int{0}}, {1, 1, []int{1}}, {2, 1, []int{2, 1}}, {9, 1, []int{9, 4}}, {4, 3, []int{4, 1, 2, 3}}, {4, 100, []int{4, 1, 2, 3}}, {5, 0, []int{5}}} {
+		if got := places(c.events, c.seams); !slices.Equal(got, c.want) {
+			t.Errorf("%d seams of %d events are at %v, want %v", c.seams, c.events, got, c.want)
+		}
+	}
+}
+
+func TestValuesAreComparedAsTheirColumnsAsk(t *testing.T) {
+	for _, c := range []struct {
+		kind      view.Kind
+		got, want string
+		share     float64
+		same      bool
+	}{
+		{view.Decimal, `"4.00"`, `4`, 0, true},
+		{view.Decimal, `"4.01"`, `4`, 0, false},
+		{view.Int64, `"9007199254740993"`, `9007199254740993`, 0, true},
+		{view.Int64, `null`, `0`, 0, false},
+		{view.Int64, `103`, `100`, 0.03, true},
+		{view.Int64, `104`, `100`, 0.03, false},
+		{view.Double, `0.30000000000000004`, `0.3`, 0, true},
+		{view.Double, `0.301`, `0.3`, 0, false},
+		{view.String, `"007"`, `"7"`, 0, false},
+		{view.Bool, `true`, `true`, 0, true},
+		{view.Timestamp, `"2026-03-28T00:00:00+01:00"`, `"2026-03-28"`, 0, true},
+		{view.Timestamp, `"2026-03-28T00:00:00Z"`, `"2026-03-28"`, 0, false},
+		{view.Array, `[{"value":"a","count":2}]`, `[{"count":2,"value":"a"}]`, 0, true},
+		{view.Array, `[{"value":"a","count":2}]`, `[{"value":"a","count":3}]`, 0, false},
+	} {
+		of := column{kind: c.kind, zone: time.FixedZone("", 3600)}
+		if got := of.within(json.RawMessage(c.got), json.RawMessage(c.want), c.share); got != c.same {
+			t.Errorf("kind %d: %s and %s within %v: %t", c.kind, c.got, c.want, c.share, got)
 		}
 	}
 }

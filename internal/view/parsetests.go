@@ -245,7 +245,7 @@ func (t *testDraft) names(n *node, key, word string, known []string) []string {
 	return out
 }
 
-// counts reads what the intake is to have counted.
+// counts reads how many records of each kind there are to be.
 func (t *testDraft) counts(n *node) {
 	if n == nil || !t.d.r.mapping(n, "counts of "+t.of, CountNames()) {
 		return

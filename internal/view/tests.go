@@ -13,7 +13,7 @@ type Test struct {
 	// Query is what is asked, as the API takes it in JSON, without the view; QueryLine is where it stands, or the test.
 	Query     json.RawMessage
 	QueryLine int
-	Counts    map[string]int64 // of CountNames: what the intake is to have counted; absent: not looked at
+	Counts    map[string]int64 // of CountNames; absent: only to be the same in both layers
 	CountLine int
 	// Expect are all rows of the answer. They come in this order where Ordered.
 	Expect     []ExpectedRow
@@ -41,8 +41,8 @@ type ExpectedColumn struct {
 	Value json.RawMessage
 }
 
-// CountNames are what of a test's records can be counted: all that could be read, and among them those that came late and those that were
-// there before; and those that could not.
+// CountNames are what of a test's records can be counted: the view's events, and how many of them came late; the records whose event was
+// there before, and those that could not be read.
 func CountNames() []string { return []string{"events", "late", "duplicates", "dead_letters"} }
 
 // Over returns the same view under another name over a source with the same fields. What it answers to the same events is the same; its
