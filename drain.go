@@ -19,16 +19,46 @@ const drainTime = 10 * time.Second
 // errDraining is what /readyz says of a process that has been told to stop.
 var errDraining = errors.New("the process is being stopped")
 
-// takeLeave waits for ctx to end, and then as long as those who ask may take to learn that the process is about to stop.
-func (p *parts) takeLeave(ctx context.Context) {
+// takeLeave waits for ctx to end, and then as long as those who ask may take to learn that the process is about to stop; where only what answers is
+// changed, until connections have been left.
+func (p *parts) takeLeave(ctx context.Context) error {
 	<-ctx.Done()
-	p.draining.Store(true)
-	if p.server == nil {
-		return // nobody asks it anything but how it is
+	ends := !errors.Is(context.Cause(ctx), errReload)
+	p.draining.Store(ends)
+	if p.server != nil {
+		p.server.TakeLeave(ends)
+		switch {
+		case p.http == nil && p.sql == nil: // whoever asks within the process has its answers
+		case ends:
+			<-time.After(p.notice)
+		default:
+			<-time.After(min(p.notice, reloadNotice))
+		}
 	}
-	p.server.TakeLeave()
-	if p.http != nil || p.sql != nil {
-		<-time.After(p.notice)
+	if !ends {
+		return nil
+	}
+	return p.sockets.close()
+}
+
+// followTime is how long those who come may wait until what answers after a change of definitions has loaded what it answers from.
+const followTime = 5 * time.Second
+
+// follow waits until who takes the place of others in this process is ready, as they were.
+func (p *parts) follow(ctx context.Context) {
+	if !p.again || p.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, followTime)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for p.server.Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

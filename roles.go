@@ -31,6 +31,7 @@ type roles struct {
 	admin                 string        // likewise of the admin port
 	sql                   sqlAddress    // likewise of SQL, for who serves
 	notice                time.Duration // from SIGTERM on, in which /readyz says so and questions are still taken
+	again                 bool          // others have answered in this process before: who comes waits until they can be followed
 	small                 bool          // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
@@ -65,13 +66,15 @@ type parts struct {
 
 	certificate *auth.Certificate // nil: connections are not encrypted
 	notice      time.Duration
+	again       bool
 	draining    atomic.Bool // the process is being stopped
 	log         *slog.Logger
+	sockets     *sockets
 }
 
 // assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
 func (s *services) assemble(r roles) (*parts, error) {
-	p := &parts{registry: prometheus.NewRegistry(), notice: r.notice, log: s.log}
+	p := &parts{registry: prometheus.NewRegistry(), notice: r.notice, again: r.again, log: s.log, sockets: s.sockets}
 	speedConfig := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
 	archiveConfig := batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
 	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
@@ -125,12 +128,12 @@ func (s *services) assemble(r roles) (*parts, error) {
 		}
 	}
 	if r.admin != "" {
-		if p.admin, err = listenAdmin(r.admin); err != nil {
+		if p.admin, err = listenAdmin(s.sockets, r.admin); err != nil {
 			return nil, err
 		}
 	}
 	if r.http != "" {
-		p.http, err = net.Listen("tcp", r.http)
+		p.http, err = s.sockets.listen("HTTP", r.http)
 		if err != nil {
 			return nil, fmt.Errorf("listen for HTTP: %w", err)
 		}
@@ -179,7 +182,10 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	open, shut := context.WithCancel(context.WithoutCancel(ctx))
 	defer shut()
-	g.Go(func() error { p.takeLeave(ctx); shut(); return nil })
+	g.Go(func() error {
+		defer shut()
+		return p.takeLeave(ctx)
+	})
 	answering, answered := context.WithCancel(context.WithoutCancel(ctx))
 	defer answered()
 	var doors sync.WaitGroup
@@ -187,6 +193,7 @@ func (p *parts) run(ctx context.Context) error {
 		doors.Add(1)
 		start(open, name, func(ctx context.Context) error {
 			defer doors.Done()
+			p.follow(ctx)
 			return serve(ctx)
 		})
 	}

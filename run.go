@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -55,47 +57,23 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 			err = nil // told to end before there was anything to finish: what failed, failed for that
 		}
 	}()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	dir, project, err := a.openProject(c.Context())
 	if err != nil {
 		return err
 	}
-	if r == (roles{batch: true, http: r.http, sql: r.sql, admin: r.admin}) && project.Batch.Every == 0 && project.Lake.CompactEvery == 0 {
-		return usageError{errors.New("the project does not say how often a batch runs: set batch.every (or lake.compact_every) in caudal.yaml, or let cron call `caudal batch run`")}
-	}
-	for _, address := range r.addresses() {
-		if err := mayServe(project, address); r.serve && err != nil {
-			return err
-		}
-	}
 	if err := mayAdmin(r.admin); err != nil {
 		return err
 	}
-	s, err := connect(c.Context(), project, dir, a.logger(slog.LevelInfo))
-	if err != nil {
-		return err
+	at := &sockets{kept: map[string]*net.TCPListener{}}
+	defer func() { err = errors.Join(err, at.close()) }()
+	s, err := a.prepare(c.Context(), project, dir, r, at)
+	begun = err == nil
+	for s != nil && err == nil {
+		s, err = a.live(c.Context(), s, r, hangup)
+		r.again = true
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	s.adjust = a.adjust
-	if err := s.ensureTopics(c.Context()); err != nil {
-		return err
-	}
-	if err := s.checkSources(c.Context()); err != nil {
-		return err
-	}
-	p, err := s.assemble(r)
-	if err != nil {
-		return err
-	}
-	if p.http != nil {
-		fmt.Fprintf(a.stderr, "listening on %s\n", p.url())
-	}
-	if p.sql != nil {
-		fmt.Fprintf(a.stderr, "SQL: psql %s\n", p.sql.url())
-	}
-	if p.admin != nil {
-		fmt.Fprintf(a.stderr, "admin: http://%s/debug/pprof/\n", p.admin.Addr())
-	}
-	p.level = &a.log.level
-	begun = true
-	return p.run(c.Context())
+	return err
 }

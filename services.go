@@ -27,6 +27,7 @@ type services struct {
 	lake    *lake.Lake
 	log     *slog.Logger
 	adjust  adjust
+	sockets *sockets       // where the process listens; nil: kept nowhere
 	closers []func() error // in the order of opening
 }
 

@@ -49,7 +49,7 @@ type sqlDoor struct {
 
 // openSQL makes the door and listens, but lets nobody in yet; nil where the address is the default one and somebody else has it.
 func (s *services) openSQL(p *parts, r roles, guard *auth.Guard) (*sqlDoor, error) {
-	l, err := net.Listen("tcp", r.sql.listen)
+	l, err := s.sockets.listen("SQL", r.sql.listen)
 	if errors.Is(err, syscall.EADDRINUSE) && !r.sql.chosen {
 		s.log.Warn("SQL is not served: another process listens there; --sql names another address", "address", r.sql.listen)
 		return nil, nil
