@@ -4,14 +4,17 @@ import "slices"
 
 // Only is the plan as far as some stored measures need it: it decodes and merges nothing else, and its StateColumns are those of their
 // parts. States are laid out as those of the whole plan, so that the states of plans that cover one another may be merged. It encodes nothing.
-func (p *Plan) Only(measures []int) *Plan {
+func (p *Plan) Only(measures []int) *Plan { return p.all().with(p.wanted(measures)) }
+
+// wanted says of each part of the whole plan whether some of the measures need it.
+func (p *Plan) wanted(measures []int) []bool {
 	wanted := make([]bool, len(p.all().parts))
 	for _, m := range measures {
 		if use := p.uses[m]; use >= 0 {
 			wanted[p.numbers[use]] = true
 		}
 	}
-	return p.all().with(wanted)
+	return wanted
 }
 
 // Covers says whether p decodes and merges all that q does.

@@ -35,6 +35,7 @@ type Plan struct {
 	tops    int     // summaries of frequent values of a state
 	sign    byte    // signature of the parts, in every encoded state
 	placed  bool    // events need their position
+	timed   bool    // events need their time
 	hidden  where   // the view's filter
 	dims    []dim   // the view's dimensions
 	dialect dialect
@@ -95,6 +96,11 @@ func Compile(v *view.View) (*Plan, error) {
 		}
 		p.uses = append(p.uses, use)
 	}
+	if v.Times {
+		p.timed = true
+		p.parts = append(p.parts, timesPart{at: p.words(3)})
+		p.signs(timesFamily)
+	}
 	for i, part := range p.parts {
 		p.numbers = append(p.numbers, i)
 		p.spans = append(p.spans, len(part.columns(p.dialect, batchLayer)))
@@ -132,11 +138,16 @@ func (p *Plan) compileMeasure(m *view.Measure, shared map[string]int) (int, erro
 	}
 	p.parts = append(p.parts, part)
 	shared[id] = len(p.parts) - 1
+	p.signs(fmt.Sprintf("%s %s", family, in))
+	return len(p.parts) - 1, nil
+}
+
+// signs adds a part to the signature.
+func (p *Plan) signs(of string) {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%d %d %s %s", p.sign, HashID, family, in)
+	fmt.Fprintf(h, "%d %d %s", p.sign, HashID, of)
 	sum := h.Sum32()
 	p.sign = byte(sum ^ sum>>8 ^ sum>>16 ^ sum>>24)
-	return len(p.parts) - 1, nil
 }
 
 // familyOf names what a measure keeps: measures of one family over the same values share it.

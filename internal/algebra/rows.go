@@ -105,7 +105,7 @@ func (p *Plan) rows(from string, keys []string) string {
 	d := p.dialect
 	var failures []string
 	rows := "SELECT * FROM " + from + " WHERE NOT _duplicate"
-	var held []string // conditions under which anything is computed
+	held := p.holding()
 	switch {
 	case p.hidden.expr == "":
 	case p.hidden.safe:
@@ -113,7 +113,6 @@ func (p *Plan) rows(from string, keys []string) string {
 	default:
 		rows = fmt.Sprintf("SELECT *, %s AS _where FROM (%s)", d.try("("+p.hidden.expr+")"), rows)
 		rows = fmt.Sprintf("SELECT *, _where IS NOT NULL AS _ok FROM (%s) WHERE _where IS NULL OR %s", rows, d.tried("_where"))
-		held = append(held, "_ok")
 		failures = append(failures, "_where")
 	}
 	var filters, values []string
@@ -153,6 +152,14 @@ func (p *Plan) rows(from string, keys []string) string {
 	return p.derive(rows, keys, failures)
 }
 
+// holding are the conditions under which anything is computed of a row.
+func (p *Plan) holding() []string {
+	if p.hidden.safe {
+		return nil
+	}
+	return []string{"_ok"}
+}
+
 // only computes an expression where all conditions hold, and is null elsewhere.
 func only(conditions []string, expr string) string {
 	if len(conditions) == 0 {
@@ -177,6 +184,9 @@ func (p *Plan) derive(rows string, keys, failures []string) string {
 	}
 	if p.placed {
 		take(d.position("_event_time_us", "_incarnation", "_partition", "_offset"), positionName)
+	}
+	if p.timed {
+		take(only(p.holding(), "_event_time_us"), timeName)
 	}
 	if len(failures) > 0 {
 		for i := range failures {

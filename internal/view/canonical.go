@@ -49,6 +49,7 @@ type canonicalView struct {
 	Grains     []string             `json:"grains"`
 	Measures   []canonicalMeasure   `json:"measures"`
 	BatchDedup string               `json:"batch_dedup,omitempty"`
+	Times      bool                 `json:"times,omitempty"`
 }
 
 type canonicalDimension struct {
@@ -120,12 +121,13 @@ func ParseSource(canonical []byte) (*Source, error) {
 
 // seal fills in what follows from the definition: canonical bytes, hash, base. Descriptions, units, derived measures and services are not in
 // them: changing those leaves every cell what it is. Nor is max_values: batch has no such limit, and a cell of the speed layer says itself
-// what it stands for, so that cells that were made with another limit merge with these. batch_dedup is in them although the speed layer is the same with and without it: it
+// what it stands for, so that cells that were made with another limit merge with these. Nor are windows, whose rows are made of cells when they are asked
+// for; that cells know the times of their events is, so that a view's first window of sessions makes it another view. batch_dedup is in them although the speed layer is the same with and without it: it
 // decides what a cell of batch holds, and under one hash an incremental run has to find the periods of the snapshot before counted its way.
 func (v *View) seal() {
 	c := canonicalView{
 		Algebra: AlgebraVersion, Source: v.Source.Canonical(), Where: v.Where, Zone: v.Timezone, ZoneRules: rules(v.Timezone),
-		Dimensions: []canonicalDimension{}, Measures: []canonicalMeasure{},
+		Dimensions: []canonicalDimension{}, Measures: []canonicalMeasure{}, Times: v.Times,
 	}
 	if v.Source.FullDedup {
 		c.BatchDedup = "full"

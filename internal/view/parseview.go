@@ -10,7 +10,7 @@ import (
 )
 
 func viewKeys() []string {
-	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "measures", "emit", "tests"}
+	return []string{"view", "source", "description", "where", "timezone", "dimensions", "max_values", "grains", "windows", "measures", "emit", "tests"}
 }
 func dimensionKeys() []string { return []string{"name", "expr", "description"} }
 
@@ -59,6 +59,7 @@ func (p *linter) view(f File, haveSources bool) {
 	}
 	d.dimensions(n.get("dimensions"))
 	derived := d.measures(n.get("measures"))
+	d.windows(n.get("windows"))
 	if d.rows != nil {
 		if p.project.Batch.Engine == EngineTrino {
 			d.rows.porter, _ = p.check.(Porter)

@@ -158,6 +158,9 @@ type View struct {
 	MaxValues int
 	Grains    []Grain   // finest first
 	Measures  []Measure // stored ones and derived ones, in the order of the file
+	Windows   []Window  // in the order of the file
+	// Times says that a cell knows when its first and its last event were: what sessions are composed of. Views without them do not pay for it.
+	Times     bool
 	Hash      string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
 	Canonical []byte    // the JSON that was hashed; stored in the lake under Hash
 	Tests     []Test    // inline ones, in the order of the file

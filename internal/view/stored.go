@@ -9,12 +9,13 @@ import (
 )
 
 // presented is what a definition says to people and not to cells, so that its hash is the same without it: descriptions, units, the order of
-// the measures, derived ones, and how many values of a dimension the speed layer knows.
+// the measures, derived ones, windows, and how many values of a dimension the speed layer knows.
 type presented struct {
 	Description string             `json:"description,omitempty"`
 	MaxValues   int                `json:"max_values,omitempty"`
 	Dimensions  []string           `json:"dimensions"` // their descriptions
 	Measures    []presentedMeasure `json:"measures"`   // in the order of the file
+	Windows     []presentedWindow  `json:"windows,omitempty"`
 }
 
 type presentedMeasure struct {
@@ -39,6 +40,9 @@ func (v *View) Presentation() []byte {
 		}
 		p.Measures = append(p.Measures, said)
 	}
+	for i := range v.Windows {
+		p.Windows = append(p.Windows, presentWindow(&v.Windows[i]))
+	}
 	return canonicalJSON(p)
 }
 
@@ -61,7 +65,7 @@ func ParseView(name string, canonical, presentation []byte) (*View, error) {
 		return fail("%w", err)
 	}
 	source.FullDedup = c.BatchDedup == "full"
-	v := &View{Name: name, Source: source, Where: c.Where, Timezone: c.Zone, MaxValues: defaultMaxValues}
+	v := &View{Name: name, Source: source, Where: c.Where, Timezone: c.Zone, MaxValues: defaultMaxValues, Times: c.Times}
 	if v.Location, err = loadZone(c.Zone); err != nil {
 		return fail("%w", err)
 	}
@@ -127,6 +131,13 @@ func (v *View) present(text []byte) error {
 		}
 		m.Description, m.Unit = said.Description, said.Unit
 		v.Measures = append(v.Measures, m)
+	}
+	for _, said := range p.Windows {
+		w, err := said.window(v)
+		if err != nil {
+			return err
+		}
+		v.Windows = append(v.Windows, w)
 	}
 	if len(stored) > 0 {
 		return fmt.Errorf("measure %s is not among those that are described", stored[0].Name)
