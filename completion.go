@@ -27,7 +27,7 @@ func (a *app) completeNames(c *cobra.Command) {
 			return a.named(c, kinds[at], args)
 		}
 	}
-	for _, flag := range []string{"measures", "dimensions", "grain", "order", "source"} {
+	for _, flag := range []string{"measures", "dimensions", "grain", "window", "order", "source"} {
 		if c.Flags().Lookup(flag) == nil {
 			continue
 		}
@@ -93,6 +93,11 @@ func namesIn(project *view.Project, kind string, args []string) (names []string)
 		if kind == "dimensions" || kind == "order" {
 			for _, d := range v.Dimensions {
 				names = append(names, d.Name+"\t"+d.Description)
+			}
+		}
+		if kind == "window" {
+			for i := range v.Windows {
+				names = append(names, v.Windows[i].Name+"\t"+v.Windows[i].Description)
 			}
 		}
 		if kind == "grain" {

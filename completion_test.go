@@ -9,7 +9,7 @@ import (
 func TestTheShellCompletesViewsSourcesAndWhatTheyHave(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
-	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)
+	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView+"windows:\n  - {name: last_3h, hopping: {size: 3h, every: 1h}}\n")
 	for typed, want := range map[string]string{
 		"query ":                          "sales",
 		"explain ":                        "sales",
@@ -21,6 +21,7 @@ func TestTheShellCompletesViewsSourcesAndWhatTheyHave(t *testing.T) {
 		"query sales --measures revenue,": "revenue,lines",
 		"query sales --dimensions ":       "country",
 		"query sales --grain ":            "1h 1d",
+		"query sales --window ":           "last_3h",
 		"query sales --order ":            "revenue lines country",
 		"query nothing --measures ":       "",
 		"-o ":                             "table json csv",

@@ -35,6 +35,7 @@ func queryCommand(a *app) *cobra.Command {
 	f.StringSliceVar(&q.Measures, "measures", nil, "by name (default: all)")
 	f.StringSliceVar(&q.Dimensions, "dimensions", nil, "to group by (default: none)")
 	f.StringVar(&q.Grain, "grain", "", "size of the buckets; without it the whole range is one")
+	f.StringVar(&q.Window, "window", "", "in place of a grain: the hops or sessions of a window of the view that begin in the range")
 	f.StringVar(&q.From, "from", "", "RFC 3339 or a date, inclusive (default: the first event)")
 	f.StringVar(&q.To, "to", "", "RFC 3339 or a date, exclusive (default: after the last event)")
 	f.StringVar(&q.Where, "where", "", "condition over dimensions: country = 'France' and product in ('A', 'B')")

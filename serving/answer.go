@@ -11,10 +11,13 @@ import (
 // row is one finished row of the answer.
 type row struct {
 	time     int64
+	end      int64           // of a window's row, as cell.end
 	dims     []algebra.Value // as question.dims
 	measures []algebra.Answer
 	source   source
 	counts   counts
+
+	unsettled bool // as of cells
 }
 
 // rows finishes the cells: reads the answers off, computes the derived measures, and orders.
@@ -29,7 +32,7 @@ func (s *Server) rows(ctx context.Context, q *question, cs *cells) ([]row, error
 		if q.exact {
 			from = fromLake
 		}
-		found = append(found, row{time: c.bucket, dims: c.dims, source: from, counts: c.counts})
+		found = append(found, row{time: c.bucket, end: c.end, dims: c.dims, source: from, counts: c.counts, unsettled: c.unsettled})
 		stored = append(stored, c.answer(cs.plan, q.stored))
 	}
 	derived, err := s.derive(ctx, q, stored)

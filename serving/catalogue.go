@@ -21,6 +21,7 @@ type ViewInfo struct {
 	Switched    *Switch         `json:"switched,omitempty"` // how answers came to come from it
 	Timezone    string          `json:"timezone"`
 	Grains      []string        `json:"grains"` // finest first
+	Windows     []WindowInfo    `json:"windows"`
 	Dimensions  []DimensionInfo `json:"dimensions"`
 	Measures    []MeasureInfo   `json:"measures"`
 	Snapshot    string          `json:"snapshot,omitempty"`  // that is served; absent before the first
@@ -49,6 +50,19 @@ type DimensionInfo struct {
 	Description string `json:"description,omitempty"`
 }
 
+// WindowInfo describes a window. Lengths are as definitions write them.
+type WindowInfo struct {
+	Name        string   `json:"name"`
+	Kind        string   `json:"kind"` // hopping or session
+	Description string   `json:"description,omitempty"`
+	Pane        string   `json:"pane"`            // the grain whose buckets rows are composed of
+	Size        string   `json:"size,omitempty"`  // of hops
+	Every       string   `json:"every,omitempty"` // of hops
+	Gap         string   `json:"gap,omitempty"`   // of sessions
+	Max         string   `json:"max,omitempty"`   // of sessions
+	By          []string `json:"by,omitempty"`    // of sessions: the dimensions that one is of
+}
+
 // MeasureInfo describes a measure. Additive: its buckets may be added up, or merged without an error.
 type MeasureInfo struct {
 	Name        string `json:"name"`
@@ -71,7 +85,7 @@ func (s *Server) info(ctx context.Context, v *view.View) ViewInfo {
 	vs := s.state(v)
 	info := ViewInfo{
 		Name: v.Name, Description: v.Description, Source: v.Source.Name, Definition: v.Hash, Timezone: v.Location.String(),
-		Grains: grainNames(v), Dimensions: []DimensionInfo{}, Measures: []MeasureInfo{},
+		Grains: grainNames(v), Windows: windowInfos(v), Dimensions: []DimensionInfo{}, Measures: []MeasureInfo{},
 	}
 	a := s.active(v)
 	info.Pending, info.Previous, info.Switched = a.Pending, a.Previous, switchOf(a)

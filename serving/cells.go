@@ -20,12 +20,16 @@ const (
 // cell is one row of the answer in the making: a bucket, or the whole range, and values of the dimensions asked for.
 type cell struct {
 	bucket int64 // µs UTC; 0 where the query has no grain
+	end    int64 // of a window's row: of a hop exclusive, of a session the time of its last event
 	dims   []algebra.Value
 	rows   int             // rows of batch that fell into it
 	counts counts          // of both layers
 	exact  []algebra.Value // exact answers of question.stored, of the only row
 	batch  *algebra.State  // nil: no row, or a row whose state was not needed
 	speed  *algebra.State  // nil: no events
+	live   bool            // events of the speed layer are in it
+
+	unsettled bool // a session that may begin earlier: see windows.Row
 }
 
 // counts are what every cell counts, whatever its measures.
@@ -39,7 +43,7 @@ func (c *counts) add(o counts) {
 
 func (c *cell) source() source {
 	switch {
-	case c.speed == nil:
+	case !c.live:
 		return fromBatch
 	case c.rows == 0:
 		return fromSpeed
@@ -93,16 +97,17 @@ func (c *cell) distinctBound(a *algebra.Answer, i int) float64 {
 
 // cells collects what the layers hold for a question, within the memory that a query may take.
 type cells struct {
-	plan   *algebra.Plan
-	q      *question
-	byKey  map[cellKey]*cell
-	budget int64 // bytes left
-	key    []byte
-	dims   []algebra.Value
-	first  int64 // smallest and largest bucket seen, before merging into the range
-	last   int64
-	looked int64           // stored rows and cells that were looked at
-	others map[int64]int64 // by bucket: events of the speed layer that may belong to other rows than they are in, or to none
+	plan      *algebra.Plan
+	q         *question
+	byKey     map[cellKey]*cell
+	budget    int64 // bytes left
+	key       []byte
+	dims      []algebra.Value
+	first     int64 // smallest and largest bucket seen, before merging into the range
+	last      int64
+	looked    int64           // stored rows and cells that were looked at
+	unsettled bool            // of some session in the range it is not known where it begins
+	others    map[int64]int64 // by bucket: events of the speed layer that may belong to other rows than they are in, or to none
 }
 
 type cellKey struct {
@@ -164,6 +169,7 @@ func (cs *cells) addSpeed(bucket int64, all []algebra.Value, state *algebra.Stat
 		return err
 	}
 	c.counts.add(counts{state.Events(), state.Late(), state.Errors()})
+	c.live = true
 	return cs.addTo(&c.speed, func(dst *algebra.State) { cs.plan.Merge(dst, state) })
 }
 

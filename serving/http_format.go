@@ -124,7 +124,7 @@ func (r *Result) table() *tabular.Table {
 		"caudal.view": r.Meta.View, "caudal.definition": r.Meta.Definition, "caudal.snapshot": r.Provenance.Snapshot, "caudal.exact": strconv.FormatBool(r.Provenance.Exact),
 	}}
 	for _, c := range r.Meta.Columns {
-		t.Columns = append(t.Columns, tabular.Column{Name: c.Name, Type: c.Kind, Time: c.Role == "time"})
+		t.Columns = append(t.Columns, tabular.Column{Name: c.Name, Type: c.Kind, Time: c.Role == "time" || c.Role == "end"})
 	}
 	return t
 }

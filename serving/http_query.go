@@ -63,6 +63,7 @@ func cellParameters() []parameter {
 		{name: "measures", in: inQuery, kind: isList, description: "names of measures; default: all of the view", example: func(v *view.View) any { return measureNames(v)[:1] }},
 		{name: "dimensions", in: inQuery, kind: isList, description: "names of dimensions to group by; default: none", example: func(v *view.View) any { return dimensionNames(v)[:min(1, len(v.Dimensions))] }},
 		{name: "grain", in: inQuery, description: "size of the buckets, one of the view's; default: the whole range is one", example: func(v *view.View) any { return v.Grains[len(v.Grains)-1].Name }},
+		{name: "window", in: inQuery, description: "in place of grain: one of the view's windows; rows are its hops or sessions that begin in the range"},
 		{name: "from", in: inQuery, description: "inclusive: 2011-03-04T10:00:00Z, or 2011-03-04 in the view's time zone; default: the first event", example: func(*view.View) any { return "2011-03-01" }},
 		{name: "to", in: inQuery, description: "exclusive; default: after the last event", example: func(*view.View) any { return "2025-04-01" }},
 		{name: "where", in: inQuery, description: "condition over dimensions, such as country = 'France' and product like 'M%'"},
@@ -72,7 +73,7 @@ func cellParameters() []parameter {
 // queryOf is the query that the arguments ask.
 func queryOf(name string, a arguments) Query {
 	return Query{
-		View: name, Measures: a.list("measures"), Dimensions: a.list("dimensions"), Grain: a.text("grain"), From: a.text("from"), To: a.text("to"), Where: a.text("where"),
+		View: name, Measures: a.list("measures"), Dimensions: a.list("dimensions"), Grain: a.text("grain"), Window: a.text("window"), From: a.text("from"), To: a.text("to"), Where: a.text("where"),
 		Order: a.list("order"), Limit: a.whole("limit", 0), Cursor: a.text("cursor"), Exact: a.truth("exact"), AsOf: a.text("as_of"),
 	}
 }

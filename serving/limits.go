@@ -55,17 +55,19 @@ func missingReason(gaps [][2]int64) string {
 func (m *merged) incomplete(q *question) []live.Deferred {
 	var all []live.Deferred
 	for i := range m.partitions {
-		all = append(all, clip(m.partitions[i].read.lacking, q.from, q.to)...)
+		from, to := q.reach()
+		all = append(all, clip(m.partitions[i].read.lacking, from, to)...)
 	}
 	return live.JoinDeferred(all)
 }
 
-// isIncomplete says whether the bucket of a row lacks events of one of the ranges.
-func (q *question) isIncomplete(ranges []live.Deferred, bucket int64) bool {
+// isIncomplete says whether a row lacks events of one of the ranges.
+func (q *question) isIncomplete(ranges []live.Deferred, r *row) bool {
 	if q.grain == nil {
 		return len(ranges) > 0
 	}
-	return len(clip(ranges, bucket, q.grain.Next(bucket, q.view.Location))) > 0
+	from, to := q.extentOf(r)
+	return len(clip(ranges, from, to)) > 0
 }
 
 // listed is the ranges as an answer lists them.
@@ -123,9 +125,10 @@ func (o *RowOrigin) limits(q *question, m *merged, lacking []live.Deferred, r *r
 			o.Folded = append(o.Folded, q.view.Dimensions[d].Name)
 		}
 	}
-	o.Other = m.cells.others[q.bucketOf(r.time)]
-	o.Incomplete = q.isIncomplete(lacking, r.time)
-	o.Exact = o.Exact && o.Other == 0 && !o.Incomplete
+	o.Other = m.cells.othersOf(q, r)
+	o.Incomplete = q.isIncomplete(lacking, r)
+	o.Unsettled = r.unsettled
+	o.Exact = o.Exact && o.Other == 0 && !o.Incomplete && !o.Unsettled
 }
 
 // limits notes in the whole what the limits of the speed layer did, and returns the first bucket that they concern, or exactUntil.
@@ -133,9 +136,11 @@ func (p *Provenance) limits(q *question, m *merged, lacking []live.Deferred, exa
 	p.Incomplete = listed(q, lacking)
 	for bucket, events := range m.cells.others {
 		p.Other += events
-		exactUntil = min(exactUntil, bucket)
+		if q.window == nil {
+			exactUntil = min(exactUntil, bucket)
+		}
 	}
-	if q.grain != nil && len(lacking) > 0 {
+	if q.grain != nil && q.window == nil && len(lacking) > 0 {
 		exactUntil = min(exactUntil, q.grain.Floor(max(lacking[0].From, q.from), q.view.Location))
 	}
 	return exactUntil
@@ -151,4 +156,19 @@ func (p *Provenance) otherNote(q *question) string {
 	}
 	return fmt.Sprintf("%s live events are of values of %s beyond the %s that the speed layer knows of each dimension: they are under %s, and rows of their buckets may lack them until the next batch.",
 		thousands(p.Other), strings.Join(names, ", "), thousands(int64(q.view.MaxValues)), algebra.OtherText)
+}
+
+// othersOf are the events of the speed layer that may belong to a row, or to another one of its times, or to none.
+func (cs *cells) othersOf(q *question, r *row) int64 {
+	if q.window == nil {
+		return cs.others[q.bucketOf(r.time)]
+	}
+	var events int64
+	from, to := q.extentOf(r)
+	for pane, n := range cs.others {
+		if pane < to && q.grain.Next(pane, q.view.Location) > from {
+			events += n
+		}
+	}
+	return events
 }

@@ -38,7 +38,7 @@ type merged struct {
 // merge pins a snapshot, reads the speed layer from its V on and then batch, and merges (SEAM Reader 16-17).
 func (s *Server) merge(ctx context.Context, vs *viewState, q *question) (*merged, error) {
 	pinnedAt := s.cfg.Clock()
-	plan := vs.plan.Only(q.stored)
+	plan := q.narrow(vs.plan)
 	m, release, err := s.readSpeed(ctx, vs, plan, q)
 	if err != nil {
 		return nil, err

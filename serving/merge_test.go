@@ -83,30 +83,36 @@ func check(t *testing.T, what string, r *Result, want map[string]*truthOfCell, w
 		if c == nil {
 			t.Fatalf("%s: row %q is not among the expected", what, key)
 		}
-		if got := value(t, r, i, "revenue").Int128(); got != algebra.Int128Of(c.pence) {
-			t.Errorf("%s: %q revenue %v, want %d pence", what, key, value(t, r, i, "revenue"), c.pence)
+		checkRow(t, fmt.Sprintf("%s: %q", what, key), r, i, c)
+	}
+}
+
+// checkRow compares one row.
+func checkRow(t *testing.T, what string, r *Result, i int, c *truthOfCell) {
+	t.Helper()
+	if got := value(t, r, i, "revenue").Int128(); got != algebra.Int128Of(c.pence) {
+		t.Errorf("%s: revenue %v, want %d pence", what, value(t, r, i, "revenue"), c.pence)
+	}
+	if got := value(t, r, i, "lines").Int64(); got != c.lines {
+		t.Errorf("%s: lines %d, want %d", what, got, c.lines)
+	}
+	o := r.Provenance.Rows[i]
+	within := func(name string, got, want, slack float64) {
+		bound, off := 0.0, math.Abs(got-want)
+		if b := o.Bounds[name]; b != nil {
+			bound = *b
 		}
-		if got := value(t, r, i, "lines").Int64(); got != c.lines {
-			t.Errorf("%s: %q lines %d, want %d", what, key, got, c.lines)
+		if off > bound*want+slack || bound == 0 && off != 0 {
+			t.Errorf("%s: %s %v, want %v within %v (%s)", what, name, got, want, bound, o.Source)
 		}
-		o := r.Provenance.Rows[i]
-		within := func(name string, got, want, slack float64) {
-			bound, off := 0.0, math.Abs(got-want)
-			if b := o.Bounds[name]; b != nil {
-				bound = *b
-			}
-			if off > bound*want+slack || bound == 0 && off != 0 {
-				t.Errorf("%s: %q %s %v, want %v within %v (%s)", what, key, name, got, want, bound, o.Source)
-			}
-		}
-		within("orders", float64(value(t, r, i, "orders").Int64()), float64(len(c.orders)), 0.5) // an estimate is rounded to a whole number
-		within("median", value(t, r, i, "median").Float64(), float64(c.median())/100, 1e-9)
-		if got, want := value(t, r, i, "per_line").Float64(), float64(c.pence)/100/float64(c.lines); math.Abs(got-want) > 1e-6*want+0.005 {
-			t.Errorf("%s: %q per_line %v, want %v", what, key, got, want)
-		}
-		if o.Exact != (len(o.Bounds) == 0) {
-			t.Errorf("%s: %q says exact %t with bounds %v", what, key, o.Exact, o.Bounds)
-		}
+	}
+	within("orders", float64(value(t, r, i, "orders").Int64()), float64(len(c.orders)), 0.5) // an estimate is rounded to a whole number
+	within("median", value(t, r, i, "median").Float64(), float64(c.median())/100, 1e-9)
+	if got, want := value(t, r, i, "per_line").Float64(), float64(c.pence)/100/float64(c.lines); math.Abs(got-want) > 1e-6*want+0.005 {
+		t.Errorf("%s: per_line %v, want %v", what, got, want)
+	}
+	if o.Exact != (len(o.Bounds) == 0) {
+		t.Errorf("%s: says exact %t with bounds %v", what, o.Exact, o.Bounds)
 	}
 }
 

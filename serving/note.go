@@ -145,6 +145,9 @@ func (m *merged) newestEvent(q *question, rows []row) int64 {
 		last = max(last, rows[i].time)
 	}
 	end := q.grain.Next(last, q.view.Location)
+	for i := range rows {
+		end = max(end, rows[i].end)
+	}
 	if newest < last || newest > end {
 		return end
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 )
 
-// past answers a question as batch answered it with a snapshot that is kept, without the speed layer.
-func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*Result, error) {
+// past holds what batch answered to a question with a snapshot that is kept, without the speed layer.
+func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*merged, error) {
 	snap, release, err := s.pinPast(ctx, vs, q.asOf)
 	if err != nil {
 		if p := (*Problem)(nil); errors.As(err, &p) {
@@ -23,13 +23,13 @@ func (s *Server) past(ctx context.Context, vs *viewState, q *question) (*Result,
 		return nil, unavailable(err.Error(), "see /v1/status")
 	}
 	defer release()
-	plan := vs.plan.Only(q.stored)
+	plan := q.narrow(vs.plan)
 	m := &merged{snap: snap, cells: newCells(plan, q, s.cfg.QueryMemory)}
 	m.partitions, _ = s.partitions(ctx, vs, snap)
 	if err := newBatchQuery(plan, q, snap).run(ctx, s.store, m.cells); err != nil {
 		return nil, s.batchProblem(ctx, err)
 	}
-	return s.result(ctx, q, m)
+	return m, nil
 }
 
 // pinPast loads a snapshot that is kept and keeps it until release. Its files stay for a while after that, as those of a snapshot that

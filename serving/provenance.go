@@ -25,9 +25,11 @@ func provenance(q *question, m *merged, rows []row, now time.Time) Provenance {
 	exactUntil := int64(forever)
 	worst := make([]uncertainty, len(q.measures))
 	lacking := m.incomplete(q)
+	states := statesOf(q, m)
 	for i := range rows {
 		p.Rows[i] = origin(q, &rows[i], worst)
 		p.Rows[i].limits(q, m, lacking, &rows[i])
+		p.Rows[i].State = states.of(q, &rows[i])
 		if !p.Rows[i].Exact {
 			exactUntil = min(exactUntil, rows[i].time)
 		}

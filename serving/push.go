@@ -257,7 +257,7 @@ func updateOf(before, after *Result) []byte {
 		if err != nil {
 			panic(fmt.Sprintf("BUG: encode the origin of a row: %v", err))
 		}
-		return string(algebra.AppendKey(nil, r.Rows[i][:dims])), known{string(r.table().AppendRow(nil, i)), string(origin)}
+		return string(algebra.AppendKey(nil, r.identity(i, dims))), known{string(r.table().AppendRow(nil, i)), string(origin)}
 	}
 	old, gone, keys := make(map[string]known, len(before.Rows)), make(map[string]bool, len(before.Rows)), make([]string, len(before.Rows))
 	for i := range before.Rows {
@@ -291,6 +291,17 @@ func updateOf(before, after *Result) []byte {
 		panic(fmt.Sprintf("BUG: encode an update: %v", err))
 	}
 	return bytes.TrimSpace(text)
+}
+
+// identity are the values of the first columns that make a row this one and no other: not where a session ends, which grows.
+func (r *Result) identity(i, columns int) []algebra.Value {
+	var values []algebra.Value
+	for k, c := range r.Meta.Columns[:columns] {
+		if c.Role != "end" {
+			values = append(values, r.Rows[i][k])
+		}
+	}
+	return values
 }
 
 // Update is what changed of an answer that is followed.

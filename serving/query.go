@@ -27,6 +27,7 @@ type Query struct {
 	Measures   []string `json:"measures,omitempty"`   // default: all of the view
 	Dimensions []string `json:"dimensions,omitempty"` // default: none
 	Grain      string   `json:"grain,omitempty"`      // size of the buckets; "": the range is one bucket
+	Window     string   `json:"window,omitempty"`     // in place of a grain: a window of the view; rows are its hops or sessions that begin in the range
 	From       string   `json:"from,omitempty"`       // inclusive; "": from the first event on
 	To         string   `json:"to,omitempty"`         // exclusive; "": to the last event
 	Where      string   `json:"where,omitempty"`      // condition over dimensions; see docs/api.md
@@ -40,10 +41,12 @@ type Query struct {
 // question is a query whose every name is resolved.
 type question struct {
 	view     *view.View
-	measures []int // of the answer, in its order; indexes of View.Measures
-	stored   []int // stored measures that are needed, ascending
-	dims     []int // of the answer, in its order
-	grain    *view.Grain
+	measures []int        // of the answer, in its order; indexes of View.Measures
+	stored   []int        // stored measures that are needed, ascending
+	dims     []int        // of the answer, in its order
+	grain    *view.Grain  // of a window's panes, where one is asked for
+	window   *view.Window // nil: rows are tumbling buckets
+	paned    *view.Window // the cells are panes of this window's rows, and will be merged: states of all of them are needed
 	spans    []span
 	from, to int64 // µs UTC, or beginning and forever
 	filter   *filter
@@ -224,6 +227,12 @@ func (r *question) resolveFilter(q Query) error {
 }
 
 func (r *question) resolveRange(q Query) error {
+	if q.Window != "" {
+		if err := r.resolveWindow(q); err != nil || r.from < r.to {
+			return err
+		}
+		return emptyRange(q)
+	}
 	v := r.view
 	if q.Grain != "" {
 		i := slices.IndexFunc(v.Grains, func(g view.Grain) bool { return g.Name == q.Grain })
@@ -240,7 +249,7 @@ func (r *question) resolveRange(q Query) error {
 		return err
 	}
 	if r.from >= r.to {
-		return invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", q.From, q.To)
+		return emptyRange(q)
 	}
 	switch {
 	case r.grain != nil:
@@ -251,6 +260,10 @@ func (r *question) resolveRange(q Query) error {
 		r.spans = tile(v.Grains, r.from, r.to, v.Location)
 	}
 	return nil
+}
+
+func emptyRange(q Query) error {
+	return invalid("to", "the range is half-open, [from, to): give a later to", "the range from %s to %s is empty", q.From, q.To)
 }
 
 // instant reads an end of the range, which has to be on the grain of the answer, or on the view's finest one where there is none; any

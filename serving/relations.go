@@ -3,17 +3,20 @@ package serving
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/view"
 )
 
-// Relation is what can be asked in rows and columns: a view at one of its grains, or the records of a source in the lake.
+// Relation is what can be asked in rows and columns: a view at one of its grains or by one of its windows, or the records of a source in the lake.
 type Relation struct {
 	View        string           // "": the records of a source
 	Source      string           //
 	Grain       view.Grain       // of a view
+	Window      string           // of a view: in place of a grain
+	Whole       bool             // each row has all of the dimensions, whichever are asked for
 	Location    *time.Location   // of a view's buckets
 	Description string           //
 	Columns     []RelationColumn // the first column with the role time is what bounds of time are about
@@ -22,7 +25,7 @@ type Relation struct {
 // RelationColumn is a column of a Relation.
 type RelationColumn struct {
 	Name        string
-	Role        string // time, dimension or measure; field and origin of records
+	Role        string // time, end (of a window's row), dimension or measure; field and origin of records
 	Type        view.Type
 	Additive    bool // a measure whose values over rows may be added up
 	Description string
@@ -57,12 +60,36 @@ func (s *Server) Relations(ctx context.Context) ([]Relation, error) {
 			list = append(list, Relation{View: v.Name, Source: v.Source.Name, Grain: g, Location: v.Location, Columns: columns,
 				Description: joinWords(v.Description, fmt.Sprintf("in buckets of %s", g.Name))})
 		}
+		list = append(list, windowRelations(v, columns)...)
 		if !seen[v.Source.Name] && s.recordsOf(ctx, v.Source.Name) == nil {
 			seen[v.Source.Name] = true
 			list = append(list, Relation{Source: v.Source.Name, Columns: recordColumns(v.Source), Description: "the records of " + v.Source.Name + " in the lake, without repeats"})
 		}
 	}
 	return list, nil
+}
+
+// windowRelations are those of a view's windows; columns are those of its grains.
+func windowRelations(v *view.View, columns []RelationColumn) []Relation {
+	var list []Relation
+	for i := range v.Windows {
+		w := &v.Windows[i]
+		var own []RelationColumn
+		for _, c := range windowTimes(w) {
+			own = append(own, RelationColumn{Name: c.Name, Role: c.Role, Type: c.Kind, Description: c.Description})
+		}
+		for _, c := range columns[1:] {
+			d := v.Dimension(c.Name)
+			if w.Session != nil && c.Role == "dimension" && !slices.Contains(w.Session.By, d) {
+				continue // a session is of no one value of it
+			}
+			c.Additive = c.Additive && w.Session != nil // an event is in several hops
+			own = append(own, c)
+		}
+		list = append(list, Relation{View: v.Name, Source: v.Source.Name, Window: w.Name, Whole: w.Session != nil, Location: v.Location, Columns: own,
+			Description: joinWords(joinWords(v.Description, w.Description), "by "+w.Kind()+" window "+w.Name)})
+	}
+	return list
 }
 
 // recordColumns are the columns of a source's records: its fields, and where each record comes from.

@@ -23,18 +23,19 @@ type Result struct {
 // Meta says what the answer is about.
 type Meta struct {
 	View       string   `json:"view"`
-	Definition string   `json:"definition"`      // hash of the view's definition
-	Grain      string   `json:"grain,omitempty"` // "": the range is one bucket
-	Timezone   string   `json:"timezone"`        // of times and of day and longer buckets
-	From       string   `json:"from,omitempty"`  // inclusive; without events and without a lower bound: absent
-	To         string   `json:"to,omitempty"`    // exclusive
+	Definition string   `json:"definition"`       // hash of the view's definition
+	Grain      string   `json:"grain,omitempty"`  // "": the range is one bucket, or rows are of a window
+	Window     string   `json:"window,omitempty"` // whose hops or sessions the rows are
+	Timezone   string   `json:"timezone"`         // of times and of day and longer buckets
+	From       string   `json:"from,omitempty"`   // inclusive; without events and without a lower bound: absent
+	To         string   `json:"to,omitempty"`     // exclusive
 	Columns    []Column `json:"columns"`
 }
 
 // Column describes a column of the answer.
 type Column struct {
 	Name        string    `json:"name"`
-	Role        string    `json:"role"` // time, dimension or measure
+	Role        string    `json:"role"` // time, end (of a window's row), dimension or measure
 	Type        string    `json:"type"` // string, int64, int128, decimal(p,s), double, bool, timestamp, date
 	Unit        string    `json:"unit,omitempty"`
 	Description string    `json:"description,omitempty"`
@@ -107,6 +108,9 @@ type RowOrigin struct {
 	Folded     []string `json:"folded,omitempty"`
 	Other      int64    `json:"other,omitempty"`      // live events of the bucket under `__other__`, of which any may belong to the row
 	Incomplete bool     `json:"incomplete,omitempty"` // events of the bucket were left to the next batch
+	State      State    `json:"state"`                // whether the row may still change
+	// Unsettled says of a session that events follow one another without a pause from further back than was looked, so that it may begin earlier.
+	Unsettled bool `json:"unsettled,omitempty"`
 	// Bounds holds, for each measure that is not exact, the relative error that is not exceeded: three standard errors of a distinct
 	// count, the guaranteed error of a percentile. Null: no bound is known. A row that is exact has none, nor has one that only lacks events.
 	Bounds map[string]*float64 `json:"bounds,omitempty"`

@@ -30,7 +30,7 @@ func newBatchQuery(plan *algebra.Plan, q *question, snap *snapshot) batchQuery {
 	for _, d := range q.dims {
 		answered |= 1 << d
 	}
-	b.oneToOne = q.grain != nil && set&^(answered|q.filter.pinned()) == 0
+	b.oneToOne = q.grain != nil && q.paned == nil && set&^(answered|q.filter.pinned()) == 0
 	return b
 }
 

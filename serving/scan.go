@@ -18,12 +18,33 @@ import (
 // scan answers a question from the segments of the lake, with the same compiled expressions as batch: any range, any condition over the
 // source's fields, and every number exact. It holds the records below the offsets that the archive has committed, which no snapshot has to
 // have reached, and states them.
-func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result, error) {
+func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*merged, error) {
+	if q.window == nil {
+		return s.scanFor(ctx, vs, q, q)
+	}
+	looks := []time.Duration{0}
+	if q.window.Session != nil {
+		looks = lookbacks(q.window.Session)
+	}
+	var m *merged
+	for _, lookback := range looks {
+		panes := q.panes(lookback)
+		q.spans = panes.spans
+		var err error
+		if m, err = s.scanFor(ctx, vs, q, panes); err != nil || !m.cells.unsettled {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// scanFor scans the range of read for the cells of q.
+func (s *Server) scanFor(ctx context.Context, vs *viewState, q, read *question) (*merged, error) {
 	m, chunks, err := s.extent(ctx, vs)
 	if err != nil {
 		return nil, err
 	}
-	l := &lakeScan{server: s, q: q, source: q.view.Source, below: belowOf(m.partitions)}
+	l := &lakeScan{server: s, q: read, rows: q, source: q.view.Source, below: belowOf(m.partitions), unsettled: map[cellKey]bool{}}
 	if l.erasures, err = s.cfg.Lake.OpenErasures(ctx, q.view.Source.Topic); err != nil {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
 	}
@@ -34,8 +55,8 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*Result,
 	if err := l.run(ctx, vs.plan, m.cells); err != nil {
 		return nil, l.problem(ctx, err)
 	}
-	m.scan.Segments, m.scan.Rows, m.cells.looked = len(l.files), l.rows, l.rows
-	return s.result(ctx, q, m)
+	m.scan.Segments, m.scan.Rows, m.cells.looked = len(l.files), l.scanned, l.scanned
+	return m, nil
 }
 
 // extent is what the lake holds of a view's topic now: a snapshot without files, whose cuts are the ends of the archive's commits.
@@ -111,14 +132,17 @@ func (s *Server) newer(ctx context.Context, vs *viewState, partitions []partitio
 // lakeScan is one scan of the lake.
 type lakeScan struct {
 	server   *Server
-	q        *question
+	q        *question // whose range is read
+	rows     *question // whose rows are made: q, or that about a window whose panes q is about
 	source   *view.Source
 	below    map[int]map[int]int64 // by life of the topic: the records of each partition below these offsets
 	erasures []lake.OpenErasure    // whose records segments may still hold
 	files    []segment             // that have to be read for the range
 	ids      []segment             // that have to be read for repeats: of the whole lake, where the source says batch_dedup: full
 	dates    []string              // of files, ascending, each once
-	rows     int64                 // of files and ids
+	scanned  int64                 // rows of files and ids
+
+	unsettled map[cellKey]bool // sessions of which it is not known where they begin
 }
 
 // segment is a file of the lake that is read.
@@ -144,20 +168,20 @@ func (l *lakeScan) plan(chunks map[partOf][]lake.Chunk) error {
 				}
 				if l.source.FullDedup {
 					l.ids = append(l.ids, segment{segmentKind: segmentKind{p.life, c.Definition}, file: f})
-					l.rows += f.Rows
+					l.scanned += f.Rows
 				}
 				if (first == "" || f.Date >= first) && (last == "" || f.Date <= last) {
 					l.files = append(l.files, segment{segmentKind: segmentKind{p.life, c.Definition}, file: f})
 					l.dates = append(l.dates, f.Date)
-					l.rows += f.Rows
+					l.scanned += f.Rows
 				}
 			}
 		}
 	}
 	slices.Sort(l.dates)
 	l.dates = slices.Compact(l.dates)
-	if limit := l.rowLimit(); l.rows > limit {
-		return tooLarge(fmt.Sprintf("the lake holds %s rows of that range, and a query may scan %s", thousands(l.rows), thousands(limit)),
+	if limit := l.rowLimit(); l.scanned > limit {
+		return tooLarge(fmt.Sprintf("the lake holds %s rows of that range, and a query may scan %s", thousands(l.scanned), thousands(limit)),
 			"ask for a shorter range, or leave out exact=true")
 	}
 	return l.bound()
@@ -195,7 +219,7 @@ func (l *lakeScan) rowLimit() int64 {
 	return min(l.server.cfg.ScanRows, l.server.cfg.ScanMemory/kept)
 }
 
-// bound gives an open range the ends of what the lake holds, in whole buckets.
+// bound gives an open range the ends of what the lake holds, in whole buckets, and that of a window, whose panes are counted, no others.
 func (l *lakeScan) bound() error {
 	if len(l.dates) == 0 {
 		return nil
@@ -212,11 +236,12 @@ func (l *lakeScan) bound() error {
 	if l.q.grain != nil {
 		grain = *l.q.grain
 	}
-	if l.q.from == beginning {
-		l.q.from = grain.Floor(first.UnixMicro(), l.q.view.Location)
+	from, to := grain.Floor(first.UnixMicro(), l.q.view.Location), ceil(grain, last.AddDate(0, 0, 1).UnixMicro(), l.q.view.Location)
+	if l.q.from == beginning || l.q.paned != nil {
+		l.q.from = max(l.q.from, from)
 	}
-	if l.q.to == forever {
-		l.q.to = ceil(grain, last.AddDate(0, 0, 1).UnixMicro(), l.q.view.Location)
+	if l.q.to == forever || l.q.paned != nil {
+		l.q.to = min(l.q.to, to)
 	}
 	return nil
 }

@@ -27,6 +27,11 @@ func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Pl
 	if err != nil {
 		return err
 	}
+	if l.rows.window != nil {
+		if err := l.findRows(ctx, conn, plan, narrow, cs, sources); err != nil {
+			return err
+		}
+	}
 	all := make([]algebra.Value, len(l.q.view.Dimensions))
 	var dims []algebra.Value
 	return conn.Query(ctx, l.sql(plan, narrow, sources), func(chunk *engine.Chunk) error {
@@ -36,8 +41,13 @@ func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Pl
 			for k, d := range l.q.dims {
 				all[d] = dims[k]
 			}
-			if err := cs.addScanned(row.Int64(0), all, row, 1+len(dims), narrow); err != nil {
+			c, next, err := cs.addScanned(row.Int64(0), all, row, 1+len(dims), narrow)
+			if err != nil {
 				return err
+			}
+			if l.rows.window != nil {
+				l.bounds(c, row, next)
+				cs.last = max(cs.last, c.end)
 			}
 		}
 		return nil
@@ -107,7 +117,20 @@ func (l *lakeScan) sql(plan, narrow *algebra.Plan, sources map[string]*view.Sour
 	for i := range v.Measures {
 		columns = append(columns, narrow.ExactColumns(i)...)
 	}
-	options := algebra.BatchOptions{From: l.rowsSQL(plan, sources), Sets: []uint32{1<<len(v.Dimensions) - 1}}
+	options := l.bucketed(l.rowsSQL(plan, sources), narrow)
+	if w := l.rows.window; w != nil {
+		options.From, options.Bucketed = l.inRows(options, narrow), true
+		if w.Session != nil {
+			columns = append(columns, narrow.TimesColumns()...)
+		}
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(columns, ", "), narrow.BatchSQL(options))
+}
+
+// bucketed says which rows are added up, and into which buckets: of the grain that is asked for.
+func (l *lakeScan) bucketed(rows string, narrow *algebra.Plan) algebra.BatchOptions {
+	v := narrow.View
+	options := algebra.BatchOptions{From: rows, Sets: []uint32{1<<len(v.Dimensions) - 1}}
 	if g := l.q.grain; g != nil {
 		options.Grain = *g
 		if g.Unit == view.Day && v.Location == time.UTC {
@@ -115,7 +138,7 @@ func (l *lakeScan) sql(plan, narrow *algebra.Plan, sources map[string]*view.Sour
 		}
 		options.Bounds = l.boundsSQL(*g)
 	}
-	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(columns, ", "), narrow.BatchSQL(options))
+	return options
 }
 
 // rowsSQL is the relation of the rows that lie in the range and pass the filter.
@@ -194,11 +217,11 @@ func pathsByKind(files []segment) map[segmentKind][]string {
 	return paths
 }
 
-// addScanned adds one row of a scan: the only one of its cell. Its counts are in three columns from first on, and then the exact answers.
-func (cs *cells) addScanned(bucket int64, all []algebra.Value, row algebra.Row, first int, narrow *algebra.Plan) error {
-	c, err := cs.find(bucket, all)
-	if err != nil {
-		return err
+// addScanned adds one row of a scan: the only one of its cell. Its counts are in three columns from first on, and then the exact answers; next is the
+// column after them.
+func (cs *cells) addScanned(bucket int64, all []algebra.Value, row algebra.Row, first int, narrow *algebra.Plan) (c *cell, next int, err error) {
+	if c, err = cs.find(bucket, all); err != nil {
+		return nil, 0, err
 	}
 	c.counts.add(counts{row.Int64(first), row.Int64(first + 1), row.Int64(first + 2)})
 	c.rows++
@@ -208,7 +231,7 @@ func (cs *cells) addScanned(bucket int64, all []algebra.Value, row algebra.Row, 
 		c.exact[i] = narrow.ReadExact(row, col, i)
 		col += len(narrow.ExactColumns(i))
 	}
-	return nil
+	return c, col, nil
 }
 
 // topicOf is the life of the topic that segments are of.

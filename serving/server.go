@@ -196,13 +196,22 @@ func (s *Server) ask(ctx context.Context, query Query) (*question, error) {
 
 func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
 	vs := s.state(q.view)
-	switch {
-	case q.exact:
-		return s.scan(ctx, vs, q)
-	case q.asOf != "":
-		return s.past(ctx, vs, q)
+	gather := func(q *question) (*merged, error) {
+		switch {
+		case q.exact:
+			return s.scan(ctx, vs, q)
+		case q.asOf != "":
+			return s.past(ctx, vs, q)
+		}
+		return s.merge(ctx, vs, q)
 	}
-	m, err := s.merge(ctx, vs, q)
+	var m *merged
+	var err error
+	if q.window != nil && !q.exact {
+		m, err = s.composed(ctx, q, gather)
+	} else {
+		m, err = gather(q)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -233,8 +242,12 @@ func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, e
 	r.Statistics.Rows = len(rows)
 	r.Rows = make([][]algebra.Value, len(rows))
 	for i := range rows {
-		values := make([]algebra.Value, 0, 1+len(q.dims)+len(q.measures))
-		values = append(append(values, algebra.TimestampValue(rows[i].time)), rows[i].dims...)
+		values := make([]algebra.Value, 0, 2+len(q.dims)+len(q.measures))
+		values = append(values, algebra.TimestampValue(rows[i].time))
+		if q.window != nil {
+			values = append(values, algebra.TimestampValue(rows[i].end))
+		}
+		values = append(values, rows[i].dims...)
 		for k := range rows[i].measures {
 			values = append(values, rows[i].measures[k].Value)
 		}
@@ -255,18 +268,28 @@ func (q *question) start(cs *cells) int64 {
 // meta describes the answer and its columns.
 func meta(q *question, cs *cells) Meta {
 	v := q.view
-	m := Meta{View: v.Name, Definition: v.Hash, Timezone: v.Location.String(), Columns: []Column{column("time", "time", view.Type{Kind: view.Timestamp}, "", "start of the bucket")}}
-	if q.grain != nil {
+	m := Meta{View: v.Name, Definition: v.Hash, Timezone: v.Location.String()}
+	switch {
+	case q.window != nil:
+		m.Window = q.window.Name
+		m.Columns = windowTimes(q.window)
+	case q.grain != nil:
 		m.Grain = q.grain.Name
+	}
+	if m.Columns == nil {
+		m.Columns = []Column{column("time", "time", view.Type{Kind: view.Timestamp}, "", "start of the bucket")}
 	}
 	if from := q.start(cs); from != forever {
 		m.From = formatTime(from, v.Location)
 	}
-	switch coarsest := q.spans[len(q.spans)-1].grain; {
+	switch {
 	case q.to != forever:
 		m.To = formatTime(q.to, v.Location)
-	case cs.last != beginning:
-		m.To = formatTime(coarsest.Next(cs.last, v.Location), v.Location)
+	case cs.last == beginning:
+	case q.window != nil:
+		m.To = formatTime(cs.last, v.Location)
+	default:
+		m.To = formatTime(q.spans[len(q.spans)-1].grain.Next(cs.last, v.Location), v.Location)
 	}
 	for _, d := range q.dims {
 		m.Columns = append(m.Columns, column(v.Dimensions[d].Name, "dimension", v.Dimensions[d].Type, "", v.Dimensions[d].Description))

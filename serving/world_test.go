@@ -213,6 +213,19 @@ func below(cuts map[int]int64) string {
 // publish computes a snapshot of the records below the cuts.
 func (w *world) publish(cuts map[int]int64) *lake.Manifest {
 	w.t.Helper()
+	return w.publishWith(cuts, intake.Start())
+}
+
+// publishAt is publish of records of which the latest event in each partition was at a time.
+func (w *world) publishAt(cuts map[int]int64, seen time.Time) *lake.Manifest {
+	w.t.Helper()
+	at := intake.Start()
+	at.MaxEventTime = seen.UnixMicro()
+	return w.publishWith(cuts, at)
+}
+
+func (w *world) publishWith(cuts map[int]int64, at intake.Progress) *lake.Manifest {
+	w.t.Helper()
 	w.run++
 	run := fmt.Sprintf("run%d", w.run)
 	dir := w.t.TempDir()
@@ -248,7 +261,7 @@ func (w *world) publish(cuts map[int]int64) *lake.Manifest {
 	}
 	topic := lake.Topic{Name: "orders", Incarnation: 1}
 	m := lake.Manifest{View: w.view.Name, Definition: w.view.Hash, Run: run, Created: w.now, Topic: topic, Files: files,
-		Cuts:   map[int]lake.Cut{0: {Offset: cuts[0], Progress: intake.Start()}, 1: {Offset: cuts[1], Progress: intake.Start()}},
+		Cuts:   map[int]lake.Cut{0: {Offset: cuts[0], Progress: at}, 1: {Offset: cuts[1], Progress: at}},
 		Events: cuts[0] + cuts[1]}
 	published, tag, err := w.lake.Publish(context.Background(), m, w.tag)
 	must(w.t, err)

@@ -33,20 +33,17 @@ type BatchOptions struct {
 	Bounds string
 	// Sets are the grouping sets; nil: Plan.Sets.
 	Sets []uint32
+	// Bucketed says that From has the bucket of each row in a column _bucket. Grain is not looked at then.
+	Bucketed bool
 }
 
 // BatchSQL is the query of the batch layer: `_set` (bit i: dimension i is in the key, the others are null), `_bucket`, d<i> per
 // dimension, StateColumns, and x<i> with the exact answer of each stored measure that HasExactColumn. Row expressions are those of PartialSQL, to the
 // letter. Sketches are reduced in SQL and in a canonical order, so that the result is a function of the rows.
 func (p *Plan) BatchSQL(o BatchOptions) string {
-	from := ""
-	switch {
-	case o.Grain == view.Grain{}:
-		from = fmt.Sprintf("(SELECT *, CAST(0 AS BIGINT) AS _bucket FROM %s)", o.From)
-	case o.Grain.Unit == view.Fixed:
-		from = fmt.Sprintf("(SELECT *, %s AS _bucket FROM %s)", floorSQL("_event_time_us", o.Grain.Size.Microseconds()), o.From)
-	default:
-		from = fmt.Sprintf("(SELECT r.*, b.start AS _bucket FROM %s AS r ASOF JOIN %s AS b ON r._event_time_us >= b.start)", o.From, o.Bounds)
+	from := o.From
+	if !o.Bucketed {
+		from = o.bucketSQL("_bucket")
 	}
 	outer := append([]string{"_set", "_bucket"}, p.dimColumns()...)
 	outer = append(outer, "_events", "_late", "_errors")
@@ -57,6 +54,20 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 		}
 	}
 	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(append(outer, p.answers()...), ", "), p.aggregates(from, o.Sets))
+}
+
+// PanesSQL is the relation From with the bucket of each row in a column _pane.
+func (o BatchOptions) PanesSQL() string { return o.bucketSQL("_pane") }
+
+// bucketSQL is the relation From with the bucket of each row in a column of that name.
+func (o BatchOptions) bucketSQL(name string) string {
+	switch {
+	case o.Grain == view.Grain{}:
+		return fmt.Sprintf("(SELECT *, CAST(0 AS BIGINT) AS %s FROM %s)", name, o.From)
+	case o.Grain.Unit == view.Fixed:
+		return fmt.Sprintf("(SELECT *, %s AS %s FROM %s)", floorSQL("_event_time_us", o.Grain.Size.Microseconds()), name, o.From)
+	}
+	return fmt.Sprintf("(SELECT r.*, b.start AS %s FROM %s AS r ASOF JOIN %s AS b ON r._event_time_us >= b.start)", name, o.From, o.Bounds)
 }
 
 // aggregates is the query of the cells as the aggregates leave them: `_set`, `_bucket`, d<i> per dimension, the state columns before they are

@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -75,7 +76,7 @@ func (h *Hop) after(start int64, length time.Duration, loc *time.Location) int64
 	return midnight(y, m, d+int(length/day), loc)
 }
 
-// First returns the start of the earliest hop that holds the instant us, or, where none does since Size is no multiple of Every, that begins after it.
+// First returns the start of the earliest hop that holds the instant us.
 func (h *Hop) First(us int64, loc *time.Location) int64 {
 	start := us - h.Size.Microseconds()
 	if h.Days {
@@ -90,3 +91,14 @@ func (h *Hop) First(us int64, loc *time.Location) int64 {
 
 // Overlap is how many hops hold an event at most.
 func (h *Hop) Overlap() int64 { return int64((h.Size + h.Every - 1) / h.Every) }
+
+// Text writes Size and Every as a definition would: days as days, and lengths of time in hours at most.
+func (h *Hop) Text() (size, every string) {
+	text := func(d time.Duration) string {
+		if s := FormatDuration(d); h.Days || s[len(s)-1] != 'd' {
+			return s
+		}
+		return strconv.FormatInt(int64(d/time.Hour), 10) + "h"
+	}
+	return text(h.Size), text(h.Every)
+}

@@ -191,12 +191,16 @@ func (a *analysis) near(name string) string {
 // columns are the dimensions and measures of a relation that a statement reads. One that names neither reads all of them, so that count(*) counts
 // what * shows.
 func (a *analysis) columns(u *use) (columns []serving.RelationColumn) {
+	named := false
 	for _, c := range u.relation.Columns {
-		if c.Role == "time" || a.all || a.names[strings.ToLower(c.Name)] {
+		always := c.Role == "time" || c.Role == "end" || u.relation.Whole && c.Role == "dimension"
+		asked := a.all || a.names[strings.ToLower(c.Name)]
+		if always || asked {
 			columns = append(columns, c)
 		}
+		named = named || asked && c.Role != "time" && c.Role != "end"
 	}
-	if len(columns) == 1 {
+	if !named {
 		return u.relation.Columns
 	}
 	return columns

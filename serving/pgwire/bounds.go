@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/serving"
@@ -214,13 +215,27 @@ func (a *analysis) valueOf(ctx context.Context, conn *engine.Conn, x any) (*int6
 	return value, err
 }
 
-// aligned is a span as whole buckets of a view, in the words of a query; "" is no end.
+// aligned is a span as whole buckets of a view, in the words of a query; "" is no end. Rows of a window may begin at any time.
 func (s span) aligned(r *serving.Relation) (from, to string) {
+	if r.Window != "" {
+		return s.exactly()
+	}
 	if s.from != nil && *s.from > firstInstant && *s.from < lastInstant {
 		from = micros(r.Grain.Floor(*s.from, r.Location)).Format("2006-01-02T15:04:05Z07:00")
 	}
 	if s.to != nil && *s.to > firstInstant && *s.to < lastInstant {
 		to = micros(r.Grain.Next(r.Grain.Floor(*s.to, r.Location), r.Location)).Format("2006-01-02T15:04:05Z07:00")
+	}
+	return from, to
+}
+
+// exactly is a span in the words of a query that may begin and end at any time.
+func (s span) exactly() (from, to string) {
+	if s.from != nil && *s.from > firstInstant && *s.from < lastInstant {
+		from = micros(*s.from).Format(time.RFC3339Nano)
+	}
+	if s.to != nil && *s.to > firstInstant && *s.to < lastInstant {
+		to = micros(*s.to + 1).Format(time.RFC3339Nano)
 	}
 	return from, to
 }

@@ -104,7 +104,7 @@ func sessionCatalogue(ctx context.Context, conn *engine.Conn, relations map[stri
 		}
 		for k, c := range r.Columns {
 			id, mod := oidOfColumn(c)
-			attributes = append(attributes, fmt.Sprintf("(%s, %s, %d, %d, %d, %s, %s, %t)", oid, sqltext.Text(c.Name), k+1, id, mod, sqltext.Text(schema), sqltext.Text(name), c.Role != "time"))
+			attributes = append(attributes, fmt.Sprintf("(%s, %s, %d, %d, %d, %s, %s, %t)", oid, sqltext.Text(c.Name), k+1, id, mod, sqltext.Text(schema), sqltext.Text(name), c.Role != "time" && c.Role != "end"))
 			if c.Description != "" {
 				descriptions = append(descriptions, fmt.Sprintf("(%s, %d, %s)", oid, k+1, sqltext.Text(c.Description)))
 			}

@@ -141,7 +141,7 @@ func (c *session) fetch(ctx context.Context, conn *engine.Conn, a *analysis, u *
 	table := sqltext.Name(u.name + " rows")
 	kinds := make([]view.Column, len(columns))
 	defs := []string{"_row BIGINT"}
-	q := serving.Query{View: u.relation.View, Grain: u.relation.Grain.Name, Limit: maxRows}
+	q := serving.Query{View: u.relation.View, Grain: u.relation.Grain.Name, Window: u.relation.Window, Limit: maxRows}
 	for i, column := range columns {
 		t := column.Type
 		if t.Kind == view.Array {

@@ -144,7 +144,7 @@ func (c *session) relations(ctx context.Context) (map[string]*serving.Relation, 
 		r := &all[i]
 		name := "lake." + strings.ToLower(r.Source)
 		if r.View != "" {
-			name = "public." + strings.ToLower(r.View+"_"+r.Grain.Name)
+			name = "public." + strings.ToLower(r.View+"_"+r.Grain.Name+r.Window) // one of the two is ""
 		}
 		found[name] = r
 	}
