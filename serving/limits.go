@@ -63,7 +63,7 @@ func (m *merged) incomplete(q *question) []live.Deferred {
 
 // isIncomplete says whether a row lacks events of one of the ranges.
 func (q *question) isIncomplete(ranges []live.Deferred, r *row) bool {
-	if q.grain == nil {
+	if q.grain == nil || len(ranges) == 0 {
 		return len(ranges) > 0
 	}
 	from, to := q.extentOf(r)

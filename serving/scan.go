@@ -44,7 +44,7 @@ func (s *Server) scanFor(ctx context.Context, vs *viewState, q, read *question) 
 	if err != nil {
 		return nil, err
 	}
-	l := &lakeScan{server: s, q: read, rows: q, source: q.view.Source, below: belowOf(m.partitions), unsettled: map[cellKey]bool{}}
+	l := &lakeScan{server: s, q: read, window: q.window, rows: q, source: q.view.Source, below: belowOf(m.partitions), unsettled: map[cellKey]bool{}}
 	if l.erasures, err = s.cfg.Lake.OpenErasures(ctx, q.view.Source.Topic); err != nil {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
 	}
@@ -132,8 +132,9 @@ func (s *Server) newer(ctx context.Context, vs *viewState, partitions []partitio
 // lakeScan is one scan of the lake.
 type lakeScan struct {
 	server   *Server
-	q        *question // whose range is read
-	rows     *question // whose rows are made: q, or that about a window whose panes q is about
+	q        *question    // whose range is read
+	window   *view.Window // whose rows are made; nil: buckets are
+	rows     *question    // where a window's are: the question about it, whose panes q is about
 	source   *view.Source
 	below    map[int]map[int]int64 // by life of the topic: the records of each partition below these offsets
 	erasures []lake.OpenErasure    // whose records segments may still hold

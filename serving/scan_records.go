@@ -66,7 +66,7 @@ func (s *Server) recordScan(ctx context.Context, asked Records) (*lakeScan, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &lakeScan{server: s, q: q, rows: q, source: v.Source, below: belowOf(m.partitions)}
+	l := &lakeScan{server: s, q: q, source: v.Source, below: belowOf(m.partitions)}
 	if l.erasures, err = s.cfg.Lake.OpenErasures(ctx, v.Source.Topic); err != nil {
 		return nil, unavailable(err.Error(), "try again; see /v1/status")
 	}

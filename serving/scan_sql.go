@@ -27,7 +27,7 @@ func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Pl
 	if err != nil {
 		return err
 	}
-	if l.rows.window != nil {
+	if l.window != nil {
 		if err := l.findRows(ctx, conn, plan, narrow, cs, sources); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (l *lakeScan) read(ctx context.Context, conn *engine.Conn, plan *algebra.Pl
 			if err != nil {
 				return err
 			}
-			if l.rows.window != nil {
+			if l.window != nil {
 				l.bounds(c, row, next)
 				cs.last = max(cs.last, c.end)
 			}
@@ -118,7 +118,7 @@ func (l *lakeScan) sql(plan, narrow *algebra.Plan, sources map[string]*view.Sour
 		columns = append(columns, narrow.ExactColumns(i)...)
 	}
 	options := l.bucketed(l.rowsSQL(plan, sources), narrow)
-	if w := l.rows.window; w != nil {
+	if w := l.window; w != nil {
 		options.From, options.Bucketed = l.inRows(options, narrow), true
 		if w.Session != nil {
 			columns = append(columns, narrow.TimesColumns()...)

@@ -23,7 +23,7 @@ const inRowsMost = 2_000_000
 func (l *lakeScan) findRows(ctx context.Context, conn *engine.Conn, plan, narrow *algebra.Plan, cs *cells, sources map[string]*view.Source) error {
 	columns := []view.Column{{Name: "_pane", Type: view.Type{Kind: view.Int64}}, {Name: "_start", Type: view.Type{Kind: view.Int64}}}
 	list := l.hops
-	if l.rows.window.Session != nil {
+	if l.window.Session != nil {
 		for i, d := range narrow.View.Dimensions {
 			columns = append(columns, view.Column{Name: fmt.Sprintf("k%d", i), Type: d.Type})
 		}
@@ -38,14 +38,14 @@ func (l *lakeScan) findRows(ctx context.Context, conn *engine.Conn, plan, narrow
 		definitions = append(definitions, c.Name+" "+c.Type.SQL())
 	}
 	if err := conn.Exec(ctx, fmt.Sprintf("CREATE TEMP TABLE %s (%s)", inRowsTable, strings.Join(definitions, ", "))); err != nil {
-		return fmt.Errorf("make a table of the rows of window %s: %w", l.rows.window.Name, err)
+		return fmt.Errorf("make a table of the rows of window %s: %w", l.window.Name, err)
 	}
 	return conn.AppendValues(inRowsTable, columns, rows)
 }
 
 // hops lists each pane of the range with each hop that holds it and is asked for.
 func (l *lakeScan) hops() ([][]algebra.Value, error) {
-	h, pane, loc := l.rows.window.Hop, l.rows.window.Pane, l.q.view.Location
+	h, pane, loc := l.window.Hop, l.window.Pane, l.q.view.Location
 	if records, limit := l.scanned*h.Overlap(), l.rowLimit(); records > limit {
 		return nil, tooLarge(fmt.Sprintf("the lake holds %s rows of that range, each in up to %d hops, and a query may scan %s", thousands(l.scanned), h.Overlap(), thousands(limit)),
 			"ask for a shorter range, or leave out exact=true")
@@ -57,7 +57,7 @@ func (l *lakeScan) hops() ([][]algebra.Value, error) {
 				continue
 			}
 			if list = append(list, []algebra.Value{algebra.Int64Value(at), algebra.Int64Value(start)}); len(list) > inRowsMost {
-				return nil, windowTooLarge(l.rows.window, inRowsMost)
+				return nil, windowTooLarge(l.window, inRowsMost)
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (l *lakeScan) sessions(ctx context.Context, conn *engine.Conn, plan, narrow
 	known := l.rows.spans[0].from
 	for _, key := range byKey {
 		slices.SortFunc(key.panes, func(a, b windows.Pane) int { return cmp.Compare(a.Start, b.Start) })
-		err := windows.Sessions(plan, l.rows.window.Session, key.panes, known, func(r windows.Row) error {
+		err := windows.Sessions(plan, l.window.Session, key.panes, known, func(r windows.Row) error {
 			if r.Start < l.rows.from || r.Start >= l.rows.to && l.rows.to != forever {
 				return nil
 			}
@@ -89,7 +89,7 @@ func (l *lakeScan) sessions(ctx context.Context, conn *engine.Conn, plan, narrow
 			return nil
 		})
 		if err == nil && len(list) > inRowsMost {
-			err = windowTooLarge(l.rows.window, inRowsMost)
+			err = windowTooLarge(l.window, inRowsMost)
 		}
 		if err != nil {
 			return nil, err
@@ -138,7 +138,7 @@ func (l *lakeScan) panes(ctx context.Context, conn *engine.Conn, plan, narrow *a
 // inRows is the relation of records with the beginning of the row that each is in as its bucket, once for each such row.
 func (l *lakeScan) inRows(options algebra.BatchOptions, narrow *algebra.Plan) string {
 	columns, on := "*", "r._pane = x._pane"
-	if l.rows.window.Session != nil {
+	if l.window.Session != nil {
 		for i := range narrow.View.Dimensions {
 			columns += fmt.Sprintf(", %s AS _k%d", narrow.DimensionSQL(i), i)
 			on += fmt.Sprintf(" AND r._k%d IS NOT DISTINCT FROM x.k%[1]d", i)
@@ -149,7 +149,7 @@ func (l *lakeScan) inRows(options algebra.BatchOptions, narrow *algebra.Plan) st
 
 // bounds fills in where the row of a cell ends, and whether it is known where it begins; next is the column after the measures.
 func (l *lakeScan) bounds(c *cell, row algebra.Row, next int) {
-	w := l.rows.window
+	w := l.window
 	if w.Hop != nil {
 		c.end = w.Hop.End(c.bucket, l.q.view.Location)
 		return
