@@ -161,10 +161,10 @@ type View struct {
 	Windows   []Window  // in the order of the file
 	// Times says that a cell knows when its first and its last event were: what sessions are composed of. Views without them do not pay for it.
 	Times     bool
-	Hash      string    // SHA-256, hex, of everything that decides what a cell holds; the definition's name
-	Canonical []byte    // the JSON that was hashed; stored in the lake under Hash
-	Tests     []Test    // inline ones, in the order of the file
-	base      Grain     // see Base; zero in a view that Parse has not made
+	Hash      string // SHA-256, hex, of everything that decides what a cell holds; the definition's name
+	Canonical []byte // the JSON that was hashed; stored in the lake under Hash
+	Tests     []Test // inline ones, in the order of the file
+	base      Grain  // see Base; zero in a view that Parse has not made
 }
 
 // Measure returns the position of the named measure, or -1.
