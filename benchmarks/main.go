@@ -29,22 +29,19 @@ type part struct {
 	measure func(ctx context.Context, events int) ([]row, error)
 }
 
-var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"lake", lakePath}, {"training", trainingSet}, {"serving", servingPath}, {"demo", demoMemory}}
+var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"real", realPaths}, {"lake", lakePath}, {"training", trainingSet}, {"serving", servingPath}, {"demo", demoMemory}}
 
 func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, lake, training, serving or demo")
-	layers := flag.String("layers", "", "run the speed layer and the archive over the services that this JSON names, as part serving has it")
-	feed := flag.String("feed", "", "send events to the services that this JSON names, as part serving has it")
-	broker := flag.String("broker", "", "run a broker over this folder, as part serving has it")
+	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, real, lake, training, serving or demo")
+	asked := flag.String("duty", "", "do what this JSON asks for over services that run, for another process of this binary")
+	broker := flag.String("broker", "", "run a broker over this folder, for another process of this binary")
 	flag.Parse()
 	work := func() error { return run(context.Background(), *n, *asJSON, *only) }
 	switch {
-	case *layers != "":
-		work = func() error { return runLayers(context.Background(), *layers) }
-	case *feed != "":
-		work = func() error { return runFeed(context.Background(), *feed) }
+	case *asked != "":
+		work = func() error { return runDuty(context.Background(), *asked) }
 	case *broker != "":
 		work = func() error { return runBroker(*broker) }
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,81 +25,108 @@ type services struct {
 	Lake    string   `json:"lake"` // folder
 }
 
-// runLayers runs the speed layer and the archive of the dashboard over services that another process has started and names in JSON, until it is killed.
-func runLayers(ctx context.Context, at string) error {
-	s := &stage{}
-	err := json.Unmarshal([]byte(at), &s.services)
-	if err == nil {
-		err = s.connect(ctx, dashboard)
+// duty is what a process of its own does over the services of a stage.
+type duty struct {
+	services
+	Project string // embedded
+	Speed   bool
+	Archive bool
+	Feed    bool // events of now at eventRate
+	Fill    int  // so many events of the rollups' source, as fast as they are taken
+}
+
+// runDuty does what another process asks for in JSON, until it is killed or has nothing left to do.
+func runDuty(ctx context.Context, asked string) error {
+	var d duty
+	if err := json.Unmarshal([]byte(asked), &d); err != nil {
+		return fmt.Errorf("read the duty: %w", err)
 	}
+	s := &stage{services: d.services}
+	err := s.connect(ctx, d.Project)
 	if err == nil {
-		err = s.work(ctx)
+		err = s.work(ctx, d)
 	}
 	return errors.Join(err, s.close())
 }
 
-func (s *stage) work(ctx context.Context) error {
-	worker, err := speed.New(speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake})
-	if err != nil {
-		return err
-	}
-	archive, err := batch.NewArchive(batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake})
-	if err != nil {
-		return err
-	}
+func (s *stage) work(ctx context.Context, d duty) error {
 	running, ctx := errgroup.WithContext(ctx)
-	running.Go(func() error { return worker.Run(ctx) })
-	running.Go(func() error { return archive.Run(ctx) })
+	if d.Speed {
+		worker, err := speed.New(speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake})
+		if err != nil {
+			return err
+		}
+		running.Go(func() error { return worker.Run(ctx) })
+	}
+	if d.Archive {
+		archive, err := batch.NewArchive(batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake})
+		if err != nil {
+			return err
+		}
+		running.Go(func() error { return archive.Run(ctx) })
+	}
+	if d.Feed {
+		running.Go(func() error { return s.feed(ctx) })
+	}
+	if d.Fill > 0 {
+		running.Go(func() error { return s.send(ctx, newEvents(1), d.Fill) })
+	}
 	return running.Wait()
-}
-
-// runFeed sends events at eventRate to the topic of services that another process has started and names in JSON, until it is killed.
-func runFeed(ctx context.Context, at string) error {
-	s := &stage{}
-	err := json.Unmarshal([]byte(at), &s.services)
-	if err == nil {
-		err = s.connect(ctx, dashboard)
-	}
-	if err == nil {
-		err = s.feed(ctx)
-	}
-	return errors.Join(err, s.close())
 }
 
 // yielding is how much the layers that write give way to those who ask, as the units in infra/systemd have it: what they do in bursts of
 // tens of milliseconds may come a little later, and a query of one millisecond may not.
-const yielding = "10"
+const yielding = 10
 
-// startWorkers runs the layers that write in a process of their own until ctx ends.
-func (s *stage) startWorkers(ctx context.Context, running *errgroup.Group) error {
-	return s.start(ctx, running, "-layers", yielding)
+// process is this binary at a duty.
+type process struct {
+	*exec.Cmd
+	ended chan error
 }
 
-// startFeed lets events come in from a process of their own, as from any producer, until ctx ends.
-func (s *stage) startFeed(ctx context.Context, running *errgroup.Group) error {
-	return s.start(ctx, running, "-feed", "0")
-}
-
-// start runs this binary once more over the services of the stage until ctx ends.
-func (s *stage) start(ctx context.Context, running *errgroup.Group, role, niceness string) error {
+// start runs this binary once more over the services of the stage.
+func (s *stage) start(d duty, niceness int) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("find the benchmark's binary: %w", err)
+		return nil, fmt.Errorf("find the benchmark's binary: %w", err)
 	}
-	at, err := json.Marshal(s.services)
+	d.services = s.services
+	asked, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{Cmd: exec.Command("nice", "-n", strconv.Itoa(niceness), self, "-duty", string(asked)), ended: make(chan error, 1)}
+	p.Stderr = os.Stderr
+	if err := p.Start(); err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
+	go func() { p.ended <- p.Wait() }()
+	return p, nil
+}
+
+// stop kills the process and returns the processor time that it took.
+func (p *process) stop() (time.Duration, error) {
+	if err := p.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return 0, err
+	}
+	<-p.ended
+	return p.ProcessState.UserTime() + p.ProcessState.SystemTime(), nil
+}
+
+// along runs a process at a duty until ctx ends; it may not end before.
+func (s *stage) along(ctx context.Context, running *errgroup.Group, d duty, niceness int) error {
+	p, err := s.start(d, niceness)
 	if err != nil {
 		return err
 	}
-	c := exec.CommandContext(ctx, "nice", "-n", niceness, self, role, string(at))
-	c.Stderr = os.Stderr
-	if err := c.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", role, err)
-	}
 	running.Go(func() error {
-		if err := c.Wait(); ctx.Err() == nil {
-			return fmt.Errorf("%s ended: %w", role, err)
+		select {
+		case err := <-p.ended:
+			return fmt.Errorf("the process at %+v ended by itself: %w", d, err)
+		case <-ctx.Done():
+			_, err := p.stop()
+			return errors.Join(ctx.Err(), err)
 		}
-		return ctx.Err()
 	})
 	return nil
 }

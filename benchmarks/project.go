@@ -144,16 +144,27 @@ func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 	if err := s.stream.EnsureTopic(ctx, src.Topic, src.Partitions); err != nil {
 		return err
 	}
-	out := s.stream.Producer(src.Topic)
+	if err := s.send(ctx, source, n); err != nil {
+		return err
+	}
+	return s.note(ctx)
+}
+
+// send sends n events.
+func (s *stage) send(ctx context.Context, source *eventSource, n int) error {
+	out := s.stream.Producer(s.project.Sources[0].Topic)
 	const batch = 20_000
 	for sent := 0; sent < n; sent += batch {
 		if err := out.Write(ctx, source.next(min(batch, n-sent))); err != nil {
 			return errors.Join(err, out.Close())
 		}
 	}
-	if err := out.Close(); err != nil {
-		return err
-	}
+	return out.Close()
+}
+
+// note notes which topic it is, and where its log ends.
+func (s *stage) note(ctx context.Context) error {
+	src := s.project.Sources[0]
 	topic, err := s.stream.Topic(ctx, src.Topic)
 	if err != nil {
 		return err
@@ -161,6 +172,7 @@ func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 	if s.topic, err = s.lake.Incarnation(ctx, src.Topic, lake.Identity{Cluster: topic.ClusterID, TopicID: topic.ID, Partitions: len(topic.Partitions)}); err != nil {
 		return err
 	}
+	s.ends = s.ends[:0]
 	for _, p := range topic.Partitions {
 		_, end, err := s.stream.Bounds(ctx, src.Topic, p)
 		if err != nil {
@@ -171,10 +183,15 @@ func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 	return nil
 }
 
-// counted says whether the speed layer has every record up to where the log ended when it was filled, in every view.
+// counted says whether the speed layer has every record up to where the log ended when that was noted, in every view.
 func (s *stage) counted(ctx context.Context) bool {
+	want, done := s.progress(ctx)
+	return done == want
+}
+
+// progress is how many records the speed layer should have, in every view, and how many it has.
+func (s *stage) progress(ctx context.Context) (want, done int64) {
 	var groups []live.Group
-	want, done := int64(0), int64(0)
 	for _, v := range s.project.Views {
 		for p, end := range s.ends {
 			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
@@ -184,7 +201,7 @@ func (s *stage) counted(ctx context.Context) bool {
 	for _, h := range s.live.Heads(ctx, groups) {
 		done += h.Off
 	}
-	return done == want
+	return want, done
 }
 
 func (s *stage) close() error {

@@ -112,7 +112,7 @@ func (s *stage) underLoad(ctx context.Context, client *client) (_ []row, err err
 			err = ended
 		}
 	}()
-	if err := s.startFeed(ctx, feeding); err != nil {
+	if err := s.along(ctx, feeding, duty{Project: dashboard, Feed: true}, 0); err != nil {
 		return nil, err
 	}
 	if _, err := client.openLoop(ctx, warmUp); err != nil {
@@ -164,7 +164,7 @@ func realRedis() (string, func() error, error) {
 
 // startLayers runs all three layers, those that write in a process of their own, and returns the address of the API once the speed layer has counted the backlog.
 func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base string, err error) {
-	if err := s.startWorkers(ctx, running); err != nil {
+	if err := s.along(ctx, running, duty{Project: dashboard, Speed: true, Archive: true}, yielding); err != nil {
 		return "", err
 	}
 	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir, SpeedAge: speedAge})

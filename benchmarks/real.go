@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caudal/caudal/internal/testservices"
+)
+
+// What issue 8 aims at on two cores with Kafka and Redis on the same two, in events a second.
+const (
+	aimWhileProduced = 400_000
+	aimBoth          = 200_000
+	aimBacklog       = 450_000
+)
+
+const microseconds = "µs/event"
+
+// realPaths measures the speed layer and the archive as in production: each a process of its own, from Apache Kafka to Redis and a lake in a folder, everything on this machine.
+func realPaths(ctx context.Context, n int) ([]row, error) {
+	var rows []row
+	for _, measure := range []func(context.Context, int) ([]row, error){backlog, whileProduced, bothLayers} {
+		more, err := measure(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// realStage is a stage of the rollups over Apache Kafka and Redis; its topic exists.
+func realStage(ctx context.Context) (*stage, error) {
+	s, err := openStage(ctx, rollups, realKafka, realRedis)
+	if err != nil {
+		return nil, err
+	}
+	src := s.project.Sources[0]
+	if err := s.stream.EnsureTopic(ctx, src.Topic, src.Partitions); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// realKafka starts Apache Kafka, which keeps its log in a folder of its own.
+func realKafka(string) ([]string, func() error, error) {
+	k, err := testservices.StartKafka()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (make services installs it)", err)
+	}
+	return k.Brokers(), func() error { k.Stop(); return nil }, nil
+}
+
+// backlog measures the speed layer from offset 0 of a log that is there already.
+func backlog(ctx context.Context, n int) (_ []row, err error) {
+	s, err := realStage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.fill(ctx, newEvents(1), n); err != nil {
+		return nil, err
+	}
+	p, err := s.start(duty{Project: rollups, Speed: true}, 0)
+	if err != nil {
+		return nil, err
+	}
+	rate, err := s.speedRate(ctx, p)
+	used, stopErr := p.stop()
+	if err := errors.Join(err, stopErr); err != nil {
+		return nil, err
+	}
+	return []row{
+		{Name: "speed layer, Kafka to Redis, from offset 0 of a backlog", Value: rate, Unit: perSecond, Limit: limitSpeed, Aim: aimBacklog},
+		{Name: "processor time of the speed layer in it", Value: float64(used.Microseconds()) / float64(n), Unit: microseconds},
+	}, nil
+}
+
+// whileProduced measures the speed layer while the producer is at work on the same cores: from the first event to the last one's flush.
+func whileProduced(ctx context.Context, n int) (_ []row, err error) {
+	s, err := realStage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	// a first event lets the layer take its partitions before the clock runs
+	if err := s.fill(ctx, warmEvents(), 1); err != nil {
+		return nil, err
+	}
+	p, err := s.start(duty{Project: rollups, Speed: true}, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_, stopErr := p.stop()
+		err = errors.Join(err, stopErr)
+	}()
+	if err := s.await(ctx, p, s.counted); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	producer, err := s.start(duty{Project: rollups, Fill: n}, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := <-producer.ended; err != nil {
+		return nil, fmt.Errorf("produce: %w", err)
+	}
+	produced := time.Since(began)
+	if err := s.note(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.await(ctx, p, s.counted); err != nil {
+		return nil, err
+	}
+	counted := time.Since(began)
+	return []row{
+		{Name: "speed layer, Kafka to Redis, while the events are produced", Value: float64(n) / counted.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimWhileProduced},
+		{Name: "the producer meanwhile", Value: float64(n) / produced.Seconds(), Unit: perSecond},
+	}, nil
+}
+
+// bothLayers measures the speed layer and the archive side by side over the same backlog.
+func bothLayers(ctx context.Context, n int) (_ []row, err error) {
+	s, err := realStage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.fill(ctx, newEvents(1), n); err != nil {
+		return nil, err
+	}
+	archive, err := s.start(duty{Project: rollups, Archive: true}, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_, stopErr := archive.stop()
+		err = errors.Join(err, stopErr)
+	}()
+	p, err := s.start(duty{Project: rollups, Speed: true}, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_, stopErr := p.stop()
+		err = errors.Join(err, stopErr)
+	}()
+	began := time.Now()
+	if err := s.await(ctx, p, s.counted); err != nil {
+		return nil, err
+	}
+	counted := time.Since(began)
+	archived, err := s.archived(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slower := min(float64(n), float64(archived)) / counted.Seconds()
+	return []row{{Name: "speed layer and archive together, the slower of the two", Value: slower, Unit: perSecond, Limit: limitArchive, Aim: aimBoth}}, nil
+}
+
+// archived is how many records are in committed chunks.
+func (s *stage) archived(ctx context.Context) (int64, error) {
+	sum := int64(0)
+	for p := range s.ends {
+		next, _, _, err := s.lake.Next(ctx, s.topic, p)
+		if err != nil {
+			return 0, err
+		}
+		sum += next
+	}
+	return sum, nil
+}
+
+// warmEvents come before those that are measured.
+func warmEvents() *eventSource {
+	e := newEvents(1)
+	e.ids = "warm"
+	return e
+}
+
+// watchEvery is how often progress is looked at.
+const watchEvery = 20 * time.Millisecond
+
+// await waits until done says so; the process may not end before.
+func (s *stage) await(ctx context.Context, p *process, done func(context.Context) bool) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for !done(ctx) {
+		select {
+		case err := <-p.ended:
+			p.ended <- err
+			return fmt.Errorf("the process ended by itself: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// speedRate is how many events a second the speed layer counts, from the first flush that is seen to the last: how long it takes to join a consumer group is not in it.
+func (s *stage) speedRate(ctx context.Context, p *process) (float64, error) {
+	var first time.Time
+	var from int64
+	err := s.await(ctx, p, func(ctx context.Context) bool {
+		want, done := s.progress(ctx)
+		if first.IsZero() && done > 0 {
+			first, from = time.Now(), done
+		}
+		return done == want
+	})
+	want, _ := s.progress(ctx)
+	return float64(want-from) / float64(len(s.project.Views)) / time.Since(first).Seconds(), err
+}
