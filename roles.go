@@ -80,7 +80,7 @@ func (s *services) assemble(r roles) (*parts, error) {
 	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
 		Produce: func(topic string) ingest.Writer { return s.stream.Producer(topic) }}
 	if r.small {
-		speedConfig.Memory, speedConfig.EngineMemory = smallCells, smallEngine
+		speedConfig.Loops, speedConfig.Memory, speedConfig.EngineMemory = 1, smallCells, smallEngine
 		archiveConfig.Memory = smallChunks
 		servingConfig.SpeedCache, servingConfig.BatchCache, servingConfig.Engine.MemoryLimit = smallQueries, smallRows, smallEngine
 	}

@@ -70,10 +70,15 @@ func TestWhatIsReadAgainGoesOnlyIntoTheCoarserGrains(t *testing.T) {
 	cfg := w.config()
 	cfg.Steps = crash.step
 	w.produce(rnd, 500)
-	_, stop := w.start(cfg)
+	worker, stop := w.start(cfg)
 	w.await()
 	crash.light(1)
 	w.produceOnly(rnd, 1)
+	for deadline := time.Now().Add(20 * time.Second); worker.Status().Trouble == ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the worker has not crashed")
+		}
+	}
 	stop()
 	w.readLog()
 	before := w.heads()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/caudal/caudal/internal/lake"
@@ -29,6 +30,7 @@ type Config struct {
 
 	ConsumerGroup string // default: caudal-<project>-speed
 
+	Loops        int           // that share the partitions of a source: one computes while another waits for Redis; default: two for each processor, at most 8; never more than the source has partitions
 	BatchRecords int           // a micro-batch closes at so many records; default 50,000
 	BatchWait    time.Duration // or so long after its first one; default 50 ms
 	FlushCells   int           // cells that one call to Redis may write; default 2,000, so that Redis is never blocked for long
@@ -57,6 +59,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Loops = orDefault(c.Loops, min(2*runtime.GOMAXPROCS(0), 8))
 	c.BatchRecords = orDefault(c.BatchRecords, 50_000)
 	c.BatchWait = orDefault(c.BatchWait, 50*time.Millisecond)
 	c.FlushCells = orDefault(c.FlushCells, 2_000)

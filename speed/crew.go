@@ -13,7 +13,7 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// crew is what works on the definitions that are in use: a lane for each definition of a source, all over one engine. Beside the definition
+// crew is what works on the definitions that are in use: some lanes for each definition of a source, which share its partitions, all over one engine. Beside the definition
 // that a view's answers come from there may be the one before and one that was rebuilt; each has groups of its own, and all are kept fresh.
 type crew struct {
 	db     *engine.DB
@@ -74,18 +74,33 @@ func (w *Worker) newCrew(views []*view.View) (*crew, error) {
 		return nil, err
 	}
 	c := &crew{db: db}
-	for i, of := range bySource(views) {
+	for _, of := range bySource(views) {
 		src := of[0].Source
-		l, err := newLane(db, i, src, of)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("source %s: %w", src.Name, err), c.close())
+		loops := w.loopsOf(src)
+		for loop := range loops {
+			l, err := newLane(db, len(c.lanes), src, of)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("source %s: %w", src.Name, err), c.close())
+			}
+			l.loop, l.loops = loop, loops
+			c.lanes = append(c.lanes, l)
 		}
-		c.lanes = append(c.lanes, l)
 		if !slices.Contains(c.topics, src.Topic) {
 			c.topics = append(c.topics, src.Topic)
 		}
 	}
 	return c, nil
+}
+
+// loopsOf is how many loops share the partitions of a source: no more than it is declared to have. A definition from the lake does not say.
+func (w *Worker) loopsOf(src *view.Source) int {
+	loops := w.cfg.Loops
+	for _, declared := range w.cfg.Project.Sources {
+		if declared.Topic == src.Topic {
+			loops = min(loops, declared.Partitions)
+		}
+	}
+	return max(loops, 1)
 }
 
 // bySource puts views together that read the same definition of a source, in the order of their first.

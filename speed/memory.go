@@ -22,6 +22,7 @@ func (s *shift) evict(ctx context.Context) error {
 			}
 		}
 	}
+	// a share for each loop
 	limit := s.w.cfg.Memory / int64(len(s.w.crew.lanes))
 	if bytes > limit {
 		if err := s.flushDue(ctx, true); err != nil {
@@ -46,7 +47,13 @@ func (s *shift) evict(ctx context.Context) error {
 			s.m.evicted.Add(float64(x.c.len()))
 		}
 	}
-	s.m.cells.WithLabelValues(s.m.source).Set(float64(cells))
-	s.m.memory.WithLabelValues(s.m.source).Set(float64(bytes))
+	s.tellMemory(cells, bytes)
 	return nil
+}
+
+// tellMemory brings the metrics of what all loops of a source have in memory up to date with what this one has.
+func (s *shift) tellMemory(cells, bytes int64) {
+	s.m.cells.WithLabelValues(s.m.source).Add(float64(cells - s.told.cells))
+	s.m.memory.WithLabelValues(s.m.source).Add(float64(bytes - s.told.bytes))
+	s.told.cells, s.told.bytes = cells, bytes
 }

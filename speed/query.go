@@ -3,6 +3,7 @@ package speed
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
@@ -14,6 +15,8 @@ import (
 // its views. It outlives generations of the consumer group, which come one after the other.
 type lane struct {
 	src     *view.Source
+	loop    int // which of the loops that share the source's partitions
+	loops   int
 	schema  *intake.Schema
 	conn    *engine.Conn
 	input   *engine.Input
@@ -54,6 +57,16 @@ func newLane(db *engine.DB, number int, src *view.Source, views []*view.View) (*
 		l.queries = append(l.queries, &query{view: v, plan: plan, stmt: stmt, split: 1, out: partials{plan: plan}})
 	}
 	return l, nil
+}
+
+// share is which of the partitions that a generation gives to this worker are the lane's.
+func (l *lane) share(partitions []int) (mine []int) {
+	for i, p := range slices.Sorted(slices.Values(partitions)) {
+		if i%l.loops == l.loop {
+			mine = append(mine, p)
+		}
+	}
+	return mine
 }
 
 func (l *lane) close() {

@@ -31,7 +31,13 @@ type shift struct {
 	arena   []byte
 	failing []fetched // feeds that ended
 	polled  time.Time
-	told    time.Time // the group's offsets were committed
+	told    told
+}
+
+// told is what the shift has let others know.
+type told struct {
+	offsets      time.Time // when they were committed to the consumer group
+	cells, bytes int64     // in memory, as in the metrics
 }
 
 // errCrash is what a step of a test ends the worker with.
@@ -115,6 +121,9 @@ func (s *shift) run(ctx context.Context) error {
 		}
 		s.failing = s.failing[:0]
 	}
+	if crashed(context.Cause(ctx)) {
+		return ctx.Err() // another loop of the worker
+	}
 	if err := s.flushDue(work, true); err != nil {
 		return err
 	}
@@ -134,6 +143,7 @@ func (s *shift) end() {
 			p.feed.stop()
 		}
 	}
+	s.tellMemory(0, 0)
 	s.w.forget(s.parts)
 }
 
@@ -251,10 +261,10 @@ func (s *shift) prepareAll(ctx context.Context, b *microBatch, part int) ([]call
 
 // tell commits the offsets to the consumer group now and then: a gauge of lag, read by people and tools only.
 func (s *shift) tell(ctx context.Context) {
-	if time.Since(s.told) < time.Second {
+	if time.Since(s.told.offsets) < time.Second {
 		return
 	}
-	s.told = time.Now()
+	s.told.offsets = time.Now()
 	next := map[int]int64{}
 	for _, p := range s.parts {
 		if p.up() {

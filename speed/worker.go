@@ -127,7 +127,7 @@ func (w *Worker) work(ctx context.Context, a stream.Assignment, c *crew) error {
 		}
 	})
 	for _, l := range c.lanes {
-		numbers := a.Topics[l.src.Topic]
+		numbers := l.share(a.Topics[l.src.Topic])
 		if len(numbers) == 0 {
 			continue
 		}

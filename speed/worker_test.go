@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -377,4 +378,47 @@ func (w *world) cut(v *view.View, run string, publish bool) {
 		}
 	}
 	w.publish(v, run, cuts)
+}
+
+func TestLoopsShareThePartitionsOfASource(t *testing.T) {
+	for _, loops := range []int{1, 2, 5} {
+		var all []int
+		for loop := range loops {
+			mine := (&lane{loop: loop, loops: loops}).share([]int{7, 3, 5, 0})
+			if len(mine) > (4+loops-1)/loops {
+				t.Errorf("of %d loops number %d has %v", loops, loop, mine)
+			}
+			all = append(all, mine...)
+		}
+		slices.Sort(all)
+		if !slices.Equal(all, []int{0, 3, 5, 7}) {
+			t.Errorf("%d loops have %v together", loops, all)
+		}
+	}
+}
+
+func TestTheMetricsOfMemoryAreOfAllLoops(t *testing.T) {
+	w := newWorld(t, "sales")
+	w.produce(rand.New(rand.NewPCG(17, 17)), 1000)
+	cfg := w.config()
+	cfg.Loops = 2
+	worker, stop := w.start(cfg)
+	w.await()
+	held := func() (cells int) {
+		for _, p := range worker.Status().Partitions {
+			for _, v := range p.Views {
+				cells += v.Cells
+			}
+		}
+		return cells
+	}
+	for deadline := time.Now().Add(20 * time.Second); held() == 0 || sum(worker.metrics.cells) != float64(held()); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%v cells are said to be in memory, and %d are", sum(worker.metrics.cells), held())
+		}
+	}
+	stop()
+	if n := sum(worker.metrics.cells); n != 0 {
+		t.Errorf("%v cells are said to be in memory after the end", n)
+	}
 }
