@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -63,9 +64,11 @@ type site struct {
 	runs    int
 	running []*life
 
-	recorded map[string]recording // by role
-	asking   context.CancelFunc
-	asked    chan error
+	asShipped bool                 // see where
+	command   string               // program that roles are started with; "": the one under test
+	recorded  map[string]recording // by role
+	asking    context.CancelFunc
+	asked     chan error
 }
 
 // where says which services a site uses; "" and nil: those that all tests of the binary share.
@@ -74,12 +77,15 @@ type where struct {
 	redis   string
 	cluster []string // addresses of a Redis cluster, in the place of redis
 	lake    string   // a folder
+	name    string   // of the project and its topic; "": one of its own
+
+	asShipped bool // with the sizes and times of production, and not those of tests
 }
 
 // siteOf makes a site of two partitions, of which no role runs yet.
 func siteOf(t *testing.T, at where) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), recorded: map[string]recording{}, name: "faults_" + strings.ToLower(rand.Text()[:8])}
+	s := &site{t: t, dir: t.TempDir(), recorded: map[string]recording{}, name: cmp.Or(at.name, "faults_"+strings.ToLower(rand.Text()[:8])), asShipped: at.asShipped}
 	if at.brokers == nil {
 		at.brokers = testservices.Kafka(t)
 	}
@@ -96,7 +102,11 @@ func siteOf(t *testing.T, at where) *site {
 		lake = fmt.Sprintf(`{url: "s3://%s/%s", endpoint: %q, region: %q, access_key: %q, secret_key: %q, path_style: true}`,
 			s3.Bucket, s.name, s3.Endpoint, s3.Region, s3.AccessKey, s3.SecretKey)
 	}
-	config := fmt.Sprintf("kafka: {brokers: %s, session_timeout: 1s}\nredis: {addrs: %s}\nlake: %s\n", quoted(at.brokers), quoted(redis), lake)
+	session := ", session_timeout: 1s"
+	if at.asShipped {
+		session = ""
+	}
+	config := fmt.Sprintf("kafka: {brokers: %s%s}\nredis: {addrs: %s}\nlake: %s\n", quoted(at.brokers), session, quoted(redis), lake)
 	for path, text := range seamtest.ShopFiles(s.name, config, 2) {
 		write(t, filepath.Join(s.dir, path), text)
 	}
@@ -171,10 +181,15 @@ func (s *site) start(role string, fault stepFault) *life {
 func (s *site) launch(role string, fault stepFault, stdout io.Writer, args ...string) *life {
 	s.t.Helper()
 	l := &life{s: s, role: role, ended: make(chan struct{}), cmd: caudal(s.t, append(args, "--project", s.dir)...)}
+	if s.command != "" {
+		l.cmd.Path = s.command
+	}
 	log, err := os.OpenFile(s.log(role), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	s.check(err)
 	l.cmd.Stdout, l.cmd.Stderr = stdout, log
-	l.cmd.Env = append(l.cmd.Env, stepsFile+"="+s.stepsOf(role), clockShift+"="+filepath.Join(s.dir, "clock"))
+	if !s.asShipped {
+		l.cmd.Env = append(l.cmd.Env, stepsFile+"="+s.stepsOf(role), clockShift+"="+filepath.Join(s.dir, "clock"))
+	}
 	if fault.do != "" {
 		l.cmd.Env = append(l.cmd.Env, faultAt+"="+fault.String())
 	}

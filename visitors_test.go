@@ -80,16 +80,16 @@ type visitors struct {
 	failures []string
 	answers  int
 	partial  int
-	served   map[int]int64 // by partition, the most that any answer held
-	since    time.Time     // the last answer that held more than all before
-	still    time.Duration // the longest time without such an answer
+	served   map[int]int64     // by partition, the most that any answer held
+	since    map[int]time.Time // likewise, the last answer that held more than all before
+	still    time.Duration     // the longest time without such an answer
 }
 
 // visit begins to ask.
 func visit(t *testing.T, addrs ...string) *visitors {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: time.Now()}
+	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: map[int]time.Time{}}
 	for _, addr := range addrs {
 		v.ready[addr] = true
 		v.done.Go(func() { v.watch(ctx, addr) })
@@ -135,15 +135,17 @@ func (v *visitors) next() string {
 	return ""
 }
 
+// errNobodyReady is what becomes of a question when no process is ready.
+var errNobodyReady = errors.New("no process is ready")
+
 // ask asks a question again and again.
 func (v *visitors) ask(ctx context.Context, path string) {
 	for ctx.Err() == nil {
 		addr := v.next()
-		if addr == "" {
-			v.failed(errors.New("no process is ready"))
-			return
+		err := errNobodyReady
+		if addr != "" {
+			err = v.once(ctx, addr, path)
 		}
-		err := v.once(ctx, addr, path)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -156,7 +158,7 @@ func (v *visitors) ask(ctx context.Context, path string) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
@@ -202,23 +204,27 @@ func (v *visitors) once(ctx context.Context, addr, path string) error {
 	if v.answers++; answer.Provenance.Partial {
 		v.partial++
 	}
-	more := false
 	for _, p := range answer.Provenance.Partitions {
-		if p.Served > v.served[p.Partition] {
-			v.served[p.Partition], more = p.Served, true
+		if p.Served <= v.served[p.Partition] {
+			continue
 		}
-	}
-	if more {
-		v.still, v.since = max(v.still, time.Since(v.since)), time.Now()
+		if since, known := v.since[p.Partition]; known {
+			v.still = max(v.still, time.Since(since))
+		}
+		v.served[p.Partition], v.since[p.Partition] = p.Served, time.Now()
 	}
 	return nil
 }
 
-// standstill is the longest time so far without an answer that held more than all before, and begins to look anew.
+// standstill is the longest time so far without an answer that held more of a partition than all before, and begins to look anew.
 func (v *visitors) standstill() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	longest := max(v.still, time.Since(v.since))
-	v.still, v.since = 0, time.Now()
+	longest := v.still
+	v.still = 0
+	for p, since := range v.since {
+		longest = max(longest, time.Since(since))
+		v.since[p] = time.Now()
+	}
 	return longest
 }
