@@ -29,12 +29,12 @@ type part struct {
 	measure func(ctx context.Context, events int) ([]row, error)
 }
 
-var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"real", realPaths}, {"lake", lakePath}, {"training", trainingSet}, {"serving", servingPath}, {"demo", demoMemory}}
+var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"real", realPaths}, {"batch", batchPath}, {"lake", lakePath}, {"training", trainingSet}, {"serving", servingPath}, {"demo", demoMemory}}
 
 func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, real, lake, training, serving or demo")
+	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, real, batch, lake, training, serving or demo")
 	asked := flag.String("duty", "", "do what this JSON asks for over services that run, for another process of this binary")
 	broker := flag.String("broker", "", "run a broker over this folder, for another process of this binary")
 	flag.Parse()
