@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type doctor struct {
 	dir      string
 	project  *view.Project
 	now      func() time.Time
+	patience time.Duration // of one part; 0: checkTime
 	findings []finding
 }
 
@@ -147,7 +149,7 @@ func (d *doctor) examine(ctx context.Context) {
 
 // part makes some checks within their time, and says whether those that rest on them can be made.
 func (d *doctor) part(ctx context.Context, check func(context.Context) bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.patience, checkTime))
 	defer cancel()
 	return check(ctx)
 }

@@ -18,12 +18,12 @@ const maxSkew = 10 * time.Second
 func (d *doctor) checkLake(ctx context.Context) bool {
 	l, err := openLake(ctx, d.project, d.dir)
 	if err != nil {
-		d.fail("lake", "see that lake.url, its endpoint, region and keys are right", "%v", err)
+		d.fail("lake", lakeMend(err), "%v", err)
 		return false
 	}
 	skew, err := l.Probe(ctx, d.now)
 	if err != nil {
-		d.fail("lake", "give the right to put, get, list and delete; a store without conditional puts cannot hold a lake", "%s: %v", l.Store().URL(), err)
+		d.fail("lake", lakeMend(err), "%s: %v", l.Store().URL(), err)
 		return false
 	}
 	d.ok("lake", "%s takes conditional puts", l.Store().URL())
@@ -52,6 +52,32 @@ func (d *doctor) checkLake(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// lakeMends are the mends of what stores answer, by a word of the answer: the first that it has.
+var lakeMends = [][2]string{
+	{"does not refuse", "use a store that has conditional puts (If-None-Match, If-Match): without them two archives would write over one another"},
+	{"NoSuchBucket", "make the bucket, or name in lake.url one that there is"},
+	{"XAdminUserNotFound", "see lake.access_key: the store does not know it"}, // of versitygw
+	{"InvalidAccessKeyId", "see lake.access_key: the store does not know it"},
+	{"SignatureDoesNotMatch", "see lake.secret_key and lake.region: what they sign is refused"},
+	{"AccessDenied", "give the right to put, get, list and delete objects below lake.url"},
+	{"RequestTimeTooSkewed", "set this machine's clock by NTP"},
+	{"PermanentRedirect", "set lake.region to the bucket's"},
+	{"no such host", "see lake.endpoint; a server that is not AWS mostly needs lake.path_style: true"},
+	{"connection refused", "see that lake.endpoint names a server that runs and can be reached from here"},
+	{"permission denied", "give the user of this process the right to write to the folder"},
+	{"not a directory", "name in lake.url a folder, or nothing yet"},
+}
+
+// lakeMend is the mend of what a store answered.
+func lakeMend(err error) string {
+	for _, m := range lakeMends {
+		if strings.Contains(err.Error(), m[0]) {
+			return m[1]
+		}
+	}
+	return "see that lake.url, its endpoint, region and keys are right, and that it may be put, got, listed and deleted; a store without conditional puts cannot hold a lake"
 }
 
 // The share of a disk that should be free, below which warnings and failures begin.

@@ -7,9 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caudal/caudal/batch"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/speed"
 )
 
 // checkKafka asks for each source's topic: whether it is there, its partitions, and how long its records stay.
@@ -22,6 +24,13 @@ func (d *doctor) checkKafka(ctx context.Context, s *services) bool {
 		case errors.Is(err, stream.ErrNoTopic):
 			d.fail(check, "caudal dev and caudal produce make it; or make it by hand with the partitions that it should have", "there is no topic %s", src.Topic)
 			continue
+		case errors.Is(err, stream.ErrRefused):
+			d.fail(check, "see kafka.sasl: its mechanism, user name and password", "%v", err)
+			reached = false
+			continue
+		case errors.Is(err, stream.ErrNoRight):
+			d.fail(check, "give the user the rights to the topic: kafka-acls --add --operation READ --topic "+src.Topic, "%v", err)
+			continue
 		case err != nil:
 			d.fail(check, "see that kafka.brokers names brokers that run and can be reached from here, and kafka.tls and kafka.sasl what they ask for", "%v", err)
 			reached = false
@@ -32,9 +41,32 @@ func (d *doctor) checkKafka(ctx context.Context, s *services) bool {
 		} else {
 			d.ok(check, "%d partitions, cluster %s", n, t.ClusterID)
 		}
+		if err := s.stream.MayRead(ctx, src.Topic, t.Partitions[0]); errors.Is(err, stream.ErrNoRight) {
+			d.fail(check, "give the user the right to read the topic: kafka-acls --add --operation READ --topic "+src.Topic, "%v", err)
+		} else if err != nil {
+			d.fail(check, "see the message, and the broker's log", "%v", err)
+		}
 		d.checkRetention(ctx, s, src)
 	}
+	if reached && len(d.project.Sources) > 0 {
+		d.checkGroups(ctx, s)
+	}
 	return reached
+}
+
+// checkGroups tries the rights that the roles need in their consumer groups.
+func (d *doctor) checkGroups(ctx context.Context, s *services) {
+	for _, group := range []string{speed.Group(d.project.Name), batch.ArchiveGroup(d.project.Name)} {
+		check := "kafka group " + group
+		switch err := s.stream.MayJoin(ctx, group, d.project.Sources[0].Topic); {
+		case errors.Is(err, stream.ErrNoRight):
+			d.fail(check, "give the user the right to it: kafka-acls --add --operation READ --group "+group, "%v", err)
+		case err != nil:
+			d.fail(check, "see that the brokers have a group coordinator: offsets.topic.replication.factor is at most the number of brokers", "%v", err)
+		default:
+			d.ok(check, "we may join it")
+		}
+	}
 }
 
 // dayOfGrace is the batch interval that is assumed where somebody else calls the batch.
@@ -87,6 +119,11 @@ func (d *doctor) checkRedis(ctx context.Context, s *services) bool {
 		d.fail("redis", "see the message", "%v", err)
 	} else {
 		d.ok("redis", "%d nodes of version %s, nothing is evicted", len(nodes), nodes[0].Version)
+	}
+	if err := s.live.Probe(ctx, d.project.Name); err != nil {
+		d.fail("redis rights", "give the user ~* +@read +@write +@scripting +@connection +info +cluster; against a cluster set redis.cluster: true", "%v", err)
+	} else {
+		d.ok("redis rights", "scripts may write")
 	}
 	if wrong, err := s.live.Slots(ctx); err != nil {
 		d.warn("redis cluster", "give the user the right to call CLUSTER INFO", "%v", err)

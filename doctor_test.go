@@ -140,7 +140,7 @@ func TestTheDoctorFindsARedisThatEvicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	d := &doctor{}
+	d := &doctor{project: &view.Project{Name: "shop"}}
 	d.part(context.Background(), func(ctx context.Context) bool { return d.checkRedis(ctx, &services{live: client}) })
 	if f := d.findings[0]; f.Check != "redis" || f.Result != isFail || !strings.Contains(f.Found, "set maxmemory-policy noeviction") {
 		t.Errorf("%+v", d.findings)

@@ -178,7 +178,7 @@ func (b *bucket) put(ctx context.Context, verb, key string, data []byte, in *s3.
 			return nil
 		}
 		switch status := statusOf(err); {
-		case lost != nil && (status == http.StatusPreconditionFailed || status == http.StatusNotFound && !isNoBucket(err)):
+		case lost != nil && (status == http.StatusPreconditionFailed || status == http.StatusNotFound && !isElsewhere(err)):
 			if !unsure {
 				return lost
 			}
@@ -375,14 +375,14 @@ func statusOf(err error) int {
 	return 0
 }
 
-func isNoBucket(err error) bool {
+func isElsewhere(err error) bool {
 	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
+	return errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || api.ErrorCode() == "XAdminUserNotFound")
 }
 
 // missing maps S3's ways to say that there is no such object.
 func missing(err error) error {
-	if err != nil && statusOf(err) == http.StatusNotFound && !isNoBucket(err) {
+	if err != nil && statusOf(err) == http.StatusNotFound && !isElsewhere(err) {
 		return ErrNotFound
 	}
 	return err

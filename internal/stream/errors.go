@@ -31,6 +31,9 @@ func (e *OutOfRange) Error() string {
 	return fmt.Sprintf("read %s/%d at offset %d: the log holds [%d, %d)", e.Topic, e.Partition, e.Offset, e.First, e.Next)
 }
 
+// ErrNoRight: the broker knows us and does not let us do it.
+var ErrNoRight = errors.New("the broker refuses the right to it")
+
 // Permanent marks an error of a group's handler as one that joining again cannot mend: RunGroup returns it.
 func Permanent(err error) error { return backoff.Permanent(err) }
 
@@ -47,6 +50,9 @@ const (
 	codeDuplicateSequence    = int16(46)
 	codeOutOfOrderSequence   = int16(45)
 	codeUnknownProducerID    = int16(59)
+	codeTopicRefused         = int16(kafka.TopicAuthorizationFailed)
+	codeGroupRefused         = int16(kafka.GroupAuthorizationFailed)
+	codeClusterRefused       = int16(kafka.ClusterAuthorizationFailed)
 	codeInvalidProducerEpoch = int16(47)
 )
 
@@ -59,6 +65,8 @@ func codeErr(code int16) error {
 		return ErrNoTopic
 	case codeMessageTooLarge, codeRecordListTooLarge:
 		return fmt.Errorf("%w: %w", ErrTooLarge, kafka.Error(code))
+	case codeTopicRefused, codeGroupRefused, codeClusterRefused:
+		return fmt.Errorf("%w: %w", ErrNoRight, kafka.Error(code))
 	}
 	return kafka.Error(code)
 }

@@ -12,11 +12,12 @@ type SecureKafka struct {
 	Certificates
 	Secure             string // host:port of the listener that asks for both, by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512
 	Username, Password string
+	Guest              string // a second user, of PLAIN, with the same password, from whom rights can be taken
 }
 
 // StartSecureKafka starts one, with an empty log. Its other listener, plain, is for the tests' own questions.
 func StartSecureKafka() (*SecureKafka, error) {
-	s := &SecureKafka{Username: "caudal", Password: "open-sesame"}
+	s := &SecureKafka{Username: "caudal", Guest: "guest", Password: "open-sesame"}
 	var err error
 	s.KafkaServer, err = startKafka(func(dir string, port, controller int) (kafkaSetup, error) {
 		if s.Certificates, err = makeCertificates(dir); err != nil {
@@ -45,7 +46,11 @@ func (s *SecureKafka) setup(port, controller int) kafkaSetup {
 			"listener.name.secure.ssl.keystore.type=PEM",
 			"listener.name.secure.ssl.keystore.location=" + s.keystore(),
 			"listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-			fmt.Sprintf("listener.name.secure.plain.sasl.jaas.config=%splain.PlainLoginModule required user_%s=\"%s\";", modules, s.Username, s.Password),
+			fmt.Sprintf("listener.name.secure.plain.sasl.jaas.config=%splain.PlainLoginModule required user_%s=\"%s\" user_%s=\"%s\";", modules, s.Username, s.Password, s.Guest, s.Password),
+			// whoever has no rule may do everything, and these whatever the rules say
+			"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+			"allow.everyone.if.no.acl.found=true",
+			"super.users=User:ANONYMOUS;User:" + s.Username,
 			"listener.name.secure.scram-sha-256.sasl.jaas.config=" + modules + "scram.ScramLoginModule required;",
 			"listener.name.secure.scram-sha-512.sasl.jaas.config=" + modules + "scram.ScramLoginModule required;",
 		},
