@@ -375,6 +375,7 @@ func statusOf(err error) int {
 	return 0
 }
 
+// isElsewhere says whether what is missing is not the object: the bucket, or (versitygw) whoever has the access key.
 func isElsewhere(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || api.ErrorCode() == "XAdminUserNotFound")
