@@ -24,7 +24,8 @@ func queryCommand(a *app) *cobra.Command {
 		Example: "  caudal query revenue --measures net_revenue --dimensions country --grain 1mo\n" +
 			"  caudal query products --measures net_revenue --dimensions product --order=-net_revenue --limit 20\n" +
 			"  caudal query revenue --grain 1d --from 2011-11-01 --to 2011-12-01 --where \"country = 'France'\" -o csv\n" +
-			"  caudal query revenue --exact --from 2011-11-01T09:17:00Z --where \"quantity < 0 and description like '%BAG%'\"",
+			"  caudal query revenue --exact --from 2011-11-01T09:17:00Z --where \"quantity < 0 and description like '%BAG%'\"\n" +
+			"  caudal query revenue --measures net_revenue --dimensions country --grain 1w --compare 1y --having \"net_revenue_ratio < 0.5\" --fill zero",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.View = args[0]
@@ -39,6 +40,9 @@ func queryCommand(a *app) *cobra.Command {
 	f.StringVar(&q.From, "from", "", "RFC 3339 or a date, inclusive (default: the first event)")
 	f.StringVar(&q.To, "to", "", "RFC 3339 or a date, exclusive (default: after the last event)")
 	f.StringVar(&q.Where, "where", "", "condition over dimensions: country = 'France' and product in ('A', 'B')")
+	f.StringVar(&q.Having, "having", "", "condition over measures: revenue > 5000 or lines < 10")
+	f.StringVar(&q.Compare, "compare", "", "period such as 1w or 1y: each row beside what it was so long before")
+	f.StringVar(&q.Fill, "fill", "", "what stands in buckets without events: none, null, zero, previous or linear (default none)")
 	f.StringSliceVar(&q.Order, "order", nil, "columns, a - before one for descending")
 	f.IntVar(&q.Limit, "limit", 0, "rows at most (default 10,000)")
 	f.BoolVar(&q.Exact, "exact", false, "scan the lake: every number exact, --from and --to any times, --where over any field of the source")

@@ -299,7 +299,7 @@ func (c *comparison) judge(before *cell, priors []prior, after outcome) {
 	erasing := slices.ContainsFunc(priors, func(p prior) bool { return p.then == ledger.Erasure })
 	for i := range c.job.view.Measures {
 		m := &c.job.view.Measures[i]
-		if m.Agg == view.Derived {
+		if !m.Agg.Stored() {
 			continue
 		}
 		was := c.answer(before, i)

@@ -83,7 +83,7 @@ func (p *panel) sql(plan *algebra.Plan, now time.Time) string {
 		columns = append(columns, fmt.Sprintf("d%d", i))
 	}
 	for m := range v.Measures {
-		if v.Measures[m].Agg != view.Derived && slices.Contains(p.measures, v.Measures[m].Name) {
+		if v.Measures[m].Agg.Stored() && slices.Contains(p.measures, v.Measures[m].Name) {
 			columns = append(columns, plan.ExactColumns(m)...)
 		}
 	}

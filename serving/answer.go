@@ -11,46 +11,71 @@ import (
 // row is one finished row of the answer.
 type row struct {
 	time     int64
-	end      int64           // of a window's row, as cell.end
-	dims     []algebra.Value // as question.dims
-	measures []algebra.Answer
+	end      int64            // of a window's row, as cell.end
+	dims     []algebra.Value  // as question.dims
+	inputs   []algebra.Answer // as question.inputs
+	measures []algebra.Answer // as question.needed, and in the end as question.measures
+	changes  []algebra.Answer // as question.changes
+	past     *row             // what it is compared with; nil: nothing
 	source   source
 	counts   counts
 
 	unsettled bool // as of cells
 }
 
-// rows finishes the cells: reads the answers off, computes the derived measures, and orders.
-func (s *Server) rows(ctx context.Context, q *question, cs *cells) ([]row, error) {
-	found := make([]row, 0, len(cs.byKey))
-	stored := make([][]algebra.Answer, 0, len(cs.byKey)) // as question.stored
-	for _, c := range cs.byKey {
-		if c.counts.events == 0 {
-			continue // nothing but events on which the view's filter failed
+func (r *row) hasEvents() bool { return r.source != fromNothing && r.source != fromFill }
+
+// rows finishes the cells: reads the answers off, fills gaps, computes what is made of others, compares, and puts in order what having leaves. It says how
+// many rows having has judged by numbers that are not exact.
+func (s *Server) rows(ctx context.Context, q *question, m *merged) (rows []row, doubtful int, err error) {
+	now := sheetOf(q, m)
+	sheets := []*sheet{now}
+	if m.earlier != nil {
+		sheets = append(sheets, sheetOf(m.earlier.q, m.earlier.m))
+		if err := now.meet(sheets[1]); err != nil {
+			return nil, 0, err
 		}
-		from := c.source()
-		if q.exact {
-			from = fromLake
-		}
-		found = append(found, row{time: c.bucket, end: c.end, dims: c.dims, source: from, counts: c.counts, unsettled: c.unsettled})
-		stored = append(stored, c.answer(cs.plan, q.stored))
 	}
-	derived, err := s.derive(ctx, q, stored)
+	for _, sh := range sheets {
+		if err := sh.gaps(); err != nil {
+			return nil, 0, err
+		}
+		sh.compose()
+		sh.fill()
+		if err := s.finish(ctx, sh); err != nil {
+			return nil, 0, err
+		}
+	}
+	if m.earlier != nil {
+		now.compare(sheets[1])
+	}
+	doubtful = now.keep()
+	for i := range now.rows {
+		now.rows[i].measures = now.rows[i].measures[:len(q.measures)]
+	}
+	slices.SortFunc(now.rows, q.compare)
+	return now.rows, doubtful, nil
+}
+
+// finish computes the derived measures of a sheet's rows, and puts all that are needed into their order.
+func (s *Server) finish(ctx context.Context, sh *sheet) error {
+	derived, err := s.derive(ctx, sh)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i := range found {
-		found[i].measures = make([]algebra.Answer, len(q.measures))
-		for k, m := range q.measures {
-			if at := slices.Index(q.stored, m); at >= 0 {
-				found[i].measures[k] = stored[i][at]
+	inputs, needed := sh.q.inputs(), sh.q.needed()
+	for i := range sh.rows {
+		r := &sh.rows[i]
+		r.measures = make([]algebra.Answer, len(needed))
+		for k, m := range needed {
+			if at := slices.Index(inputs, m); at >= 0 {
+				r.measures[k] = r.inputs[at]
 			} else {
-				found[i].measures[k] = derived.answer(i, m, q, stored[i])
+				r.measures[k] = derived.answer(i, m, r.inputs)
 			}
 		}
 	}
-	slices.SortFunc(found, q.compare)
-	return found, nil
+	return nil
 }
 
 // compare orders rows as asked, null last whatever the direction, and then by time and dimensions, so that equal questions have equal answers.
@@ -67,6 +92,8 @@ func (q *question) compare(a, b row) int {
 			order = compareNullLast(a.dims[key.at], b.dims[key.at], key.descending)
 		case byMeasure:
 			order = compareNullLast(a.measures[key.at].Value, b.measures[key.at].Value, key.descending)
+		case byChange:
+			order = compareNullLast(a.changes[key.at].Value, b.changes[key.at].Value, key.descending)
 		}
 		if order != 0 {
 			return order
@@ -75,6 +102,10 @@ func (q *question) compare(a, b row) int {
 	if order := cmp.Compare(a.time, b.time); order != 0 {
 		return order
 	}
+	return compareDimensions(&a, &b)
+}
+
+func compareDimensions(a, b *row) int {
 	for i := range a.dims {
 		if order := compareNullLast(a.dims[i], b.dims[i], false); order != 0 {
 			return order

@@ -96,7 +96,7 @@ func (s *Server) info(ctx context.Context, v *view.View) ViewInfo {
 		info.Dimensions = append(info.Dimensions, DimensionInfo{d.Name, d.Type.String(), d.Description})
 	}
 	for i, m := range v.Measures {
-		info.Measures = append(info.Measures, MeasureInfo{m.Name, m.Type.String(), string(m.Agg), m.Agg != view.Derived && vs.plan.Additive(i), m.Unit, m.Description})
+		info.Measures = append(info.Measures, MeasureInfo{m.Name, m.Type.String(), string(m.Agg), m.Agg.Stored() && vs.plan.Additive(i), m.Unit, m.Description})
 	}
 	vs.mu.Lock()
 	snap := vs.current

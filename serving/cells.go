@@ -15,6 +15,9 @@ const (
 	fromSpeed source = "speed"
 	fromBoth  source = "merged"
 	fromLake  source = "lake"
+
+	fromNothing source = "none"   // no event is in the row: what it is compared with has some
+	fromFill    source = "filled" // no event is in the row, and its numbers are those that fill gives it
 )
 
 // cell is one row of the answer in the making: a bucket, or the whole range, and values of the dimensions asked for.

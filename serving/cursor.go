@@ -81,7 +81,7 @@ func pageOf(r *question, q Query) []byte {
 
 // hasPages says whether the order of the rows stays what it is while data flows.
 func (r *question) hasPages() bool {
-	return r.asOf != "" || !slices.ContainsFunc(r.order, func(k orderKey) bool { return k.by == byMeasure })
+	return r.asOf != "" || !slices.ContainsFunc(r.order, func(k orderKey) bool { return k.by == byMeasure || k.by == byChange })
 }
 
 // rest returns the rows after the cursor's. Rows are in the order of the question.

@@ -14,42 +14,51 @@ import (
 // derivedValues are the derived measures of all rows.
 type derivedValues struct {
 	measures []int
+	parts    [][]int // of each of them: positions in question.inputs
 	values   [][]algebra.Value
 }
 
 // answer is exact if everything that it is made of is. How errors of parts add up is not known, so no bound is given.
-func (d derivedValues) answer(row, measure int, q *question, stored []algebra.Answer) algebra.Answer {
-	a := algebra.Answer{Value: d.values[row][slices.Index(d.measures, measure)], Exact: true}
-	for _, n := range needs(q.view, measure) {
-		part := stored[slices.Index(q.stored, n)]
+func (d derivedValues) answer(row, measure int, inputs []algebra.Answer) algebra.Answer {
+	k := slices.Index(d.measures, measure)
+	a := algebra.Answer{Value: d.values[row][k], Exact: true}
+	for _, p := range d.parts[k] {
+		part := inputs[p]
 		a.Exact = a.Exact && part.Exact
 		a.Overflow = a.Overflow || part.Overflow
 	}
 	return a
 }
 
-// derive computes the derived measures of the answer from the stored ones, after the merge.
-func (s *Server) derive(ctx context.Context, q *question, stored [][]algebra.Answer) (derivedValues, error) {
+// derive computes the derived measures of a sheet's rows from the others, after the merge.
+func (s *Server) derive(ctx context.Context, sh *sheet) (derivedValues, error) {
+	q := sh.q
 	var d derivedValues
 	var exprs []string
-	for _, m := range q.measures {
-		if q.view.Measures[m].Agg == view.Derived {
-			d.measures = append(d.measures, m)
-			exprs = append(exprs, q.view.Measures[m].Expr)
+	inputs := q.inputs()
+	for _, m := range q.needed() {
+		if q.view.Measures[m].Agg != view.Derived {
+			continue
 		}
+		var at []int
+		for _, p := range parts(q.view, m) {
+			at = append(at, slices.Index(inputs, p))
+		}
+		d.measures, d.parts = append(d.measures, m), append(d.parts, at)
+		exprs = append(exprs, q.view.Measures[m].Expr)
 	}
-	if len(exprs) == 0 || len(stored) == 0 {
+	if len(exprs) == 0 || len(sh.rows) == 0 {
 		return d, nil
 	}
-	columns := make([]view.Column, len(q.stored))
-	for i, m := range q.stored {
+	columns := make([]view.Column, len(inputs))
+	for i, m := range inputs {
 		columns[i] = view.Column{Name: q.view.Measures[m].Name, Type: q.view.Measures[m].Type}
 	}
-	input := make([][]algebra.Value, len(stored))
-	for i, answers := range stored {
-		input[i] = make([]algebra.Value, len(answers))
-		for k := range answers {
-			input[i][k] = answers[k].Value
+	input := make([][]algebra.Value, len(sh.rows))
+	for i := range sh.rows {
+		input[i] = make([]algebra.Value, len(columns))
+		for k := range columns {
+			input[i][k] = sh.rows[i].inputs[k].Value
 		}
 	}
 	key := deriveKey(columns, exprs, input)

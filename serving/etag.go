@@ -26,6 +26,10 @@ func (r *Result) tag(f *format, c coding) string {
 		put(text)
 	}
 	settled := !p.Partial
+	if then := p.Compared; then != nil {
+		put(then.Snapshot)
+		put(then.Reason)
+	}
 	for _, c := range r.Meta.Columns {
 		put(c.Name)
 		put(c.Type)
@@ -44,7 +48,7 @@ func (r *Result) tag(f *format, c coding) string {
 			panic(fmt.Sprintf("BUG: encode the origin of a row: %v", err))
 		}
 		put(string(origin))
-		settled = settled && p.Rows[i].Source == string(fromBatch)
+		settled = settled && p.Rows[i].settled()
 	}
 	sum := h.Sum128().Bytes()
 	tag := `"` + hex.EncodeToString(sum[:])

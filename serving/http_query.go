@@ -67,6 +67,9 @@ func cellParameters() []parameter {
 		{name: "from", in: inQuery, description: "inclusive: 2011-03-04T10:00:00Z, or 2011-03-04 in the view's time zone; default: the first event", example: func(*view.View) any { return "2011-03-01" }},
 		{name: "to", in: inQuery, description: "exclusive; default: after the last event", example: func(*view.View) any { return "2025-04-01" }},
 		{name: "where", in: inQuery, description: "condition over dimensions, such as country = 'France' and product like 'M%'"},
+		{name: "having", in: inQuery, description: "condition over measures that rows have to meet, such as revenue > 5000 or lines < 10"},
+		{name: "compare", in: inQuery, description: "period such as 1h, 1d, 1w, 1mo, 1y: each row beside what it was so long before, with difference and ratio"},
+		{name: "fill", in: inQuery, values: fillModes(), description: "what stands in buckets without events; with none there are no rows for them; default: none"},
 	}
 }
 
@@ -74,6 +77,7 @@ func cellParameters() []parameter {
 func queryOf(name string, a arguments) Query {
 	return Query{
 		View: name, Measures: a.list("measures"), Dimensions: a.list("dimensions"), Grain: a.text("grain"), Window: a.text("window"), From: a.text("from"), To: a.text("to"), Where: a.text("where"),
+		Having: a.text("having"), Compare: a.text("compare"), Fill: a.text("fill"),
 		Order: a.list("order"), Limit: a.whole("limit", 0), Cursor: a.text("cursor"), Exact: a.truth("exact"), AsOf: a.text("as_of"),
 	}
 }

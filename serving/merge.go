@@ -31,8 +31,9 @@ type merged struct {
 	snap       *snapshot
 	partitions []partition
 	cells      *cells
-	reason     string // why the whole is partial beside what partitions say
-	scan       *Scan  // nil unless the lake was scanned
+	reason     string   // why the whole is partial beside what partitions say
+	scan       *Scan    // nil unless the lake was scanned
+	earlier    *earlier // what is compared with; nil: nothing
 }
 
 // merge pins a snapshot, reads the speed layer from its V on and then batch, and merges (SEAM Reader 16-17).

@@ -121,7 +121,7 @@ func (p *Provenance) doubt() string {
 func atTheEnd(rows []row, from int64) bool {
 	alive := map[int64]bool{}
 	for i := range rows {
-		if t := rows[i].time; t >= from {
+		if t := rows[i].time; t >= from && rows[i].hasEvents() {
 			alive[t] = alive[t] || rows[i].source != fromBatch
 		}
 	}

@@ -26,9 +26,11 @@ func provenance(q *question, m *merged, rows []row, now time.Time) Provenance {
 	worst := make([]uncertainty, len(q.measures))
 	lacking := m.incomplete(q)
 	states := statesOf(q, m)
+	p.Compared = comparedProvenance(m.earlier, rows, now)
 	for i := range rows {
 		p.Rows[i] = origin(q, &rows[i], worst)
 		p.Rows[i].limits(q, m, lacking, &rows[i])
+		p.compare(q, &rows[i], i)
 		p.Rows[i].State = states.of(q, &rows[i])
 		if !p.Rows[i].Exact {
 			exactUntil = min(exactUntil, rows[i].time)
@@ -46,6 +48,7 @@ func provenance(q *question, m *merged, rows []row, now time.Time) Provenance {
 	}
 	p.Live, p.Approximate = liveShare(q, m, rows, now), approximations(q, rows, worst)
 	p.Note = p.note(q, m, rows, exactUntil)
+	p.joinCompared(q)
 	return p
 }
 
@@ -157,24 +160,25 @@ func (p *Provenance) note(q *question, m *merged, rows []row, exactUntil int64) 
 	for i := range rows {
 		sources[rows[i].source]++
 	}
+	eventful := len(rows) - sources[fromNothing] - sources[fromFill] // that have events
 	certainty := p.certainty(len(q.measures))
 	switch {
-	case len(rows) == 0:
+	case eventful == 0:
 		text = append(text, "No event matches.")
 	case q.exact:
 		text = append(text, "All scanned from the lake.")
 	case q.asOf != "":
 		text = append(text, fmt.Sprintf("What batch answered with snapshot %s; nothing later is in it.", p.Snapshot))
-	case sources[fromBatch] == len(rows):
+	case sources[fromBatch] == eventful:
 		text = append(text, fmt.Sprintf("All from batch snapshot %s.", p.Snapshot))
-	case sources[fromSpeed] == len(rows):
+	case sources[fromSpeed] == eventful:
 		text = append(text, "All live: no batch result holds any of it yet.")
 	case q.grain != nil:
 		text, certainty = append(text, p.tail(q, m, rows, exactUntil)), ""
 	default:
 		text = append(text, fmt.Sprintf("Batch snapshot %s holds %s events; up to %s later ones are live.", p.Snapshot, thousands(covered), thousands(live)))
 	}
-	if len(rows) > 0 && certainty != "" {
+	if eventful > 0 && certainty != "" {
 		text = append(text, certainty)
 	}
 	if p.Other > 0 {

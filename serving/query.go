@@ -31,6 +31,9 @@ type Query struct {
 	From       string   `json:"from,omitempty"`       // inclusive; "": from the first event on
 	To         string   `json:"to,omitempty"`         // exclusive; "": to the last event
 	Where      string   `json:"where,omitempty"`      // condition over dimensions; see docs/api.md
+	Having     string   `json:"having,omitempty"`     // condition over measures, which rows of the answer have to meet
+	Compare    string   `json:"compare,omitempty"`    // period such as 1w: each row beside what it was so long before
+	Fill       string   `json:"fill,omitempty"`       // what stands in buckets without events: none, null, zero, previous, linear; default: none
 	Order      []string `json:"order,omitempty"`      // "time", dimensions and measures, "-" before one for descending; default: time, then the dimensions
 	Limit      int      `json:"limit,omitempty"`      // rows at most, 1 to 1,000,000; default 10,000
 	Cursor     string   `json:"cursor,omitempty"`     // Statistics.Next of the answer before: the rows after it
@@ -42,7 +45,9 @@ type Query struct {
 type question struct {
 	view     *view.View
 	measures []int        // of the answer, in its order; indexes of View.Measures
+	judged   []int        // measures that having looks at beside those of the answer
 	stored   []int        // stored measures that are needed, ascending
+	composed []int        // shares and running totals that are needed
 	dims     []int        // of the answer, in its order
 	grain    *view.Grain  // of a window's panes, where one is asked for
 	window   *view.Window // nil: rows are tumbling buckets
@@ -50,6 +55,10 @@ type question struct {
 	spans    []span
 	from, to int64 // µs UTC, or beginning and forever
 	filter   *filter
+	period   *view.Period // nil: nothing is compared
+	changes  []change     // columns that compare, behind the measures
+	fill     string       // what stands in buckets without events; "": there are no rows for them
+	having   *having      // nil: every row stands
 	order    []orderKey
 	limit    int
 	page     []byte    // what all pages of the answer have in common
@@ -76,11 +85,12 @@ const (
 	byTime orderBy = iota
 	byDimension
 	byMeasure
+	byChange
 )
 
 type orderKey struct {
 	by         orderBy
-	at         int // position in question.dims or question.measures
+	at         int // position in question.dims, question.measures or question.changes
 	descending bool
 }
 
@@ -98,7 +108,7 @@ func resolve(p *view.Project, q Query, g auth.Grant) (*question, error) {
 		return nil, invalid("as_of", "leave one of the two out", "exact=true scans the lake and looks at no snapshot")
 	}
 	r := &question{view: v, limit: q.Limit, exact: q.Exact, asOf: q.AsOf, own: own, limited: !g.Unlimited()}
-	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveFilter, r.resolveOrder, r.resolveCursor} {
+	for _, step := range []func(Query) error{r.resolveMeasures, r.resolveDimensions, r.resolveRange, r.resolveWindowMeasures, r.resolveCompare, r.resolveFill, r.resolveHaving, r.resolveStored, r.resolveFilter, r.resolveOrder, r.resolveCursor} {
 		if err := step(q); err != nil {
 			return nil, err
 		}
@@ -132,7 +142,6 @@ func (r *question) resolveMeasures(q Query) error {
 	if len(asked) == 0 {
 		asked = names
 	}
-	needed := make([]bool, len(r.view.Measures))
 	for _, name := range asked {
 		m := r.view.Measure(name)
 		if m < 0 {
@@ -146,34 +155,30 @@ func (r *question) resolveMeasures(q Query) error {
 			return invalid("measures", "name each once", "measure %q is named twice", name)
 		}
 		r.measures = append(r.measures, m)
-		for _, n := range needs(r.view, m) {
-			needed[n] = true
-		}
-	}
-	for m, n := range needed {
-		if n {
-			r.stored = append(r.stored, m)
-		}
 	}
 	return nil
 }
 
-// needs lists the stored measures that a measure is made of: itself, or those that a derived one's expression names (definitions are
-// read in such a way that these are never derived themselves). A word in a text that happens to be a measure's name is one too, which
-// costs a column and changes no answer.
-func needs(v *view.View, m int) []int {
-	if v.Measures[m].Agg != view.Derived {
-		return []int{m}
-	}
-	var list []int
-	for _, word := range words(v.Measures[m].Expr) {
-		for i := range v.Measures {
-			if v.Measures[i].Agg != view.Derived && strings.EqualFold(v.Measures[i].Name, word) && !slices.Contains(list, i) {
-				list = append(list, i)
+// resolveStored lists the stored measures that all that is needed is made of.
+func (r *question) resolveStored(Query) error {
+	stored := make([]bool, len(r.view.Measures))
+	for _, m := range r.needed() {
+		for _, p := range parts(r.view, m) {
+			if of := r.view.Measure(r.view.Measures[p].Of); of >= 0 {
+				if !slices.Contains(r.composed, p) {
+					r.composed = append(r.composed, p)
+				}
+				p = of
 			}
+			stored[p] = true
 		}
 	}
-	return list
+	for m, is := range stored {
+		if is {
+			r.stored = append(r.stored, m)
+		}
+	}
+	return nil
 }
 
 // words are the runs of letters, digits and underscores of an expression, and what stands in double quotes.
@@ -251,6 +256,13 @@ func (r *question) resolveRange(q Query) error {
 	if r.from >= r.to {
 		return emptyRange(q)
 	}
+	r.setSpans()
+	return nil
+}
+
+// setSpans says in which buckets the range is read.
+func (r *question) setSpans() {
+	v := r.view
 	switch {
 	case r.grain != nil:
 		r.spans = []span{{*r.grain, r.from, r.to}}
@@ -259,7 +271,6 @@ func (r *question) resolveRange(q Query) error {
 	default:
 		r.spans = tile(v.Grains, r.from, r.to, v.Location)
 	}
-	return nil
 }
 
 func emptyRange(q Query) error {
@@ -308,13 +319,16 @@ func (r *question) resolveOrder(q Query) error {
 		key.descending = descending
 		d := slices.IndexFunc(r.dims, func(d int) bool { return r.view.Dimensions[d].Name == bare })
 		m := slices.IndexFunc(r.measures, func(m int) bool { return r.view.Measures[m].Name == bare })
+		c := slices.IndexFunc(r.changes, func(c change) bool { return c.name == bare })
 		switch {
 		case d >= 0:
 			key.by, key.at = byDimension, d
-		case m >= 0 && r.view.Measures[r.measures[m]].Type.Kind == view.Array:
+		case m >= 0 && r.view.Measures[r.measures[m]].Type.Kind == view.Array, c >= 0 && r.changes[c].typ.Kind == view.Array:
 			return invalid("order", "order by a single value", "%q is a list", bare)
 		case m >= 0:
 			key.by, key.at = byMeasure, m
+		case c >= 0:
+			key.by, key.at = byChange, c
 		case bare == "time":
 		default:
 			return unknown("order", "column of the answer", bare, r.columns())
@@ -332,6 +346,9 @@ func (r *question) columns() []string {
 	}
 	for _, m := range r.measures {
 		names = append(names, r.view.Measures[m].Name)
+	}
+	for _, c := range r.changes {
+		names = append(names, c.name)
 	}
 	return names
 }

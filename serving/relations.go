@@ -49,7 +49,10 @@ func (s *Server) Relations(ctx context.Context) ([]Relation, error) {
 		for _, d := range v.Dimensions {
 			columns = append(columns, RelationColumn{Name: d.Name, Role: "dimension", Type: d.Type, Description: d.Description})
 		}
-		for _, m := range v.Measures {
+		for i, m := range v.Measures {
+			if v.Composed(i) {
+				continue // what a statement's rows are shares of would be for its conditions to say: window functions do it
+			}
 			description := m.Description
 			if m.Unit != "" {
 				description = joinWords(description, "in "+m.Unit)

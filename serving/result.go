@@ -22,14 +22,16 @@ type Result struct {
 
 // Meta says what the answer is about.
 type Meta struct {
-	View       string   `json:"view"`
-	Definition string   `json:"definition"`       // hash of the view's definition
-	Grain      string   `json:"grain,omitempty"`  // "": the range is one bucket, or rows are of a window
-	Window     string   `json:"window,omitempty"` // whose hops or sessions the rows are
-	Timezone   string   `json:"timezone"`         // of times and of day and longer buckets
-	From       string   `json:"from,omitempty"`   // inclusive; without events and without a lower bound: absent
-	To         string   `json:"to,omitempty"`     // exclusive
-	Columns    []Column `json:"columns"`
+	View       string      `json:"view"`
+	Definition string      `json:"definition"`       // hash of the view's definition
+	Grain      string      `json:"grain,omitempty"`  // "": the range is one bucket, or rows are of a window
+	Window     string      `json:"window,omitempty"` // whose hops or sessions the rows are
+	Timezone   string      `json:"timezone"`         // of times and of day and longer buckets
+	From       string      `json:"from,omitempty"`   // inclusive; without events and without a lower bound: absent
+	To         string      `json:"to,omitempty"`     // exclusive
+	Columns    []Column    `json:"columns"`
+	Fill       string      `json:"fill,omitempty"` // what stands in buckets without events
+	Compare    *Comparison `json:"compare,omitempty"`
 }
 
 // Column describes a column of the answer.
@@ -39,19 +41,22 @@ type Column struct {
 	Type        string    `json:"type"` // string, int64, int128, decimal(p,s), double, bool, timestamp, date
 	Unit        string    `json:"unit,omitempty"`
 	Description string    `json:"description,omitempty"`
+	Of          string    `json:"of,omitempty"`       // the measure that the column compares
+	Compares    string    `json:"compares,omitempty"` // how: before, change (now less before) or ratio (now by before)
 	Kind        view.Type `json:"-"`
 }
 
 // Statistics count what was done for the answer.
 type Statistics struct {
-	Rows      int     `json:"rows"`           // in this answer
-	TotalRows int     `json:"total_rows"`     // without the limit and the cursor
-	Truncated bool    `json:"truncated"`      // by the limit: more rows follow
-	Next      string  `json:"next,omitempty"` // where rows follow: the cursor of the next page
-	Events    int64   `json:"events"`         // in all rows, duplicates not among them
-	Late      int64   `json:"late"`           // of the events
-	Errors    int64   `json:"errors"`         // of expressions, on the events
-	Scanned   int64   `json:"scanned"`        // stored rows and cells looked at
+	Rows      int     `json:"rows"`             // in this answer
+	TotalRows int     `json:"total_rows"`       // without the limit and the cursor
+	Truncated bool    `json:"truncated"`        // by the limit: more rows follow
+	Next      string  `json:"next,omitempty"`   // where rows follow: the cursor of the next page
+	Events    int64   `json:"events"`           // in all rows, duplicates not among them
+	Late      int64   `json:"late"`             // of the events
+	Errors    int64   `json:"errors"`           // of expressions, on the events
+	Filled    int     `json:"filled,omitempty"` // of the rows: without events, with the numbers that fill gives them
+	Scanned   int64   `json:"scanned"`          // stored rows and cells looked at
 	ElapsedMS float64 `json:"elapsed_ms"`
 }
 
@@ -76,6 +81,7 @@ type Provenance struct {
 	Live        *LiveShare        `json:"live,omitempty"`        // what the speed layer has in the answer, and how fresh it is; absent where it was not asked
 	Approximate []Approximation   `json:"approximate,omitempty"` // measures that are not exact in some rows
 	Rows        []RowOrigin       `json:"rows"`                  // one for each row of data, in the same order
+	Compared    *Provenance       `json:"compared,omitempty"`    // of what the answer is compared with; its rows are in those of the answer
 }
 
 // Scan says what was read of the lake for an answer with exact=true. It holds the records below Served of each partition.
@@ -101,7 +107,7 @@ type Coverage struct {
 
 // RowOrigin says where a row comes from.
 type RowOrigin struct {
-	Source string `json:"source"` // batch, speed or merged; lake where it was scanned
+	Source string `json:"source"` // batch, speed or merged; lake where it was scanned; none where no event is in it, filled where its numbers are those of fill
 	Exact  bool   `json:"exact"`
 	// Folded names the dimensions whose value in this row stands for all values beyond the limit of cardinality. It is written `__other__`;
 	// a row whose events have that text has none.
@@ -114,6 +120,9 @@ type RowOrigin struct {
 	// Bounds holds, for each measure that is not exact, the relative error that is not exceeded: three standard errors of a distinct
 	// count, the guaranteed error of a percentile. Null: no bound is known. A row that is exact has none, nor has one that only lacks events.
 	Bounds map[string]*float64 `json:"bounds,omitempty"`
+	// Compared is where that comes from which the row is compared with, at Time; absent where there is no such bucket.
+	Compared *RowOrigin `json:"compared,omitempty"`
+	Time     string     `json:"time,omitempty"`
 }
 
 // MarshalJSON writes the answer as WriteJSON does.

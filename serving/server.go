@@ -205,13 +205,14 @@ func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
 		}
 		return s.merge(ctx, vs, q)
 	}
-	var m *merged
-	var err error
 	if q.window != nil && !q.exact {
-		m, err = s.composed(ctx, q, gather)
-	} else {
-		m, err = gather(q)
+		m, err := s.composed(ctx, q, gather)
+		if err != nil {
+			return nil, err
+		}
+		return s.result(ctx, q, m)
 	}
+	m, err := comparing(q, gather)
 	if err != nil {
 		return nil, err
 	}
@@ -220,16 +221,20 @@ func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
 
 // result finishes what was merged.
 func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, error) {
-	rows, err := s.rows(ctx, q, m.cells)
+	rows, doubtful, err := s.rows(ctx, q, m)
 	if err != nil {
 		return nil, err
 	}
 	r := &Result{Meta: meta(q, m.cells), location: q.view.Location}
+	r.Meta.compare(q, m.earlier)
 	r.Statistics = Statistics{TotalRows: len(rows), Scanned: m.cells.looked}
 	for i := range rows {
 		r.Statistics.Events += rows[i].counts.events
 		r.Statistics.Late += rows[i].counts.late
 		r.Statistics.Errors += rows[i].counts.errors
+		if rows[i].source == fromFill {
+			r.Statistics.Filled++
+		}
 	}
 	if q.grain == nil {
 		for i := range rows {
@@ -242,7 +247,7 @@ func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, e
 	r.Statistics.Rows = len(rows)
 	r.Rows = make([][]algebra.Value, len(rows))
 	for i := range rows {
-		values := make([]algebra.Value, 0, 2+len(q.dims)+len(q.measures))
+		values := make([]algebra.Value, 0, 2+len(q.dims)+len(q.measures)+len(q.changes))
 		values = append(values, algebra.TimestampValue(rows[i].time))
 		if q.window != nil {
 			values = append(values, algebra.TimestampValue(rows[i].end))
@@ -251,9 +256,13 @@ func (s *Server) result(ctx context.Context, q *question, m *merged) (*Result, e
 		for k := range rows[i].measures {
 			values = append(values, rows[i].measures[k].Value)
 		}
+		for k := range rows[i].changes {
+			values = append(values, rows[i].changes[k].Value)
+		}
 		r.Rows[i] = values
 	}
 	r.Provenance = provenance(q, m, rows, s.cfg.Clock())
+	r.Provenance.judged(doubtful)
 	return r, nil
 }
 
@@ -297,6 +306,7 @@ func meta(q *question, cs *cells) Meta {
 	for _, i := range q.measures {
 		m.Columns = append(m.Columns, column(v.Measures[i].Name, "measure", v.Measures[i].Type, v.Measures[i].Unit, v.Measures[i].Description))
 	}
+	m.Fill = q.fill
 	return m
 }
 

@@ -44,7 +44,7 @@ func (w watermarks) of(q *question, r *row) State {
 	switch {
 	case end > w.now:
 		return StateOpen
-	case end > w.batch || r.source != fromBatch:
+	case end > w.batch || r.source == fromSpeed || r.source == fromBoth:
 		return StateClosed
 	}
 	return StateFinal

@@ -10,7 +10,7 @@ import (
 // computes is exact, and the answer is read off it.
 func HasExactColumn(agg view.Agg) bool {
 	switch agg {
-	case view.VarSamp, view.VarPop, view.StddevSamp, view.StddevPop, view.TopK, view.Histogram, view.Derived:
+	case view.VarSamp, view.VarPop, view.StddevSamp, view.StddevPop, view.TopK, view.Histogram, view.Derived, view.Share, view.Running:
 		return false
 	}
 	return true

@@ -111,7 +111,7 @@ func Compile(v *view.View) (*Plan, error) {
 // compileMeasure adds the part that a measure needs, unless another measure has it already, and returns its number.
 func (p *Plan) compileMeasure(m *view.Measure, shared map[string]int) (int, error) {
 	switch {
-	case m.Agg == view.Derived:
+	case !m.Agg.Stored():
 		return useDerived, nil
 	case m.Agg == view.Count && m.Expr == "" && m.Filter == "":
 		return useEvents, nil

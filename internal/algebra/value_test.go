@@ -20,11 +20,6 @@ func drawInt128(t *rapid.T, label string) Int128 {
 	return x
 }
 
-func (a Int128) big() *big.Int {
-	x := new(big.Int).Lsh(big.NewInt(a.Hi), 64)
-	return x.Add(x, new(big.Int).SetUint64(a.Lo))
-}
-
 func TestInt128IsArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawInt128(t, "a"), drawInt128(t, "b")

@@ -139,7 +139,7 @@ func (v *View) seal() {
 		c.Grains = append(c.Grains, g.Name)
 	}
 	for _, m := range v.Measures {
-		if m.Agg == Derived {
+		if !m.Agg.Stored() {
 			continue
 		}
 		input := ""

@@ -7,7 +7,7 @@ import (
 )
 
 func measureKeys() []string {
-	return []string{"name", "agg", "expr", "type", "p", "k", "bounds", "filter", "description", "unit"}
+	return []string{"name", "agg", "expr", "type", "p", "k", "bounds", "filter", "share", "running", "within", "description", "unit"}
 }
 
 // aggNames are the aggregations that a definition can name.
@@ -30,33 +30,36 @@ func aggOf(name string) Agg {
 	return Agg(name)
 }
 
-// measures reads the aggregates and returns the places of the derived ones, by position.
-func (d *draft) measures(n *node) map[int]*node {
-	derived := map[int]*node{}
+// measures reads the aggregates and returns the places of the derived ones, and of shares and running totals, by position.
+func (d *draft) measures(n *node) (derived, composed map[int]*node) {
+	derived, composed = map[int]*node{}, map[int]*node{}
 	if n == nil {
-		return derived
+		return derived, composed
 	}
 	if n.shape != sequence || len(n.items) == 0 {
 		d.r.add(n, d.of+": measures is "+n.word(), "write a list, e.g. `- {name: events, agg: count}`")
-		return derived
+		return derived, composed
 	}
 	d.Measures = make([]Measure, len(n.items))
 	for i, item := range n.items {
-		if d.measure(i, item) {
+		switch d.measure(i, item); d.Measures[i].Agg {
+		case Derived:
 			derived[i] = item
+		case Share, Running:
+			composed[i] = item
 		}
 	}
-	if len(derived) == len(d.Measures) {
+	if len(derived)+len(composed) == len(d.Measures) {
 		d.r.add(n, d.of+" has no measure that is kept", "add one with `agg`, e.g. `- {name: events, agg: count}`")
 	}
-	return derived
+	return derived, composed
 }
 
-// measure reads one; it says whether it is a derived one.
-func (d *draft) measure(i int, n *node) bool {
+// measure reads one.
+func (d *draft) measure(i int, n *node) {
 	m := &d.Measures[i]
 	if !d.r.mapping(n, "measure of "+d.of, measureKeys()) {
-		return false
+		return
 	}
 	d.r.require(n, "measure of "+d.of, "name")
 	of := "measure of " + d.of
@@ -71,6 +74,11 @@ func (d *draft) measure(i int, n *node) bool {
 	if v := n.get("expr"); v != nil {
 		m.Expr = d.r.filled(v, "expr of "+of)
 	}
+	if n.get("share") != nil || n.get("running") != nil {
+		d.composition(m, n, of)
+		return
+	}
+	d.only(n, of, "%s is for a share", "add `share: …`, or leave it out", "within")
 	agg := n.get("agg")
 	if agg == nil {
 		m.Agg = Derived
@@ -78,16 +86,15 @@ func (d *draft) measure(i int, n *node) bool {
 		if n.get("expr") == nil {
 			d.r.add(n, of+" has neither agg nor expr", "add `agg: …` to aggregate events, or `expr: …` to compute from other measures")
 		}
-		return true
+		return
 	}
 	if !d.agg(m, agg, of) {
-		return false
+		return
 	}
 	if v := n.get("filter"); v != nil {
 		m.Filter = d.condition(v, "filter of "+of)
 	}
 	d.input(m, n, of)
-	return false
 }
 
 // agg reads the kind of an aggregate.

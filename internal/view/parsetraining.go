@@ -305,7 +305,7 @@ func (d *trainingDraft) ofView(f *Feature, n *node, v *View, of string) {
 	}
 	f.Measure = v.Measures[i]
 	switch {
-	case f.Measure.Agg == Derived:
+	case !f.Measure.Agg.Stored():
 		d.r.add(at, fmt.Sprintf("%s: measure %s of view %s is derived", of, name, v.Name), "take the measures that it is made of as features, and compute it from them")
 	case !isFeature(f.Measure.Agg):
 		d.r.add(at, fmt.Sprintf("%s: %s answers a list", of, f.Measure.Agg), "a feature is one value: take another measure")

@@ -58,7 +58,7 @@ func (p *linter) view(f File, haveSources bool) {
 		d.Where = d.condition(v, "where of "+d.of)
 	}
 	d.dimensions(n.get("dimensions"))
-	derived := d.measures(n.get("measures"))
+	derived, composed := d.measures(n.get("measures"))
 	d.windows(n.get("windows"))
 	if d.rows != nil {
 		if p.project.Batch.Engine == EngineTrino {
@@ -66,6 +66,7 @@ func (p *linter) view(f File, haveSources bool) {
 		}
 		d.rows.run(p.check, n)
 	}
+	d.compose(composed)
 	d.derive(p.check, derived)
 	p.emit(r, n.get("emit"), d.View)
 	if len(p.problems) > before || d.rows == nil {

@@ -198,7 +198,10 @@ type Dimension struct {
 // Agg is the kind of a measure.
 type Agg string
 
-// The aggregations of this version. Derived measures are SQL over other measures, computed after the merge.
+// Stored says whether cells keep anything for measures of the kind; the others are computed from these after the merge.
+func (a Agg) Stored() bool { return a != Derived && a != Share && a != Running }
+
+// The aggregations of this version. Derived measures are SQL over other measures, computed after the merge, as shares and running totals are.
 const (
 	Count         Agg = "count"
 	Sum           Agg = "sum"
@@ -216,6 +219,8 @@ const (
 	TopK          Agg = "top_k"
 	Histogram     Agg = "histogram"
 	Derived       Agg = "derived"
+	Share         Agg = "share"   // of another measure, in the total of rows of the answer
+	Running       Agg = "running" // total of another measure, along time
 )
 
 // Measure is an aggregate of a view, or an expression over its aggregates.
@@ -229,6 +234,8 @@ type Measure struct {
 	P           float64  // Percentile, in (0, 1)
 	K           int      // TopK: how many values, 1 to 100
 	Bounds      []string // Histogram: where its bins meet, ascending, as canonical numbers of type Input
+	Of          string   // Share, Running: the measure that is added up, a count or a sum
+	Within      []string // Share: the total is of the rows that have these in common, "time" and dimensions; nil: of all rows
 	Description string
 	Unit        string
 }

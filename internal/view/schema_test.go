@@ -70,6 +70,9 @@ func TestSchemasRefuseWhatParseRefuses(t *testing.T) {
 		{view, "view: v\nsource: s\ngrains: [2d]\nmeasures: [{name: n, agg: count}]"},
 		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: nth_value}]"},
 		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: count, expression: x}]"},
+		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: count}, {name: s, share: n, filter: \"x\"}]"},
+		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: count}, {name: s, running: n, within: [country]}]"},
+		{view, "view: v\nsource: s\ngrains: [1d]\nmeasures: [{name: n, agg: count, within: [country]}]"},
 	} {
 		if validate(t, c.schema, []byte(c.text)) == nil {
 			t.Errorf("accepted:\n%s", c.text)

@@ -19,11 +19,14 @@ type presented struct {
 }
 
 type presentedMeasure struct {
-	Name        string `json:"name"`
-	Expr        string `json:"expr,omitempty"` // of a derived one, as is the type
-	Type        *Type  `json:"type,omitempty"`
-	Description string `json:"description,omitempty"`
-	Unit        string `json:"unit,omitempty"`
+	Name        string   `json:"name"`
+	Expr        string   `json:"expr,omitempty"` // of a derived one, as is the type
+	Type        *Type    `json:"type,omitempty"`
+	Share       string   `json:"share,omitempty"`
+	Within      []string `json:"within,omitempty"`
+	Running     string   `json:"running,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Unit        string   `json:"unit,omitempty"`
 }
 
 // Presentation returns the bytes that are kept beside Canonical, so that ParseView finds all of the view again.
@@ -35,8 +38,13 @@ func (v *View) Presentation() []byte {
 	for i := range v.Measures {
 		m := &v.Measures[i]
 		said := presentedMeasure{Name: m.Name, Description: m.Description, Unit: m.Unit}
-		if m.Agg == Derived {
+		switch m.Agg {
+		case Derived:
 			said.Expr, said.Type = m.Expr, &m.Type
+		case Share:
+			said.Share, said.Within = m.Of, m.Within
+		case Running:
+			said.Running = m.Of
 		}
 		p.Measures = append(p.Measures, said)
 	}
@@ -128,6 +136,11 @@ func (v *View) present(text []byte) error {
 			stored = slices.Delete(slices.Clone(stored), i, i+1)
 		} else if said.Type != nil {
 			m.Type, m.Input = *said.Type, *said.Type
+		} else if said.Share != "" || said.Running != "" {
+			m = Measure{Name: said.Name, Agg: Share, Of: said.Share, Within: said.Within}
+			if said.Running != "" {
+				m.Agg, m.Of = Running, said.Running
+			}
 		}
 		m.Description, m.Unit = said.Description, said.Unit
 		v.Measures = append(v.Measures, m)
@@ -141,6 +154,17 @@ func (v *View) present(text []byte) error {
 	}
 	if len(stored) > 0 {
 		return fmt.Errorf("measure %s is not among those that are described", stored[0].Name)
+	}
+	for i := range v.Measures {
+		m := &v.Measures[i]
+		if m.Agg != Share && m.Agg != Running {
+			continue
+		}
+		of := v.Measure(m.Of)
+		if of < 0 {
+			return fmt.Errorf("measure %s is of %q, which there is not", m.Name, m.Of)
+		}
+		m.Input, m.Type = v.Measures[of].Type, composedType(m.Agg, v.Measures[of])
 	}
 	return nil
 }
