@@ -14,12 +14,12 @@ import (
 
 const module = "github.com/caudal/caudal/"
 
-// owners says which package may import a third-party client: each has one owner (docs/architecture.md).
+// owners says which package may import a third-party client: each has one owner (docs/architecture.md), but AWS' SDK, whose signatures Kafka asks for too.
 var owners = map[string]string{
 	"github.com/segmentio/kafka-go":      "internal/stream",
 	"github.com/redis/go-redis":          "internal/live",
 	"github.com/parquet-go/parquet-go":   "internal/lake",
-	"github.com/aws/":                    "internal/lake",
+	"github.com/aws/":                    "internal/lake internal/mskiam",
 	"github.com/duckdb/":                 "internal/engine",
 	"github.com/trinodb/":                "internal/trino",
 	"github.com/twmb/franz-go/pkg/kfake": "internal/embedded",
@@ -41,7 +41,8 @@ var allowed = map[string][]string{
 	"internal/intake":       {"internal/view", "internal/algebra"},
 	"internal/feed":         {"internal/view", "internal/intake"},
 	"internal/engine":       {"internal/condition", "internal/sqltext", "internal/view", "internal/trinosql", "internal/algebra", "internal/intake"},
-	"internal/stream":       {},
+	"internal/mskiam":       {},
+	"internal/stream":       {"internal/mskiam"},
 	"internal/embedded":     {},
 	"internal/condition":    {"internal/algebra", "internal/sqltext", "internal/suggest", "internal/view"},
 	"internal/suggest":      {},
@@ -79,7 +80,7 @@ func TestPackagesImportOnlyWhatTheDesignAllows(t *testing.T) {
 		files++
 		for _, name := range imports {
 			for client, owner := range owners {
-				if strings.HasPrefix(name, client) && dir != owner {
+				if strings.HasPrefix(name, client) && !slices.Contains(strings.Fields(owner), dir) {
 					t.Errorf("%s imports %s, which only %s may", path, name, owner)
 				}
 			}

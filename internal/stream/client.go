@@ -79,6 +79,9 @@ func (c Config) Validate() error {
 	if c.SASL.Mechanism == Plain && c.TLS == nil {
 		return errors.New("kafka: SASL PLAIN sends the password as it is: turn TLS on, or use SCRAM-SHA-512")
 	}
+	if c.SASL.Mechanism == MSKIAM && c.TLS == nil {
+		return errors.New("kafka: SASL AWS_MSK_IAM over a connection that is not encrypted can be used by whoever hears it: turn TLS on")
+	}
 	for _, d := range []time.Duration{c.DialTimeout, c.RequestTimeout, c.SessionTimeout, c.HeartbeatInterval} {
 		if d < 0 {
 			return errors.New("kafka: a time limit is negative")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/caudal/caudal/internal/mskiam"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
@@ -20,7 +21,8 @@ import (
 // SASL is how a client says who it is. The zero value says nothing.
 type SASL struct {
 	Mechanism          string // one of Mechanisms; "": none
-	Username, Password string
+	Username, Password string // of all but MSKIAM
+	Region             string // of MSKIAM: the cluster's; "": the one that the environment names
 }
 
 // Mechanisms of SASL, as Kafka names them.
@@ -28,10 +30,11 @@ const (
 	Plain       = "PLAIN" // sends the password itself: only over TLS
 	ScramSHA256 = "SCRAM-SHA-256"
 	ScramSHA512 = "SCRAM-SHA-512"
+	MSKIAM      = mskiam.Name // AWS' credentials; what is sent can be sent again by who hears it: only over TLS
 )
 
 // Mechanisms lists them.
-func Mechanisms() []string { return []string{Plain, ScramSHA256, ScramSHA512} }
+func Mechanisms() []string { return []string{Plain, ScramSHA256, ScramSHA512, MSKIAM} }
 
 // mechanism returns kafka-go's, or nil where there is none.
 func (s SASL) mechanism() (sasl.Mechanism, error) {
@@ -40,6 +43,9 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	}
 	if !slices.Contains(Mechanisms(), s.Mechanism) {
 		return nil, fmt.Errorf("kafka: no SASL mechanism %q: use one of %v", s.Mechanism, Mechanisms())
+	}
+	if s.Mechanism == MSKIAM {
+		return iam{mskiam.New(s.Region)}, nil
 	}
 	if s.Username == "" || s.Password == "" {
 		return nil, fmt.Errorf("kafka: SASL %s needs a user name and a password", s.Mechanism)
@@ -52,6 +58,25 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	}
 	return plain.Mechanism{Username: s.Username, Password: s.Password}, nil
 }
+
+// iam is AWS_MSK_IAM: everything is said at once, and the broker's answer says nothing.
+type iam struct{ signer *mskiam.Signer }
+
+// Name is the mechanism's.
+func (iam) Name() string { return MSKIAM }
+
+// Start signs for the broker that is being connected to.
+func (m iam) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	to := sasl.MetadataFromContext(ctx)
+	if to == nil {
+		return nil, nil, errors.New("BUG: SASL is started without the broker's address")
+	}
+	payload, err := m.signer.Payload(ctx, to.Host)
+	return m, payload, err
+}
+
+// Next ends the conversation: a broker that refuses says so by an error.
+func (m iam) Next(context.Context, []byte) (bool, []byte, error) { return true, nil, nil }
 
 // ErrRefused: the broker does not let us in. The password that it was told is not in the message.
 var ErrRefused = errors.New("the broker refused our credentials")

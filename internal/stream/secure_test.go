@@ -30,7 +30,7 @@ func trusting(t *testing.T, ca string) *tls.Config {
 
 func TestABrokerThatAsksForTLSAndAPasswordIsServedByEachMechanism(t *testing.T) {
 	k := testservices.KafkaWithPassword(t)
-	for _, mechanism := range stream.Mechanisms() {
+	for _, mechanism := range []string{stream.Plain, stream.ScramSHA256, stream.ScramSHA512} { // MSKIAM: TestABrokerThatAsksForIAMIsServed
 		t.Run(mechanism, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()

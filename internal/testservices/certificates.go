@@ -23,6 +23,9 @@ type Certificates struct{ CA, Cert, Key string }
 // keystore is the file of the server's key and certificates in one, as Kafka wants it.
 func (c Certificates) keystore() string { return c.Key + ".store" }
 
+// NewCertificates writes certificates into a folder, for a server of a test's own.
+func NewCertificates(dir string) (Certificates, error) { return makeCertificates(dir) }
+
 // makeCertificates writes new ones into a folder.
 func makeCertificates(dir string) (Certificates, error) {
 	c := Certificates{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}

@@ -12,12 +12,13 @@ type TLS struct {
 
 // SASL says who we are to Kafka. The zero value says nothing.
 type SASL struct {
-	Mechanism          string // "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"
-	Username, Password string
+	Mechanism          string // "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" or "AWS_MSK_IAM"
+	Username, Password string // not with AWS_MSK_IAM, which takes what the AWS SDK finds
+	Region             string // with AWS_MSK_IAM alone; "": the environment's
 }
 
 func tlsKeys() []string  { return []string{"ca", "cert", "key", "server_name"} }
-func saslKeys() []string { return []string{"mechanism", "username", "password"} }
+func saslKeys() []string { return []string{"mechanism", "username", "password", "region"} }
 
 // tls reads `tls: true`, or a mapping that says more.
 func (r *reader) tls(n *node, of string) TLS {
@@ -43,15 +44,28 @@ func (r *reader) sasl(n *node, encrypted bool) SASL {
 	if n == nil || !r.mapping(n, "kafka.sasl", saslKeys()) {
 		return SASL{}
 	}
-	r.require(n, "kafka.sasl", saslKeys()...)
+	r.require(n, "kafka.sasl", "mechanism")
 	s := SASL{Mechanism: strings.ToUpper(r.text(n.get("mechanism"), "kafka.sasl.mechanism")),
-		Username: r.text(n.get("username"), "kafka.sasl.username"), Password: r.text(n.get("password"), "kafka.sasl.password")}
+		Username: r.text(n.get("username"), "kafka.sasl.username"), Password: r.text(n.get("password"), "kafka.sasl.password"),
+		Region: r.text(n.get("region"), "kafka.sasl.region")}
 	switch s.Mechanism {
 	case "":
 		return SASL{}
+	case "AWS_MSK_IAM":
+		if s.Username != "" || s.Password != "" {
+			r.add(n, "kafka.sasl AWS_MSK_IAM takes no user name and no password", "leave both out: the AWS SDK finds the role of the task, the pod or the machine, or AWS_ACCESS_KEY_ID")
+		}
+		if !encrypted {
+			r.add(n, "kafka.sasl AWS_MSK_IAM over a connection that is not encrypted can be used by whoever hears it", "add `tls: true` to kafka; MSK listens for IAM on port 9098")
+		}
+		return s
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
 	default:
-		r.add(n.get("mechanism"), quote("kafka.sasl.mechanism", s.Mechanism)+" is not known", "write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+		r.add(n.get("mechanism"), quote("kafka.sasl.mechanism", s.Mechanism)+" is not known", "write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or AWS_MSK_IAM")
+		return s
+	}
+	if s.Region != "" {
+		r.add(n.get("region"), "kafka.sasl.region is of AWS_MSK_IAM alone", "leave it out")
 	}
 	if s.Username == "" || s.Password == "" {
 		r.add(n, "kafka.sasl has no user name or no password", "give both, best as ${VARIABLE}s; NAME_FILE=… in the environment reads the variable NAME from a file")
