@@ -197,6 +197,12 @@ func (c *chaos) queryBy(random *rand.Rand) {
 	if random.IntN(4) == 0 {
 		q = serving.Query{View: "people", Grain: []string{"1d", ""}[random.IntN(2)]}
 	}
+	if q.View == "sales" && random.IntN(4) == 0 {
+		q.Grain, q.Window = "", []string{"last_3h", "last_5m", "visits"}[random.IntN(3)]
+		if q.Window == "visits" {
+			q.Dimensions = nil // those of the session
+		}
+	}
 	switch random.IntN(20) {
 	case 0:
 		c.scanned(&q, random)

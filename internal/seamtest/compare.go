@@ -63,6 +63,9 @@ func (w *World) compare(v *view.View, q serving.Query, r *serving.Result, losses
 
 // compareAnswer compares an answer with the naive fold of the records below the offsets.
 func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[logOf]*naive, below map[logOf]int64, seen *estimates) error {
+	if q.Window != "" {
+		return compareWindow(v, q, r, logs, below, seen)
+	}
 	asked, err := asked(q, r)
 	if err != nil {
 		return err
@@ -93,22 +96,40 @@ func compareAnswer(v *view.View, q serving.Query, r *serving.Result, logs map[lo
 
 // compareRows compares an answer with the cells of the naive fold, both ways.
 func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell, seen *estimates) error {
-	found := map[cellKey]bool{}
+	if err := compareCells(q, r, want, seen); err != nil {
+		return err
+	}
 	var events, late, surelyLate int64
-	for i, row := range r.Rows {
-		var k cellKey
-		if q.Grain != "" {
-			k.bucket = row[0].Int64()
-		} else {
-			k.bucket = time.Time{}.UnixMicro()
-		}
-		for c, col := range r.Meta.Columns {
-			if col.Name == "country" {
-				if k.country = "null"; !row[c].IsNull() {
-					k.country = row[c].Text()
-				}
+	for _, c := range want {
+		events, late, surelyLate = events+c.events, late+c.late, surelyLate+c.surelyLate
+	}
+	if r.Statistics.Events != events || r.Statistics.Late > late || r.Statistics.Late < surelyLate {
+		return fmt.Errorf("%w: %s says %d events, %d late; the naive fold %d, and %d to %d", errWrong, q.View, r.Statistics.Events, r.Statistics.Late, events, surelyLate, late)
+	}
+	return nil
+}
+
+// keyOf names the cell that a row is about.
+func keyOf(q serving.Query, r *serving.Result, row []algebra.Value) (k cellKey) {
+	k.bucket = time.Time{}.UnixMicro()
+	if q.Grain != "" || q.Window != "" {
+		k.bucket = row[0].Int64()
+	}
+	for c, col := range r.Meta.Columns {
+		if col.Name == "country" {
+			if k.country = "null"; !row[c].IsNull() {
+				k.country = row[c].Text()
 			}
 		}
+	}
+	return k
+}
+
+// compareCells compares the rows alone.
+func compareCells(q serving.Query, r *serving.Result, want map[cellKey]*cell, seen *estimates) error {
+	found := map[cellKey]bool{}
+	for i, row := range r.Rows {
+		k := keyOf(q, r, row)
 		c := want[k]
 		if c == nil {
 			return fmt.Errorf("%w: %s has the row %v, which the naive fold has not", errWrong, q.View, row)
@@ -117,23 +138,22 @@ func compareRows(q serving.Query, r *serving.Result, want map[cellKey]*cell, see
 			return fmt.Errorf("%w: %s has the row %v twice", errWrong, q.View, row)
 		}
 		found[k] = true
-		events, late, surelyLate = events+c.events, late+c.late, surelyLate+c.surelyLate
+		if q.Window != "" && row[1].Int64() != c.end {
+			return fmt.Errorf("%w: %s %s has the row %v, which ends at %d for the naive fold", errWrong, q.View, q.Window, row, c.end)
+		}
 		for m, col := range r.Meta.Columns {
 			if col.Role != "measure" {
 				continue
 			}
 			if err := compareValue(col.Name, row[m], r.Provenance.Rows[i], c, seen); err != nil {
-				return fmt.Errorf("%w: %s %s at %s %s: %w", errWrong, q.View, q.Grain, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, err)
+				return fmt.Errorf("%w: %s %s at %s %s: %w", errWrong, q.View, q.Grain+q.Window, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, err)
 			}
 		}
 	}
 	for k, c := range want {
 		if !found[k] {
-			return fmt.Errorf("%w: %s %s lacks the bucket %s %s of %d events", errWrong, q.View, q.Grain, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, c.events)
+			return fmt.Errorf("%w: %s %s lacks the bucket %s %s of %d events", errWrong, q.View, q.Grain+q.Window, time.UnixMicro(k.bucket).UTC().Format(time.RFC3339), k.country, c.events)
 		}
-	}
-	if r.Statistics.Events != events || r.Statistics.Late > late || r.Statistics.Late < surelyLate {
-		return fmt.Errorf("%w: %s says %d events, %d late; the naive fold %d, and %d to %d", errWrong, q.View, r.Statistics.Events, r.Statistics.Late, events, surelyLate, late)
 	}
 	return nil
 }

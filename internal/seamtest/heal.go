@@ -70,6 +70,7 @@ func (c *chaos) compareAll(first bool) {
 		{View: "sales", Grain: "1m", Dimensions: []string{"country"}, Limit: 1_000_000}, {View: "sales", Grain: "1m", Limit: 1_000_000},
 		{View: "sales", Grain: "1h", Dimensions: []string{"country"}}, {View: "sales", Grain: "1h"}, {View: "sales", Grain: "1d", Dimensions: []string{"country"}},
 		{View: "sales", Grain: "1d"}, {View: "sales"}, {View: "people", Grain: "1d"}, {View: "people"},
+		{View: "sales", Window: "last_3h"}, {View: "sales", Window: "last_5m", Dimensions: []string{"country"}, Limit: 1_000_000}, {View: "sales", Window: "visits", Limit: 1_000_000},
 	} {
 		r, err := c.ask(q, true)
 		c.must(err)

@@ -108,12 +108,28 @@ func cents(text string) int64 {
 type cell struct {
 	events, late, cents int64
 	surelyLate          int64
+	end                 int64   // of a window's row, µs UTC
 	amounts             []int64 // sorted by settle
 	users               map[string]int64
 	first, last         standing
 }
 
 func (c *cell) settle() { slices.Sort(c.amounts) }
+
+// count adds an event.
+func (c *cell) count(e standing) {
+	c.events++
+	c.cents += e.cents
+	c.amounts = append(c.amounts, e.cents)
+	c.users[e.user]++
+	c.stand(e)
+	if e.late {
+		c.late++
+	}
+	if e.surelyLate {
+		c.surelyLate++
+	}
+}
 
 // cellKey names a cell: a bucket's start and the dimension's value, "" without one.
 type cellKey struct {
@@ -138,17 +154,7 @@ func fold(logs map[logOf]*naive, below map[logOf]int64, keep func(verdict) bool,
 				c = &cell{users: map[string]int64{}}
 				cells[k] = c
 			}
-			c.events++
-			c.cents += v.cents
-			c.amounts = append(c.amounts, v.cents)
-			c.users[v.user]++
-			c.stand(standing{v, p, offset})
-			if v.late {
-				c.late++
-			}
-			if v.surelyLate {
-				c.surelyLate++
-			}
+			c.count(standing{v, p, offset})
 		}
 	}
 	for _, c := range cells {

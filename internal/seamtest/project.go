@@ -48,6 +48,10 @@ measures:
   - {name: spread, agg: var_pop, expr: amount}
   - {name: loyal, agg: top_k, expr: user, k: 3}
   - {name: sizes, agg: histogram, expr: amount, bounds: [0, 10, 100]}
+windows:
+  - {name: last_3h, hopping: {size: 3h, every: 1h}}
+  - {name: last_5m, hopping: {size: 5m, every: 2m}}
+  - {name: visits, session: {gap: 10m, max: 1h}}
 `
 
 // peopleYAML is a second view of the same source, so that groups of a partition stand at different offsets.

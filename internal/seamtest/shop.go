@@ -148,7 +148,8 @@ func questions() []serving.Query {
 	return append(Totals(),
 		serving.Query{View: "sales", Grain: "1m", Dimensions: by, Limit: 1_000_000}, serving.Query{View: "sales", Grain: "1m", Limit: 1_000_000},
 		serving.Query{View: "sales", Grain: "1h", Dimensions: by}, serving.Query{View: "sales", Grain: "1h"},
-		serving.Query{View: "sales", Grain: "1d", Dimensions: by}, serving.Query{View: "sales", Grain: "1d"}, serving.Query{View: "people", Grain: "1d"})
+		serving.Query{View: "sales", Grain: "1d", Dimensions: by}, serving.Query{View: "sales", Grain: "1d"}, serving.Query{View: "people", Grain: "1d"},
+		serving.Query{View: "sales", Window: "last_3h", Dimensions: by}, serving.Query{View: "sales", Window: "visits", Limit: 1_000_000})
 }
 
 // UpToDate asks the cheap questions: nil where nothing is partial and all of the log is in the answers.

@@ -337,7 +337,7 @@ func (p *Player) snapshots(c call) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// query is "query [VIEW] [grain=1h] [by=country] [exact=yes] [from=] [to=] [as-of=]", with a condition as its input. Whatever is printed has been compared with the naive fold.
+// query is "query [VIEW] [grain=1h] [window=visits] [by=country] [exact=yes] [from=] [to=] [as-of=]", with a condition as its input. Whatever is printed has been compared with the naive fold.
 func (p *Player) query(c call) (string, error) {
 	q := serving.Query{View: c.name(0, "sales"), Grain: "1h"}
 	if g := c.settings["grain"]; g != "" {
@@ -345,6 +345,9 @@ func (p *Player) query(c call) (string, error) {
 	}
 	if q.View == "people" {
 		q.Grain = "1d"
+	}
+	if q.Window = c.settings["window"]; q.Window != "" {
+		q.Grain = ""
 	}
 	if by := c.settings["by"]; by != "" {
 		q.Dimensions = []string{by}
@@ -373,6 +376,8 @@ func answerText(r *serving.Result) string {
 		line := time.UnixMicro(row[0].Int64()).UTC().Format("01-02 15:04")
 		for c, col := range r.Meta.Columns {
 			switch {
+			case col.Role == "end":
+				line += time.UnixMicro(row[c].Int64()).UTC().Format(" to 01-02 15:04")
 			case col.Role == "dimension":
 				line += " " + dimensionText(row[c])
 			case col.Role == "measure":
@@ -383,7 +388,7 @@ func answerText(r *serving.Result) string {
 				line += fmt.Sprintf(" %s%s%s", col.Name, sign, row[c])
 			}
 		}
-		lines = append(lines, line+" ("+r.Provenance.Rows[i].Source+limitsText(r.Provenance.Rows[i])+")")
+		lines = append(lines, line+" ("+r.Provenance.Rows[i].Source+limitsText(r.Provenance.Rows[i])+stateText(r, i)+")")
 	}
 	if s := r.Provenance.Scan; s != nil {
 		return strings.Join(append(lines, scanText(r)), "\n")
