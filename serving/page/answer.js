@@ -1,10 +1,10 @@
 // An answer that is followed: each row beside its origin. An update makes a new answer of the one before.
 
-// whole is the answer of a reset, or of a query.
-export function whole(result) {
+// whole is the answer of a reset, or of a query. Rows of hops stand as far apart as buckets of a grain would: their window says how far.
+export function whole(result, window) {
   const dimensions = result.meta.columns.filter(column => column.role === 'dimension').map(column => column.name);
   const rows = result.data.map((values, i) => ({ key: keyOf(values, dimensions), values, origin: result.provenance.rows[i] }));
-  return { meta: result.meta, statistics: result.statistics, provenance: result.provenance, dimensions, rows };
+  return { meta: { ...result.meta, grain: result.meta.grain ?? window?.every }, statistics: result.statistics, provenance: result.provenance, dimensions, rows };
 }
 
 // amended is an answer after an update.

@@ -1,13 +1,14 @@
 // The controls: they are filled from the catalogue and from a question, and read as a question.
 
 import { $, el } from './dom.js';
+import { grainOf } from './question.js';
 
 const spans = [['everything', null], ['1 day', 1], ['7 days', 7], ['30 days', 30], ['1 year', 365]]; // label, days
 
 // fill shows a question; views are the catalogue's, view the one that is asked.
 export function fill(question, views, view) {
   options($('view'), views.map(v => [v.name, v.name]), question.view);
-  options($('grain'), [...view.grains.map(grain => [grain, grain]), ['', 'whole range']], question.grain);
+  options($('grain'), [...view.grains.map(grain => [grain, grain]), ...view.windows.map(window => [grainOf(window), window.name]), ['', 'whole range']], question.grain);
   chips($('measures'), 'measure', view.measures, question.measures);
   chips($('dimensions'), 'dimension', view.dimensions, question.dimensions);
   $('by').hidden = !view.dimensions.length;
@@ -40,7 +41,7 @@ export function listen(changed, end) {
 // dayOf is the day of a moment as the API reads it; where months or years are asked for, the month or the year, as a range is on its grain.
 function dayOf(ms, timezone, grain) {
   const day = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(ms);
-  return day.slice(0, /y$/.test(grain) ? 4 : /mo$/.test(grain) ? 7 : 10);
+  return day.slice(0, /^\d+y$/.test(grain) ? 4 : /^\d+mo$/.test(grain) ? 7 : 10);
 }
 
 function options(select, values, wanted) {

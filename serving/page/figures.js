@@ -7,7 +7,7 @@ import * as format from './format.js';
 import * as ranks from './ranks.js';
 import { mostGroups, sample } from './marks.js';
 import { arrange } from './series.js';
-import { charted } from './question.js';
+import { charted, windowOf } from './question.js';
 import { isLive } from './answer.js';
 
 // figures keeps what is drawn, so that the next answer can be compared with it. explain(time, group) opens an explanation, narrow(group)
@@ -22,7 +22,7 @@ export function figures({ explain, narrow }) {
     shown = next;
     const { answer, question, view, groups } = next;
     const measures = view.measures.filter(measure => question.measures.includes(measure.name));
-    $('title').textContent = titleOf(measures, question);
+    $('title').textContent = titleOf(measures, question, windowOf(question, view));
     $('description').textContent = measures.length === 1 && measures[0].description || view.description || '';
     const held = $('panels').contains(document.activeElement) ? document.activeElement.dataset.measure : null;
     $('panels').replaceChildren(...measures.map(measure => panel(measure, next, fresh)));
@@ -36,6 +36,7 @@ export function figures({ explain, narrow }) {
     const head = el('div', { class: 'panel-head' }, el('h3', {}, measure.name), charted(measure) ? headline(measure, totals) : null);
     if (!answer.rows.length) return el('div', { class: 'panel' }, head, el('p', { class: 'empty' }, 'No event matches.'));
     if (!charted(measure)) return el('div', { class: 'panel' }, head, el('p', { class: 'empty' }, 'Its values are lists or texts: see the table.'));
+    if (windowOf(question, view)?.kind === 'session') return el('div', { class: 'panel' }, head, el('p', { class: 'empty' }, 'Sessions begin and end at any time: see the table.'));
     if (!question.grain) return el('div', { class: 'panel' }, head, question.dimensions.length ? ranks.draw(answer, measure, fresh) : null);
     const holder = el('div', { class: 'chart', tabindex: 0, role: 'application', 'aria-roledescription': 'chart', 'aria-label': `${measure.name} over time`, 'aria-describedby': 'keys', 'data-measure': measure.name, 'data-view': view.name });
     return el('div', { class: 'panel' }, head, holder);
@@ -61,8 +62,8 @@ export function figures({ explain, narrow }) {
   }
 
   // legend names the groups, and key what solid and dashed mean. What is the same as before is left alone, so that nobody loses the focus to an update.
-  function legend(groups, { question, left }, answer) {
-    const named = question.dimensions.length && question.grain ? groups.slice(0, mostGroups) : [];
+  function legend(groups, { question, view, left }, answer) {
+    const named = question.dimensions.length && question.grain && windowOf(question, view)?.kind !== 'session' ? groups.slice(0, mostGroups) : [];
     const live = answer.rows.some(row => isLive(row.origin));
     const wanted = JSON.stringify([named, left]);
     if (drawnLegend !== wanted) {
@@ -89,9 +90,9 @@ function headline(measure, totals) {
     measure.unit ? el('span', { class: 'unit' }, measure.unit) : null, el('small', {}, totals.provenance.partial ? 'partial' : format.certainty(row.origin, measure.name)));
 }
 
-function titleOf(measures, question) {
+function titleOf(measures, question, window) {
   const list = new Intl.ListFormat('en', { type: 'conjunction' });
-  return list.format(measures.map(measure => measure.name.replaceAll('_', ' '))) + (question.dimensions.length ? ` by ${list.format(question.dimensions)}` : '') + (question.grain ? ` per ${format.grain(question.grain)}` : '');
+  return list.format(measures.map(measure => measure.name.replaceAll('_', ' '))) + (question.dimensions.length ? ` by ${list.format(question.dimensions)}` : '') + (window ? ` in ${window.name.replaceAll('_', ' ')}` : question.grain ? ` per ${format.grain(question.grain)}` : '');
 }
 
 // summary is the chart in a sentence, for those who do not see it.

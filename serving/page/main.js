@@ -4,7 +4,7 @@ import { $ } from './dom.js';
 import { Problem, keepToken, read } from './api.js';
 import { amended, landed, whole } from './answer.js';
 import { condition, largest } from './largest.js';
-import { complete, fromURL, queryPath, streamPath, toURL } from './question.js';
+import { complete, fromURL, queryPath, streamPath, toURL, windowOf } from './question.js';
 import { figures } from './figures.js';
 import { follow } from './follow.js';
 import * as changes from './changes.js';
@@ -23,7 +23,9 @@ const mostRanks = 24;
 const page = { catalogue: null, question: null, view: null, shown: null, stop: () => {}, asking: new AbortController(), starting: new AbortController(), snapshot: null, partial: false, totalsAt: 0, totalsTimer: 0 };
 
 const drawn = figures({
-  explain: (time, group) => explanation.open(page.view, page.shown.answer.meta, page.question.dimensions, time, group),
+  explain: (time, group) => { // of a bucket: a row of a window is made of several
+    if (!windowOf(page.question, page.view)) explanation.open(page.view, page.shown.answer.meta, page.question.dimensions, time, group);
+  },
   narrow: group => {
     const { dimensions } = page.question;
     const only = condition(dimensions, dimensions.map(name => page.view.dimensions.find(d => d.name === name).type), [group]);
@@ -66,7 +68,7 @@ async function show() {
     };
     page.shown = { totals: null };
     page.stop = follow(streamPath(asked), {
-      reset: result => take(whole(result)),
+      reset: result => take(whole(result, windowOf(question, view))),
       update: change => {
         const before = page.shown.answer, after = amended(before, change);
         take(after, arrival(before, after));

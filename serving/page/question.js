@@ -1,7 +1,15 @@
 // What is asked, as the URL of the page keeps it and as the API takes it: {view, measures, dimensions, grain, from, to, where}. measures and
-// dimensions are lists of names; grain '' makes the whole range one bucket, null is the view's default.
+// dimensions are lists of names; grain '' makes the whole range one bucket, 'window:' before a name stands for a window of the view, null is the
+// view's default.
 
 const texts = ['from', 'to', 'where'];
+const windowed = 'window:';
+
+// grainOf is a window as a question has it in place of a grain.
+export const grainOf = window => windowed + window.name;
+
+// windowOf is the window of a view that a question asks for; undefined where it asks for a grain, or none.
+export const windowOf = (question, view) => view.windows.find(window => grainOf(window) === question.grain);
 
 // fromURL reads the page's query string.
 export function fromURL(search) {
@@ -15,6 +23,7 @@ export function fromURL(search) {
 // toURL is the query string under which the page shows the same again.
 export function toURL(question) {
   const given = parameters(question);
+  given.delete('window');
   given.set('view', question.view);
   given.set('grain', question.grain);
   return '?' + given;
@@ -24,7 +33,8 @@ export function toURL(question) {
 function parameters(question) {
   const given = new URLSearchParams();
   for (const name of ['measures', 'dimensions']) if (question[name].length) given.set(name, question[name].join(','));
-  if (question.grain) given.set('grain', question.grain);
+  if (question.grain.startsWith(windowed)) given.set('window', question.grain.slice(windowed.length));
+  else if (question.grain) given.set('grain', question.grain);
   for (const name of texts) if (question[name]) given.set(name, question[name]);
   return given;
 }
@@ -51,8 +61,10 @@ export function streamPath(question) {
 export function complete(question, view) {
   const known = (names, list) => names.filter(name => list.some(entry => entry.name === name));
   const measures = known(question.measures, view.measures), first = view.measures.find(charted) ?? view.measures[0];
-  const grain = view.grains.includes(question.grain) || question.grain === '' ? question.grain : view.grains.includes('1d') ? '1d' : view.grains[0];
-  return { ...question, view: view.name, measures: measures.length ? measures : [first.name], dimensions: known(question.dimensions, view.dimensions), grain };
+  const window = windowOf(question, view);
+  const grain = window || view.grains.includes(question.grain) || question.grain === '' ? question.grain : view.grains.includes('1d') ? '1d' : view.grains[0];
+  const dimensions = window?.kind === 'session' ? window.by ?? [] : known(question.dimensions, view.dimensions); // a session has its own
+  return { ...question, view: view.name, measures: measures.length ? measures : [first.name], dimensions, grain };
 }
 
 // charted measures are numbers: a chart has no place for texts, times and lists.

@@ -9,7 +9,7 @@ const rowsShown = 500;
 // draw shows an answer; the columns are in the order of the answer.
 export function draw(answer) {
   const { meta, rows, statistics } = answer;
-  const columns = meta.columns.filter(column => column.role !== 'time' || meta.grain);
+  const columns = meta.columns.filter(column => column.role !== 'time' || meta.grain || meta.window);
   const kind = column => column.role === 'measure' ? 'number' : '';
   $('table').tHead.replaceChildren(el('tr', {}, ...columns.map(column => el('th', { scope: 'col', class: kind(column) },
     column.name, column.unit ? el('span', { class: 'unit' }, ' ' + column.unit) : null)), el('th', { scope: 'col' }, 'from'), el('th', { scope: 'col' }, 'certainty')));
@@ -23,6 +23,6 @@ export function draw(answer) {
 }
 
 function text(column, value, meta) {
-  if (column.role === 'time') return format.bucket(Date.parse(value), meta.grain, meta.timezone);
+  if (column.role === 'time' || column.role === 'end') return format.bucket(Date.parse(value), meta.grain ?? '1s', meta.timezone);
   return column.role === 'measure' ? format.number(value, column.type) : format.dimension(value);
 }
