@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -93,8 +94,8 @@ func embeddedRedis(t *testing.T) string {
 }
 
 func accountForBroken(t *testing.T, brokers []string, redis string) {
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "caudal.yaml"), strings.ReplaceAll(deadProject, "project: dead", "project: "+projectName(t)))
+	dir, name := t.TempDir(), projectName(t)
+	write(t, filepath.Join(dir, "caudal.yaml"), strings.ReplaceAll(deadProject, "project: dead", "project: "+name))
 	write(t, filepath.Join(dir, "views", "totals.yaml"), deadView)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -102,7 +103,7 @@ func accountForBroken(t *testing.T, brokers []string, redis string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	project.Sources[0].Topic = projectName(t)
+	project.Sources[0].Topic = name
 	project.Kafka.Brokers, project.Redis.Addrs = brokers, []string{redis}
 	a := &app{projectDir: dir, output: "json", stdout: os.Stdout, stderr: os.Stderr}
 	err = a.whole(ctx, project, dir, addresses{}, func(ctx context.Context, w *whole) error {
@@ -203,7 +204,7 @@ func jsonNumber[T int | int64](n T) string {
 	return string(text)
 }
 
-// projectName is a name of its own for each test, as real services are shared between tests.
+// projectName is a name of its own for each call, of a project and of its topic, as real services are shared between tests.
 func projectName(t *testing.T) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -211,7 +212,10 @@ func projectName(t *testing.T) string {
 		}
 		return '_'
 	}, strings.ToLower(t.Name()))
-	return "t_" + name[max(0, len(name)-40):]
+	name = "t_" + name[max(0, len(name)-40):] + "_" + strings.ToLower(rand.Text()[:8])
+	testservices.LeaveNoTopic(t, name)
+	testservices.LeaveNoKeys(t, name)
+	return name
 }
 
 func write(t *testing.T, path, text string) {

@@ -86,6 +86,10 @@ type where struct {
 func siteOf(t *testing.T, at where) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), recorded: map[string]recording{}, name: cmp.Or(at.name, "faults_"+strings.ToLower(rand.Text()[:8])), asShipped: at.asShipped}
+	if at.name == "" {
+		testservices.LeaveNoTopic(t, s.name)
+		testservices.LeaveNoKeys(t, s.name)
+	}
 	if at.brokers == nil {
 		at.brokers = testservices.Kafka(t)
 	}

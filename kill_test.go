@@ -40,6 +40,9 @@ func TestKnownAnswersAfterKillsOnRealServices(t *testing.T) {
 		t.Skip("SKIP kill -9 on real Kafka, Redis and S3: it takes minutes; CAUDAL_TEST_KILLS=20 runs it")
 	}
 	brokers, redis, s3 := testservices.Kafka(t), testservices.Redis(t), testservices.S3(t)
+	testservices.LeaveNoTopic(t, "orders") // of the example
+	testservices.LeaveNoTopic(t, "unique_orders")
+	testservices.LeaveNoKeys(t, "retail")
 	surviveKills(t, func(dir string) (args, env []string) {
 		args = []string{"--redis", redis, "--lake", "s3://" + s3.Bucket + "/" + filepath.Base(dir), "--s3-endpoint", s3.Endpoint}
 		for _, b := range brokers {

@@ -37,7 +37,10 @@ func TestCellsEqualTheNaiveFold(t *testing.T) {
 }
 
 func TestCellsEqualTheNaiveFoldOnRealServices(t *testing.T) {
-	w := newWorldOn(t, testservices.Kafka(t), testservices.Redis(t), "speed-"+randomID())
+	topic := "speed-" + randomID()
+	testservices.LeaveNoTopic(t, topic)
+	testservices.LeaveNoKeys(t, "shop/"+topic)
+	w := newWorldOn(t, testservices.Kafka(t), testservices.Redis(t), topic)
 	rnd := rand.New(rand.NewPCG(11, 11))
 	w.produce(rnd, 3000)
 	_, stop := w.start(w.config())

@@ -18,6 +18,7 @@ func onEachBroker(t *testing.T, story func(t *testing.T, w *World, shop *shopper
 	for name, open := range map[string]func(t *testing.T) *World{
 		"embedded": func(t *testing.T) *World { return NewWorld(t, 2, true) },
 		"kafka": func(t *testing.T) *World {
+			testservices.LeaveNoTopic(t, topic)
 			brokers := testservices.Kafka(t)
 			redis, err := embedded.StartRedis("")
 			if err != nil {

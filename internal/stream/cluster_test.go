@@ -27,7 +27,9 @@ func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
 		if testing.Short() {
 			t.Skip("SKIP real Kafka: -short")
 		}
-		test(t, newFixture(t, testservices.Kafka(t)))
+		f := newFixture(t, testservices.Kafka(t))
+		testservices.LeaveNoTopic(t, f.topic)
+		test(t, f)
 	})
 }
 

@@ -54,6 +54,27 @@ func (t Topics) Delete(ctx context.Context, topic string) error {
 	})
 }
 
+// exists says whether there is such a topic.
+func (t Topics) exists(ctx context.Context, topic string) (there bool, err error) {
+	err = t.with(ctx, "look for topic "+topic, func(ctx context.Context, c *kgo.Client) error {
+		of := kmsg.NewMetadataRequestTopic()
+		of.Topic = kmsg.StringPtr(topic)
+		request := kmsg.NewPtrMetadataRequest()
+		request.Topics = append(request.Topics, of)
+		response, err := request.RequestWith(ctx, c)
+		if err != nil {
+			return err
+		}
+		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
+		there = err == nil
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return nil
+		}
+		return err
+	})
+	return there, err
+}
+
 // AddPartitions gives a topic so many partitions in all.
 func (t Topics) AddPartitions(ctx context.Context, topic string, partitions int) error {
 	return t.with(ctx, "add partitions to topic "+topic, func(ctx context.Context, c *kgo.Client) error {
