@@ -101,7 +101,7 @@ func (l *look) series() map[string]*series {
 	add := func(rows []Row, into func(*series) cells) {
 		for i := range rows {
 			if !folded(&rows[i]) {
-				into(find(labelsOf(l.alert.By, rows[i].Key)))[rows[i].Bucket] = &rows[i]
+				into(find(LabelsOf(l.alert.By, rows[i].Key)))[rows[i].Bucket] = &rows[i]
 			}
 		}
 	}
@@ -264,7 +264,7 @@ func (l *look) extend(c *Cause, holding map[int64]bool) {
 // advance fires a cause that has held long enough.
 func (l *look) advance(c *Cause, s *series, others []*Cause, bands map[int64]*Band) {
 	if row := s.rows[c.Last]; row != nil && c.Phase != Firing {
-		c.Values, c.Expected = labelsOf(l.measures(), row.Measures), bands[c.Last]
+		c.Values, c.Expected = LabelsOf(l.measures(), row.Measures), bands[c.Last]
 	}
 	held := l.next(c.Last)
 	if !l.closed(c.Last) {

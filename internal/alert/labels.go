@@ -18,8 +18,8 @@ type Label struct {
 // Labels are what a cell goes by, in the order of the alert's by, or its measures. Its JSON is one object.
 type Labels []Label
 
-// labelsOf names values.
-func labelsOf(names []string, values []algebra.Value) Labels {
+// LabelsOf names values.
+func LabelsOf(names []string, values []algebra.Value) Labels {
 	l := make(Labels, len(names))
 	for i, name := range names {
 		l[i].Name = name

@@ -42,7 +42,7 @@ func (l *look) meet() {
 		if folded(r) {
 			continue
 		}
-		key := labelsOf(l.alert.By, r.Key).key()
+		key := LabelsOf(l.alert.By, r.Key).key()
 		if o := newest[key]; o == nil || o.Bucket < r.Bucket {
 			newest[key] = r
 		}
@@ -62,7 +62,7 @@ func (l *look) meet() {
 	}
 	for i := range l.o.Rows {
 		r := &l.o.Rows[i]
-		labels := labelsOf(l.alert.By, r.Key)
+		labels := LabelsOf(l.alert.By, r.Key)
 		if newest[labels.key()] == r && len(l.state.Known) < maxKeys {
 			l.state.Known = append(l.state.Known, Known{Labels: labels, Bucket: r.Bucket, Digest: digest(r), Seen: l.o.Now.UTC()})
 		}

@@ -42,6 +42,9 @@ type Message struct {
 	Notices []Notice  `json:"notices"`
 	At      time.Time `json:"at"` // by the clock: when it was put together
 	To      []string  `json:"to"` // sinks that have not taken it yet
+
+	// Ends are, by sink that is a topic, where its partitions ended before the message was sent: if it is there, it is not before them.
+	Ends map[string]map[int]int64 `json:"ends,omitempty"`
 }
 
 // instant is a time in RFC 3339; "" for the beginning of all times.
