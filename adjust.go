@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/serving/watch"
 	"github.com/caudal/caudal/speed"
 )
 
@@ -11,4 +12,5 @@ type adjust struct {
 	speed   func(*speed.Config)
 	archive func(*batch.ArchiveConfig)
 	batch   func(*batch.Config)
+	watch   func(*watch.Config)
 }

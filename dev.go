@@ -154,7 +154,7 @@ func (a *app) over(ctx context.Context, project *view.Project, dir string, at ad
 	if err := s.checkSources(ctx); err != nil {
 		return err
 	}
-	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, http: at.http, sql: at.sql, small: true})
+	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, watch: true, http: at.http, sql: at.sql, small: true})
 	if err != nil {
 		return err
 	}

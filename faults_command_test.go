@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/serving/watch"
 	"github.com/caudal/caudal/speed"
 )
 
@@ -121,6 +122,9 @@ func faultAdjust(ctx context.Context) (adjust, error) {
 		},
 		archive: func(c *batch.ArchiveConfig) {
 			c.ChunkRecords, c.ChunkAge, c.Clock, c.Steps = 400, 300*time.Millisecond, clock, s.step
+		},
+		watch: func(c *watch.Config) {
+			c.Every, c.LockTTL, c.Backoff, c.Windows, c.Steps = 20*time.Millisecond, faultLockTTL, 20*time.Millisecond, 100_000, s.step
 		},
 		batch: func(c *batch.Config) { c.LockTTL, c.Clock, c.Steps = faultLockTTL, clock, s.step },
 	}, nil

@@ -91,7 +91,7 @@ func newRoot(stdout, stderr *os.File, adjust adjust) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		demoCommand(a), initCommand(a), devCommand(a), lintCommand(a), testCommand(a), runCommand(a), produceCommand(a),
-		queryCommand(a), explainCommand(a), batchCommand(a), replayCommand(a), statusCommand(a), doctorCommand(a), deadLettersCommand(a), eraseCommand(a), exportCommand(a), modelsCommand(a), lakeCommand(a), tokenCommand(a),
+		queryCommand(a), explainCommand(a), batchCommand(a), replayCommand(a), statusCommand(a), doctorCommand(a), deadLettersCommand(a), alertsCommand(a), eraseCommand(a), exportCommand(a), modelsCommand(a), lakeCommand(a), tokenCommand(a),
 	)
 	wrapArgs(root)
 	a.completeNames(root)

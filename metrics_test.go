@@ -63,7 +63,7 @@ func exportedMetrics(t *testing.T) map[string]string {
 		}
 	})
 	project.Batch.Every = time.Hour
-	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true})
+	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, watch: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,12 +20,14 @@ import (
 	"github.com/caudal/caudal/serving"
 	"github.com/caudal/caudal/serving/auth"
 	"github.com/caudal/caudal/serving/ingest"
+	"github.com/caudal/caudal/serving/watch"
 	"github.com/caudal/caudal/speed"
 )
 
 // roles says which parts a process runs.
 type roles struct {
 	speed, archive, serve bool
+	watch                 bool          // alerts, and rows to topics
 	batch                 bool          // on the schedules of batch.every and lake.compact_every, if there are any
 	http                  string        // listen address; "" = no HTTP
 	admin                 string        // likewise of the admin port
@@ -58,6 +60,8 @@ type parts struct {
 	schedule *batch.Schedule // nil: no batch by itself
 	tables   *table.Schedule // nil: no compaction by itself
 	server   *serving.Server
+	watcher  *watch.Watcher
+	asker    *serving.Server // whom the watcher asks, where the process does not serve
 	registry *prometheus.Registry
 	http     net.Listener
 	admin    net.Listener   // nil: no admin port
@@ -125,6 +129,11 @@ func (s *services) assemble(r roles) (*parts, error) {
 		p.server, err = serving.New(servingConfig)
 		if err != nil {
 			return nil, fmt.Errorf("set up serving: %w", err)
+		}
+	}
+	if r.watch {
+		if err := s.watch(p, servingConfig); err != nil {
+			return nil, err
 		}
 	}
 	if r.admin != "" {
@@ -206,8 +215,13 @@ func (p *parts) run(ctx context.Context) error {
 	if p.admin != nil {
 		start(answering, "admin", func(ctx context.Context) error { return serveAdmin(ctx, p.admin, p.level) })
 	}
-	if p.server != nil {
-		start(answering, "serving", p.server.Run)
+	for _, server := range []*serving.Server{p.server, p.asker} {
+		if server != nil {
+			start(answering, "serving", server.Run)
+		}
+	}
+	if p.watcher != nil {
+		start(ctx, "watch", p.watcher.Run)
 	}
 	g.Go(func() error {
 		<-open.Done()
@@ -219,8 +233,10 @@ func (p *parts) run(ctx context.Context) error {
 	if p.sql != nil {
 		err = errors.Join(err, p.sql.close())
 	}
-	if p.server != nil {
-		err = errors.Join(err, p.server.Close())
+	for _, server := range []*serving.Server{p.server, p.asker} {
+		if server != nil {
+			err = errors.Join(err, server.Close())
+		}
 	}
 	return err
 }
@@ -250,6 +266,9 @@ func (p *parts) ready() error {
 	}
 	if p.speed != nil && !p.speed.Status().Ready() {
 		return errors.New("speed: a partition is being taken and not served yet")
+	}
+	if p.watcher != nil {
+		return p.watcher.Ready()
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func runCommand(a *app) *cobra.Command {
 		Example: "  caudal run speed --http :9101\n  caudal run serve --http :8080",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return usageError{errors.New("name a role: speed, archive, batch, serve or all")}
+			return usageError{errors.New("name a role: speed, archive, batch, serve, watch or all")}
 		},
 	}
 	for _, role := range []struct {
@@ -28,7 +28,8 @@ func runCommand(a *app) *cobra.Command {
 		{"archive", "Write every record to the lake", roles{archive: true}},
 		{"batch", "Run batches every batch.every, and early where one is asked for; compact tables every lake.compact_every", roles{batch: true}},
 		{"serve", "Answer queries over HTTP and SQL", roles{serve: true}},
-		{"all", "All of these in one process; batches only where batch.every says how often", roles{speed: true, archive: true, batch: true, serve: true}},
+		{"watch", "Judge alerts and tell sinks, and send rows of views to topics", roles{watch: true}},
+		{"all", "All of these in one process; batches only where batch.every says how often", roles{speed: true, archive: true, batch: true, serve: true, watch: true}},
 	} {
 		r := role.roles
 		sub := &cobra.Command{

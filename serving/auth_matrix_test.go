@@ -31,9 +31,15 @@ func knocks(w *guardedWorld, view string) map[string][]knock {
 		"explain":    {{path: "/v1/views/" + view + "/explain?at=2024-03-01"}, {path: "/v1/views/" + view + "/explain?at=2024-03-02T10:00:00Z&product=PG"}},
 		"status":     {{path: "/v1/status", noView: true}},
 		"openapi":    {{path: "/openapi.json", noView: true}},
-		"livez":      {{path: "/livez", noView: true}},
-		"readyz":     {{path: "/readyz", noView: true}},
-		"metrics":    {{path: "/metrics", noView: true}},
+
+		"list_alerts":       {{path: "/v1/alerts", noView: true}, {path: "/v1/alerts?alert=watch_" + view + "&phase=firing"}},
+		"list_silences":     {{path: "/v1/silences", noView: true}},
+		"acknowledge_alert": {{path: "/v1/alerts/" + view + "-france/acknowledge?comment=mine"}},
+		"silence_alert":     {{path: "/v1/silences?alert=watch_" + view + "&for=1m&labels=" + map[string]string{"sales": "country=France", "stock": "product=PF"}[view]}},
+		"end_silence":       {{path: "/v1/silences/" + w.silenced(view)}},
+		"livez":             {{path: "/livez", noView: true}},
+		"readyz":            {{path: "/readyz", noView: true}},
+		"metrics":           {{path: "/metrics", noView: true}},
 		"send_events": {{path: "/v1/events/orders", noView: true,
 			body: `[{"placed_at": "2024-03-01T10:00:00Z", "country": null, "product": "P1", "order_no": "o1", "amount": 1.25}]`}},
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/alert"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/view"
@@ -51,13 +52,16 @@ func callers() map[string]auth.Grant {
 		"stocker": {Role: auth.Read, Views: []string{"stock"}},
 		"till":    {Role: auth.Write, Views: []string{"stock"}},
 		"writer":  {Role: auth.Write},
+		"paris3":  {Role: auth.Write, Where: map[string]string{"sales": french}},
 		"admin":   {Role: auth.Admin},
 	}
 }
 
 func newGuardedWorld(t testing.TB) *guardedWorld {
 	t.Helper()
-	w := &guardedWorld{world: newWorld(t, viewYAML, view.File{Path: "views/stock.yaml", Data: []byte(stockYAML)}), tokens: map[string]string{"stranger": auth.NewToken()}}
+	w := &guardedWorld{world: newWorld(t, viewYAML, view.File{Path: "views/stock.yaml", Data: []byte(stockYAML)},
+		view.File{Path: "alerts/sales.yaml", Data: []byte(fmt.Sprintf(alertYAML, "sales", "sales", "[country, product]"))},
+		view.File{Path: "alerts/stock.yaml", Data: []byte(fmt.Sprintf(alertYAML, "stock", "stock", "[product]"))}), tokens: map[string]string{"stranger": auth.NewToken()}}
 	w.push = PushConfig{Every: time.Millisecond, Beat: 10 * time.Millisecond}
 	at := func(text string) time.Time { return time.UnixMicro(instantOf(t, text)).UTC() }
 	w.add(
@@ -85,6 +89,8 @@ func newGuardedWorld(t testing.TB) *guardedWorld {
 	for p := range 2 {
 		w.archive(p, w.log.ends[p])
 	}
+	w.alert("sales", cause("sales-france", "777.0", "country", "France", "product", "PF"), cause("sales-germany", "777.77", "country", "Germany", "product", "PG"))
+	w.alert("stock", cause("stock-france", "3", "product", "PF"), cause("stock-other", "4", "product", "PX"))
 	w.add(
 		event{partition: 0, at: at("2024-03-02T23:00"), country: "France", product: "PF", order: "d", pence: 50},
 		event{partition: 0, at: at("2024-03-02T23:10"), country: "Germany", product: "PG", order: "e", pence: 77777},
@@ -161,4 +167,43 @@ func rowsOf(t *testing.T, r *httptest.ResponseRecorder) string {
 		t.Fatalf("status %d: %v: %.500s", r.Code, err, r.Body)
 	}
 	return fmt.Sprintf("%s %+v %+v", a.Data, a.Statistics, a.Meta)
+}
+
+const alertYAML = `
+alert: watch_%s
+view: %s
+by: %s
+when: "lines > 1"
+`
+
+// cause is one that fires, with labels as names and values in turn.
+func cause(id, value string, labels ...string) alert.Cause {
+	c := alert.Cause{ID: id, Phase: alert.Firing, Values: alert.Labels{{Name: "lines", Value: &value}}}
+	for i := 0; i < len(labels); i += 2 {
+		c.Labels = append(c.Labels, alert.Label{Name: labels[i], Value: &labels[i+1]})
+	}
+	return c
+}
+
+// alert keeps what the alert of a view has found.
+func (w *guardedWorld) alert(view string, causes ...alert.Cause) {
+	w.t.Helper()
+	data, err := json.Marshal(alert.State{Begun: true, Causes: causes})
+	must(w.t, err)
+	must(w.t, w.lake.ChangeNote(context.Background(), AlertNote("watch_"+view), func([]byte) ([]byte, error) { return data, nil }))
+}
+
+// silenced makes a silence of the alert of a view, beside one about Germans that stays, and returns its id.
+func (w *guardedWorld) silenced(view string) string {
+	w.t.Helper()
+	germany, label := "Germany", alert.Label{Name: "product", Value: new(string)}
+	if *label.Value = "PF"; view == "sales" {
+		label.Name, *label.Value = "country", "France"
+	}
+	list := []alert.Silence{{ID: "s-" + view, Alert: "watch_" + view, Labels: alert.Labels{label}, Until: w.clock().Add(time.Hour)},
+		{ID: "g", Alert: "watch_sales", Labels: alert.Labels{{Name: "country", Value: &germany}}, Until: w.clock().Add(time.Hour)}}
+	data, err := json.Marshal(list)
+	must(w.t, err)
+	must(w.t, w.lake.ChangeNote(context.Background(), silencesNote, func([]byte) ([]byte, error) { return data, nil }))
+	return "s-" + view
 }

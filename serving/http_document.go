@@ -65,6 +65,7 @@ func Document(p *view.Project) ([]byte, error) {
 			{Name: "events", Description: "Send events."},
 			{Name: "catalogue", Description: "What can be asked."},
 			{Name: "explanation", Description: "Where numbers come from, and why they changed."},
+			{Name: "alerts", Description: "What alerts found, and what is silenced."},
 			{Name: "operation", Description: "For those who look after the service."},
 		},
 		Paths:    map[string]openapi.Path{},

@@ -94,7 +94,7 @@ func (rt *route) names() []string {
 // routes is the whole API.
 func routes() []route {
 	var all []route
-	for _, family := range [][]route{queryRoutes(), streamRoutes(), eventRoutes(), catalogueRoutes(), changesRoutes(), explainRoutes(), statusRoutes(), documentRoutes()} {
+	for _, family := range [][]route{queryRoutes(), streamRoutes(), eventRoutes(), catalogueRoutes(), changesRoutes(), explainRoutes(), alertRoutes(), statusRoutes(), documentRoutes()} {
 		all = append(all, family...)
 	}
 	return all

@@ -64,7 +64,7 @@ type sentRow struct {
 	labels   alert.Labels
 }
 
-// progress is what is kept of an emitter in the lake: from where on its topic has to be read back.
+// progress is what is kept of an emitter in the lake: from where on its topic has to be read back; there is always a mark.
 type progress struct {
 	Definition string       `json:"definition"` // hash of the view
 	Grain      string       `json:"grain"`
@@ -133,13 +133,10 @@ func (e *emitter) load(ctx context.Context) error {
 		}
 	}
 	if e.kept.Definition != e.emit.View.Hash || e.kept.Grain != e.emit.Grain.Name {
-		e.kept = progress{Definition: e.emit.View.Hash, Grain: e.emit.Grain.Name, Through: math.MinInt64}
+		e.kept = progress{Definition: e.emit.View.Hash, Grain: e.emit.Grain.Name, Through: math.MinInt64,
+			Marks: []emitMarker{{Bucket: math.MinInt64}}}
 	}
-	var from map[int]int64
-	if len(e.kept.Marks) > 0 {
-		from = e.kept.Marks[0].Ends
-	}
-	return readBack(ctx, e.w.cfg.Stream, e.emit.To, from, func(r stream.Record) error {
+	return readBack(ctx, e.w.cfg.Stream, e.emit.To, e.kept.Marks[0].Ends, func(r stream.Record) error {
 		var row Emitted
 		if json.Unmarshal(r.Value, &row) != nil || row.View != e.emit.View.Name || row.Grain != e.emit.Grain.Name {
 			return nil // of somebody else
@@ -222,12 +219,7 @@ func (e *emitter) bound(ctx context.Context, m serving.Mark) (alert.Range, error
 }
 
 // floor is where what is known of the topic begins.
-func (e *emitter) floor() int64 {
-	if len(e.kept.Marks) == 0 {
-		return math.MinInt64
-	}
-	return e.kept.Marks[0].Bucket
-}
+func (e *emitter) floor() int64 { return e.kept.Marks[0].Bucket }
 
 // send compares rows with what was sent, and sends what differs.
 func (e *emitter) send(ctx context.Context, r alert.Range, got *answer) error {
@@ -346,7 +338,7 @@ func (e *emitter) save(ctx context.Context, watermark int64) error {
 	for _, s := range e.sent {
 		bucket = max(bucket, g.Next(s.bucket, loc))
 	}
-	if n := len(e.kept.Marks); n == 0 || e.kept.Marks[n-1].Bucket < bucket {
+	if e.kept.Marks[len(e.kept.Marks)-1].Bucket < bucket {
 		e.kept.Marks = append(e.kept.Marks, emitMarker{bucket, ends})
 	}
 	// The first mark is the last one before what may still change.

@@ -11,7 +11,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/caudal/caudal/internal/alert"
-	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -272,54 +271,4 @@ func readBack(ctx context.Context, log Log, name string, from map[int]int64, eac
 		}
 	}
 	return nil
-}
-
-// DeadLetter is a message that a sink did not take.
-type DeadLetter struct {
-	Sink    string        `json:"sink"`
-	Reason  string        `json:"reason"`
-	At      time.Time     `json:"at"`
-	Message alert.Message `json:"message"`
-}
-
-func deadNote(sink, id string) string { return "dead/" + sink + "/" + id }
-
-// DeadLetters lists the messages that sinks did not take.
-func DeadLetters(ctx context.Context, l *lake.Lake) ([]DeadLetter, error) {
-	names, err := l.Notes(ctx, "dead")
-	if err != nil {
-		return nil, err
-	}
-	letters := []DeadLetter{}
-	for _, name := range names {
-		data, _, err := l.Note(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if data == nil {
-			continue
-		}
-		var d DeadLetter
-		if err := json.Unmarshal(data, &d); err != nil {
-			return nil, fmt.Errorf("read dead letter %s: %w", name, err)
-		}
-		letters = append(letters, d)
-	}
-	return letters, nil
-}
-
-// Resend sends a dead letter to its sink once more, and forgets it if that takes it.
-func (w *Watcher) Resend(ctx context.Context, d DeadLetter) error {
-	s := w.sinks[d.Sink]
-	if s == nil {
-		return fmt.Errorf("the project has no sink %s any more", d.Sink)
-	}
-	err := s.send(ctx, &d.Message)
-	if t, ok := s.(*topicSink); ok {
-		err = errors.Join(err, t.close())
-	}
-	if err != nil {
-		return fmt.Errorf("sink %s did not take message %s: %w", d.Sink, d.Message.ID, err)
-	}
-	return w.cfg.Lake.DropNote(ctx, deadNote(d.Sink, d.Message.ID))
 }

@@ -171,14 +171,13 @@ func TestAMessageThatNobodyTakesIsPutAsideAndSentOnceMore(t *testing.T) {
 			t.Errorf("the reason names the URL: %s", l.Reason)
 		}
 	}
-	again, err := New(Config{Project: w.project, Asker: w.cells, Lake: w.lake, Stream: w.stream})
-	must(t, err)
-	if err := again.Resend(context.Background(), letters[0]); err == nil {
+	again := Config{Project: w.project, Lake: w.lake, Stream: w.stream}
+	if err := Resend(context.Background(), again, letters[0]); err == nil {
 		t.Error("it was taken")
 	}
 	answer.Store(http.StatusOK)
 	for _, l := range letters {
-		must(t, again.Resend(context.Background(), l))
+		must(t, Resend(context.Background(), again, l))
 	}
 	if letters, err = DeadLetters(context.Background(), w.lake); err != nil || len(letters) != 0 {
 		t.Errorf("dead letters %+v, %v", letters, err)
