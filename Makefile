@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 1
 
-.PHONY: help build demo test check spec bench bench-json services soak infra accuracy
+.PHONY: help build demo test check spec bench bench-json services soak infra accuracy anomalies
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ SEEDS ?= 1000
 accuracy: ## the sketches over SEEDS= seeds: promised bound, measured error
 	@set -o pipefail; CAUDAL_ACCURACY_SEEDS=$(SEEDS) go test -count=1 -timeout 20m -run '^TestSketchesKeepTheirPromises$$' -v ./internal/algebra \
 		| grep -vE '^ *(=== |--- PASS|PASS|ok )'
+
+anomalies: ## precision and recall of the rules of examples/anomalies against what people have labelled
+	@set -o pipefail; go test -count=1 -run TheAnomaliesAreFound -v . | grep -E "^ +[a-z_]+\.go:[0-9]+: \||FAIL"
 
 infra: ## the descriptions in infra/, each checked by what is made for it, and the Iceberg metadata, read by Spark and Trino
 	cd infra && go vet ./... && go test -count=1 ./...
