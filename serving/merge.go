@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/live"
@@ -149,27 +148,4 @@ func (s *Server) group(vs *viewState, p *partition) live.Group {
 	return live.Group{
 		Project: s.cfg.Project.Name, Topic: vs.view.Source.Topic, Incarnation: p.life, Partition: p.number, View: vs.view.Name, Hash: vs.view.Hash,
 	}
-}
-
-// watermark is the smallest over the partitions that were served, µs UTC; false where none has seen an event.
-func (m *merged) watermark(lateness time.Duration) (int64, bool) {
-	least, found := int64(forever), false
-	for _, p := range m.partitions {
-		if p.over || p.covered {
-			continue // nothing more will come of it
-		}
-		cuts, _ := m.snap.manifest.CutsOf(p.life)
-		cut, ok := cuts[p.number]
-		at := cut.Progress.MaxEventTime
-		if !ok {
-			at = beginning
-		}
-		if p.read.served == live.ServedWhole {
-			at = max(at, p.read.at.at.MaxEventTime)
-		}
-		if at != beginning {
-			least, found = min(least, at), true
-		}
-	}
-	return least - lateness.Microseconds(), found
 }

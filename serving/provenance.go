@@ -18,7 +18,7 @@ func provenance(q *question, m *merged, rows []row, now time.Time) Provenance {
 	if !manifest.Created.IsZero() {
 		p.Created = manifest.Created.UTC().Format(time.RFC3339)
 	}
-	if at, ok := m.watermark(q.view.Source.Lateness); ok {
+	if at, ok := m.watermark(q.view.Source); ok {
 		p.Watermark = formatTime(at, q.view.Location)
 	}
 	p.coverage(m)

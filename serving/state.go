@@ -23,8 +23,7 @@ type watermarks struct{ now, batch int64 }
 // statesOf finds them.
 func statesOf(q *question, m *merged) watermarks {
 	w := watermarks{beginning, beginning}
-	lateness := q.view.Source.Lateness
-	if at, ok := m.watermark(lateness); ok {
+	if at, ok := m.watermark(q.view.Source); ok {
 		w.now = at
 	}
 	batch := *m
@@ -32,7 +31,7 @@ func statesOf(q *question, m *merged) watermarks {
 	for i := range batch.partitions {
 		batch.partitions[i].read.served = live.ServedNothing
 	}
-	if at, ok := batch.watermark(lateness); ok && m.scan == nil {
+	if at, ok := batch.watermark(q.view.Source); ok && m.scan == nil {
 		w.batch = at
 	}
 	return w

@@ -159,7 +159,7 @@ func (s *Server) viewStatus(ctx context.Context, vs *viewState, now time.Time) V
 		out.Lag.Coarse = plus(out.Lag.Coarse, p.Lag.Coarse)
 		out.Partitions = append(out.Partitions, p)
 	}
-	if at, ok := (&merged{snap: snap, partitions: parts}).watermark(vs.view.Source.Lateness); ok {
+	if at, ok := (&merged{snap: snap, partitions: parts}).watermark(vs.view.Source); ok {
 		out.Watermark = formatTime(at, time.UTC)
 	}
 	return out

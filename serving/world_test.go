@@ -32,6 +32,7 @@ sources:
     partitions: 2
     event_time: {field: placed_at, format: rfc3339}
     lateness: 10m
+    idle: 1d
     fields:
       placed_at: timestamp
       country: string?

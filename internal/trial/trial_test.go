@@ -169,6 +169,54 @@ func TestAQueryThatIsRefusedFailsItsTestAndNoOther(t *testing.T) {
 	}
 }
 
+// docs/time.md has it as a table.
+func TestTheWorkedExampleOfTimeIsWhatBothLayersSay(t *testing.T) {
+	for _, o := range run(t, shop(t, `tests:
+  - name: of time
+    each: {user: ann, country: DE, amount: 1}
+    given:
+      - {_timestamp: 2026-03-28T10:00:00Z, at: 2026-03-28T10:00:00Z}
+      - {_timestamp: 2026-03-28T10:30:00Z, at: 2026-03-28T10:30:00Z}
+      - {_timestamp: 2026-03-28T10:31:00Z, at: 2026-03-28T10:20:00Z}
+      - {_timestamp: 2026-03-28T10:32:00Z, at: 2026-03-28T10:19:00Z}
+      - {_timestamp: 2026-03-28T10:33:00Z, at: 2031-01-01T00:00:00Z}
+      - {_timestamp: 2026-03-28T10:34:00Z, at: 2026-03-28T10:27:00Z}
+    query: {grain: 1m, measures: [lines]}
+    counts: {events: 6, late: 2}
+    expect:
+      - {time: 2026-03-28T10:00:00Z, lines: 1}
+      - {time: 2026-03-28T10:19:00Z, lines: 1}
+      - {time: 2026-03-28T10:20:00Z, lines: 1}
+      - {time: 2026-03-28T10:27:00Z, lines: 1}
+      - {time: 2026-03-28T10:30:00Z, lines: 1}
+      - {time: 2031-01-01T00:00:00Z, lines: 1}
+`)) {
+		if !o.Passed {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
+func TestEachPartitionHasItsOwnWatermark(t *testing.T) {
+	for _, o := range run(t, shop(t, `tests:
+  - name: apart
+    partitions: 2
+    each: {user: ann, country: DE, amount: 1}
+    given: [{at: 2026-03-28T12:00:00Z}, {at: 2026-03-28T10:00:00Z, _partition: 1}, {at: 2026-03-28T09:55:00Z, _partition: 1}]
+    counts: {events: 3, late: 0}
+    expect: [{lines: 3}]
+  - name: together
+    each: {user: ann, country: DE, amount: 1}
+    given: [{at: 2026-03-28T12:00:00Z}, {at: 2026-03-28T10:00:00Z}, {at: 2026-03-28T09:55:00Z}]
+    counts: {events: 3, late: 2}
+    expect: [{lines: 3}]
+`)) {
+		if !o.Passed {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
 func TestSeamsLieBetweenTheEvents(t *testing.T) {
 	for _, c := range []struct {
 		events, seams int

@@ -89,7 +89,7 @@ func alike(x, y any, share float64) bool {
 	}
 	g, _ := a.Float64()
 	w, _ := b.Float64()
-	return math.Abs(g-w) <= share*math.Max(math.Abs(w), 1)
+	return math.Abs(g-w) <= share*math.Max(math.Abs(w), 1)*(1+floatNoise) // the bound's own last bits
 }
 
 func number(x any) (*big.Rat, bool) {

@@ -71,7 +71,7 @@ type canonicalMeasure struct {
 }
 
 // Canonical returns the bytes that are hashed and kept in the lake: all that decides how a record is decoded, which are duplicates
-// and which are late. Partitions and Key, which matter only to producers, are not in it, nor is FullDedup, which only batch looks at when
+// and which are late. Partitions and Key, which matter only to producers, are not in it, nor is Idle, which moves no record, nor FullDedup, which only batch looks at when
 // it answers: a chunk is the same with and without it. Equal definitions have equal bytes.
 func (s *Source) Canonical() []byte {
 	c := canonicalSource{
@@ -89,8 +89,8 @@ func (s *Source) Canonical() []byte {
 // Hash is the SHA-256, in hex, of Canonical: the name of the source's definition.
 func (s *Source) Hash() string { return hashOf(s.Canonical()) }
 
-// ParseSource rebuilds a source from the bytes that Canonical wrote, perhaps an older release of caudal. Partitions and Key are
-// zero. The zone's rules are those of this machine, so that an old chunk can always be finished.
+// ParseSource rebuilds a source from the bytes that Canonical wrote, perhaps an older release of caudal. Partitions, Key and
+// Idle are zero. The zone's rules are those of this machine, so that an old chunk can always be finished.
 func ParseSource(canonical []byte) (*Source, error) {
 	var c canonicalSource
 	d := json.NewDecoder(bytes.NewReader(canonical))

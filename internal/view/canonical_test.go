@@ -15,7 +15,7 @@ func TestSourceComesBackFromItsCanonicalBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := *s
-	want.Partitions, want.Key = 0, ""
+	want.Partitions, want.Key, want.Idle = 0, "", 0
 	if !reflect.DeepEqual(*back, want) {
 		t.Errorf("got  %+v\nwant %+v", *back, want)
 	}

@@ -114,7 +114,8 @@ type Source struct {
 	FullDedup    bool // batch_dedup: full: batch removes repeats beyond the horizon, and across partitions, too
 	Lateness     time.Duration
 	MaxAhead     time.Duration
-	Fields       []Field // in the order of the file
+	Idle         time.Duration // a partition that is so far behind the others, and has nothing more, holds the watermark back no longer; 0: it does
+	Fields       []Field       // in the order of the file
 }
 
 // Field returns the position of the named field, or -1.

@@ -9,7 +9,7 @@ import (
 
 func sourceKeys() []string {
 	return []string{
-		"topic", "partitions", "format", "key", "event_time", "event_id", "dedup_horizon", "dedup_records", "batch_dedup", "lateness", "max_ahead", "fields",
+		"topic", "partitions", "format", "key", "event_time", "event_id", "dedup_horizon", "dedup_records", "batch_dedup", "lateness", "max_ahead", "idle", "fields",
 	}
 }
 func eventTimeKeys() []string { return []string{"field", "format", "timezone"} }
@@ -92,6 +92,7 @@ func (r *reader) bounds(n *node, of string, s *Source) {
 	s.DedupRecords = r.integer(n.get("dedup_records"), of+": dedup_records", 4_000_000, 1, 1<<31-1)
 	s.Lateness = r.duration(n.get("lateness"), of+": lateness", 10*time.Minute, 0)
 	s.MaxAhead = r.duration(n.get("max_ahead"), of+": max_ahead", 5*time.Minute, 0)
+	s.Idle = r.duration(n.get("idle"), of+": idle", 5*time.Minute, 0)
 	if v := n.get("batch_dedup"); v != nil {
 		word := r.filled(v, of+": batch_dedup")
 		if s.FullDedup = word == "full"; word != "" && word != "full" && word != "horizon" {

@@ -16,7 +16,7 @@ func TestViewComesBackFromItsStoredBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := *v.Source
-	source.Partitions, source.Key = 0, ""
+	source.Partitions, source.Key, source.Idle = 0, "", 0
 	want := *v
 	want.Source = &source
 	if back.Hash != v.Hash || !reflect.DeepEqual(*back, want) {
