@@ -48,6 +48,6 @@ func (s *Server) Mark(ctx context.Context, name string) (Mark, error) {
 		}
 	}
 	m := Mark{Text: text.String()}
-	m.Watermark, m.Known = (&merged{snap: snap, partitions: parts}).watermark(v.Source.Lateness)
+	m.Watermark, m.Known = (&merged{snap: snap, partitions: parts}).watermark(v.Source)
 	return m, nil
 }
