@@ -20,6 +20,8 @@ import (
 type Alerts struct {
 	Rules  []AlertRule  `json:"rules"`  // the alerts of the project
 	Alerts []AlertCause `json:"alerts"` // what they found, firing first, then the latest first
+
+	MayQuiet bool `json:"may_quiet"` // the caller may acknowledge and silence
 }
 
 // AlertRule is an alert of the project.
@@ -73,7 +75,7 @@ func (s *Server) Alerts(ctx context.Context, q AlertQuery) (*Alerts, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Alerts{Rules: []AlertRule{}, Alerts: []AlertCause{}}
+	out := &Alerts{Rules: []AlertRule{}, Alerts: []AlertCause{}, MayQuiet: g.Role >= auth.Write}
 	own := s.alertsOf(g)
 	if q.Alert != "" {
 		one, err := findAlert(own, q.Alert)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/alert"
 	"github.com/caudal/caudal/internal/testservices"
 )
 
@@ -103,4 +104,44 @@ func TestSQLIsShownWhereItIsAnswered(t *testing.T) {
 		}
 	}
 	reads(t, tab, "#take", "The same elsewhere")
+}
+
+func TestThePageShowsAlertsAndTakesAcknowledgementsAndSilences(t *testing.T) {
+	w := newGuardedWorld(t)
+	w.guard = nil
+	w.serve()
+	for _, v := range w.server.definitions.now.Load().Views {
+		must(t, w.server.refresh(t.Context(), w.server.state(v), time.Time{}))
+	}
+	over := cause("over", "2", "country", "Spain", "product", "P2")
+	over.Phase, over.Reason = alert.Recovered, "done"
+	w.alert("stock")
+	w.alert("sales", over, cause("one", "777", "country", "France", "product", "PF"), cause("two", "5", "country", "<b>x", "product", "P,2"))
+	tab, _ := w.page(wide, "view=sales&measures=revenue&grain=1d")
+	drawn(tab)
+	tab.Wait(`document.querySelectorAll('#alerts li').length === 3`)
+	reads(t, tab, "#alerts", "2 firing of 2 alerts")
+	reads(t, tab, "#alerts li:nth-child(1)", "warning · firing · watch_sales country France, product PF")
+	reads(t, tab, "#alerts li:nth-child(2)", "country <b>x, product P,2")
+	reads(t, tab, "#alerts li:nth-child(3)", "recovered")
+	var buttons int
+	if tab.Eval(`document.querySelectorAll('#alerts button').length`, &buttons); buttons != 3 {
+		t.Errorf("%d buttons: a value with a comma cannot be silenced by its name", buttons)
+	}
+	accessible(t, tab, "alerts")
+	tab.Click(`#alerts [data-key="acknowledge one"]`)
+	tab.Wait(`document.querySelector('#alerts').innerText.includes('acknowledged')`)
+	tab.Click(`#alerts [data-key="silence one"]`)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		list, err := Silences(t.Context(), w.lake)
+		must(t, err)
+		if len(list) == 1 && list[0].Labels.Has(alert.Labels{cause("", "", "country", "France").Labels[0]}) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the silences are %+v", list)
+		}
+	}
+	picture(t, tab, "alerts")
+	calm(t, tab)
 }

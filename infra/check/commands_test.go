@@ -42,7 +42,7 @@ func TestEveryCommandThatIsCalledExists(t *testing.T) {
 		}
 	}
 	calls["cron"] = cronCall(t)
-	if len(calls) != 5+4+4+1 {
+	if len(calls) != 6+5+5+1 {
 		t.Errorf("%d calls were found", len(calls))
 	}
 	binary := caudal(t)

@@ -92,8 +92,8 @@ func TestOverlaysAreWhole(t *testing.T) {
 					t.Errorf("no %s", kind)
 				}
 			}
-			if len(o.pods) != 4 {
-				t.Errorf("%d kinds of pods, not 4", len(o.pods))
+			if len(o.pods) != 5 {
+				t.Errorf("%d kinds of pods, not 5", len(o.pods))
 			}
 			for owner, pod := range o.pods {
 				for _, complaint := range complaints(pod, o) {

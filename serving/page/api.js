@@ -14,12 +14,12 @@ export const hasToken = () => sessionStorage.getItem(tokenKey) !== null;
 export const keepToken = token => sessionStorage.setItem(tokenKey, token);
 
 // request asks for a path relative to the page and returns the response; anything but a success throws a Problem, an abort an AbortError.
-export async function request(path, { signal, headers } = {}) {
+export async function request(path, { signal, headers, method } = {}) {
   const sent = { Accept: 'application/json', ...headers }, token = sessionStorage.getItem(tokenKey);
   if (token !== null) sent.Authorization = `Bearer ${token}`;
   let response;
   try {
-    response = await fetch(path, { headers: sent, signal, cache: 'no-store' });
+    response = await fetch(path, { headers: sent, signal, method, cache: 'no-store' });
   } catch (error) {
     throw error.name === 'AbortError' ? error : unreachable();
   }

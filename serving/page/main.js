@@ -7,6 +7,7 @@ import { condition, largest } from './largest.js';
 import { complete, fromURL, queryPath, streamPath, toURL, windowOf } from './question.js';
 import { figures } from './figures.js';
 import { follow } from './follow.js';
+import * as alerts from './alerts.js';
 import * as changes from './changes.js';
 import * as controls from './controls.js';
 import * as explanation from './explain.js';
@@ -129,6 +130,7 @@ async function totals() {
 
 async function lookAfter() {
   const { view } = page;
+  alerts.look(view.timezone);
   try {
     const status = await read('v1/status');
     if (view === page.view) health.draw(status, view.name, view.timezone);
