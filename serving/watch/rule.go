@@ -71,15 +71,14 @@ func (r *rule) look(ctx context.Context, m serving.Mark, quiet []alert.Silence) 
 func (r *rule) judge(ctx context.Context, m serving.Mark, quiet []alert.Silence, now time.Time) (more bool, err error) {
 	o, err := r.observe(ctx, m)
 	if err != nil {
-		return false, r.wait(ctx, err.Error())
+		r.wait(ctx, err.Error())
+		return false, nil
 	}
+	r.wait(ctx, "")
 	if o == nil {
 		return false, r.keep(ctx, now, nil)
 	}
 	o.Now, o.Silences = now, quiet
-	if err := r.wait(ctx, ""); err != nil {
-		return false, err
-	}
 	next, notices := alert.Evaluate(r.alert, r.state, *o)
 	r.state = next
 	r.w.metrics.looks.WithLabelValues(r.alert.Name).Inc()
@@ -94,7 +93,7 @@ func (r *rule) judge(ctx context.Context, m serving.Mark, quiet []alert.Silence,
 }
 
 // wait notes why nothing is judged; "" = it is.
-func (r *rule) wait(ctx context.Context, why string) error {
+func (r *rule) wait(ctx context.Context, why string) {
 	value := 0.0
 	if why != "" {
 		value = 1
@@ -104,7 +103,6 @@ func (r *rule) wait(ctx context.Context, why string) error {
 	}
 	r.waiting = why
 	r.w.metrics.waiting.WithLabelValues("alert " + r.alert.Name).Set(value)
-	return nil
 }
 
 // observe asks for what the next look is about; nil where there is nothing to judge yet.
