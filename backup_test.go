@@ -111,6 +111,30 @@ func TestTheLakeAnswersWhereKafkaIsLostToo(t *testing.T) {
 	}
 }
 
+// TestALostLakeIsMadeAgainFromWhatKafkaKeeps: the lake is empty, Redis holds what belongs to the one that was lost.
+func TestALostLakeIsMadeAgainFromWhatKafkaKeeps(t *testing.T) {
+	long(t)
+	redis := ownRedis(t).Addr()
+	s := siteOf(t, where{lake: t.TempDir(), redis: redis})
+	speed, archive := s.start("speed", none), s.start("archive", none)
+	for range 2 {
+		s.produce(500)
+		s.heals()
+		s.batch()
+	}
+	speed.kill()
+	archive.kill()
+
+	anew := siteOf(t, where{name: s.name, lake: t.TempDir(), redis: redis})
+	begun := time.Now()
+	speed, archive = anew.start("speed", none), anew.start("archive", none)
+	anew.until("the answers are whole", func() error { return anew.shop.UpToDate(t.Context()) })
+	t.Logf("answers were whole %v after the roles were started over an empty lake", time.Since(begun).Round(time.Millisecond))
+	anew.settles()
+	speed.terminate()
+	archive.terminate()
+}
+
 // rowsOf are the rows of an answer with all measures by country and hour, of a process that serves.
 func rowsOf(t *testing.T, serve *instance) string {
 	t.Helper()

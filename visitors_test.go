@@ -94,7 +94,7 @@ func visit(t *testing.T, addrs ...string) *visitors {
 		v.ready[addr] = true
 		v.done.Go(func() { v.watch(ctx, addr) })
 	}
-	for _, question := range []string{"measures=lines", "measures=revenue,users&dimensions=country&grain=1h", "measures=lines&exact=true"} {
+	for _, question := range []string{"measures=lines&grain=1m&order=-time&limit=10", "measures=revenue,users&dimensions=country&grain=1h", "measures=lines&exact=true"} {
 		v.done.Go(func() { v.ask(ctx, "/v1/views/sales/query?"+question) })
 	}
 	t.Cleanup(v.leave)
