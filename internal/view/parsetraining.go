@@ -310,6 +310,12 @@ func (d *trainingDraft) ofView(f *Feature, n *node, v *View, of string) {
 	case !isFeature(f.Measure.Agg):
 		d.r.add(at, fmt.Sprintf("%s: %s answers a list", of, f.Measure.Agg), "a feature is one value: take another measure")
 	}
+	for _, text := range []string{v.Where, f.Measure.Expr, f.Measure.Filter} {
+		if ls, _ := lex(text); mentions(ls, LateColumn) >= 0 {
+			d.r.add(at, fmt.Sprintf("%s: measure %s of view %s looks at %s", of, name, v.Name, LateColumn), "a training set knows what an event says, not when it came: take another measure")
+			break
+		}
+	}
 	if v.Where != "" {
 		f.Where = append(f.Where, v.Where)
 	}

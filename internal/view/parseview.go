@@ -96,7 +96,13 @@ func (p *linter) viewSource(d *draft, n *node, haveSources bool) {
 		return
 	}
 	d.rows = checkingOf(d.r, s)
+	d.rows.columns = append(d.rows.columns, Column{Name: LateColumn, Type: Type{Kind: Bool}})
+	d.rows.hints["_duplicate"] = "a repeat is left out before a view sees it, so that it would always be false"
 }
+
+// LateColumn is what expressions of a view may look at beside the source's fields: whether the event came behind the watermark by more than the
+// allowed lateness. Like the fields it is a function of the log, and the archive keeps it.
+const LateColumn = "_late"
 
 // checkingOf checks expressions over a source's fields.
 func checkingOf(r *reader, s *definedSource) *checking {
