@@ -92,7 +92,7 @@ const (
 	panelHeight = 8
 )
 
-// dashboardOf has a panel for each measure of each view that is a single number.
+// dashboardOf has a panel for each measure of each view that is a single number and a column of its tables.
 func dashboardOf(project *view.Project) grafanaDashboard {
 	d := grafanaDashboard{
 		UID: "caudal-" + project.Name, Title: project.Name, Timezone: "browser", SchemaVersion: 41, Refresh: "5s", Time: grafanaTime{"now-24h", "now"}, Panels: []grafanaPanel{},
@@ -100,8 +100,8 @@ func dashboardOf(project *view.Project) grafanaDashboard {
 	}
 	source := grafanaSource{postgresType, "${source}"}
 	for _, v := range project.Views {
-		for _, m := range v.Measures {
-			if m.Type.Kind == view.Array {
+		for i, m := range v.Measures {
+			if m.Type.Kind == view.Array || v.Composed(i) {
 				continue
 			}
 			n := len(d.Panels)

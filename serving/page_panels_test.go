@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -143,5 +144,30 @@ func TestThePageShowsAlertsAndTakesAcknowledgementsAndSilences(t *testing.T) {
 		}
 	}
 	picture(t, tab, "alerts")
+	calm(t, tab)
+}
+
+func TestThePageComparesWithAPeriodBefore(t *testing.T) {
+	w := shop(t)
+	tab, _ := w.page(wide, "view=sales&measures=revenue&grain=1d&from=2024-03-15&to=2024-03-29")
+	drawn(tab)
+	choose := func(id, value string) {
+		tab.Eval(fmt.Sprintf(`(() => { const c = document.querySelector('#%s'); c.value = '%s'; c.dispatchEvent(new Event('change', { bubbles: true })); })()`, id, value), nil)
+	}
+	lines := `document.querySelectorAll('.before path').length`
+	tab.Wait(lines + ` === 0`)
+	choose("compare", "1w")
+	tab.Wait(lines + ` === 1 && [...document.querySelectorAll('#table th')].some(th => th.textContent.startsWith('revenue_before'))`)
+	var seen struct {
+		Address, Key string
+		Points       int
+	}
+	tab.Eval(`({ Address: location.search, Key: document.querySelector('#key').textContent, Points: document.querySelector('.before path').getAttribute('d').match(/[ML]/g).length })`, &seen)
+	if !strings.Contains(seen.Address, "compare=1w") || !strings.Contains(seen.Key, "1w before, fainter") || seen.Points != 14 {
+		t.Errorf("%+v; want compare=1w in the address, the fainter line in the key, and 14 points of it", seen)
+	}
+	picture(t, tab, "compare")
+	choose("grain", "")
+	tab.Wait(`document.querySelector('#compare').disabled && ` + lines + ` === 0`)
 	calm(t, tab)
 }

@@ -59,7 +59,9 @@ func flights(t *testing.T) []flight {
 		fmt.Fprint(h, row[column["tailnum"]])
 		list = append(list, flight{at.UnixMicro(), at.UnixMicro() + delay*60_000_000, h.Sum32()})
 	}
-	slices.SortStableFunc(list, func(a, b flight) int { return cmp.Or(cmp.Compare(a.actual, b.actual), cmp.Compare(a.scheduled, b.scheduled)) })
+	slices.SortStableFunc(list, func(a, b flight) int {
+		return cmp.Or(cmp.Compare(a.actual, b.actual), cmp.Compare(a.scheduled, b.scheduled))
+	})
 	return list
 }
 

@@ -12,20 +12,21 @@ const top = 30, bottom = 26; // px: the seam's label, the names of times
 export function draw(arranged, { width, height, timezone, bars, fresh, label }) {
   const { times, step, series, seam } = arranged;
   const inner = height - top - bottom;
-  const vertical = scale.values(series.flatMap(s => s.points.filter(Boolean).map(p => p.value)), inner, inner / 46);
+  const vertical = scale.values(series.flatMap(s => [...s.points.filter(Boolean).map(p => p.value), ...s.before.filter(value => value !== null)]), inner, inner / 46);
   const names = vertical.ticks.map(compact);
   const left = Math.ceil(Math.max(...names.map(name => name.length)) * 7.4) + 12;
   const named = series.length > 1 && width >= 560;
   const right = named ? Math.min(150, Math.max(...series.map(s => s.name.length)) * 7 + 22) : 6;
   const x = scale.times(times, step, width - left - right);
   const y = value => inner - vertical.at(value);
+  const before = series.map((s, n) => marks.before(s, n, x, y, times, step));
   const drawn = series.map((s, n) => bars ? marks.bars(s, x, y, y(0), fresh) : marks.line(s, n, x, y, times, step, fresh));
   const element = svg('svg', { class: 'plot', width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label },
     svg('g', { transform: `translate(${left} ${top})` },
       seamShade(arranged, x, width - left - right, inner),
       ...vertical.ticks.map((tick, i) => axisLine(y(tick), width - left - right, names[i])),
       ...scale.timeTicks(times, timezone, Math.max(2, Math.floor((width - left - right) / 78))).map(([i, text]) => timeName(x.middle(i), inner, text, width - left - right)),
-      ...drawn,
+      ...before, ...drawn,
       seamLine(seam, x, width - left - right, inner),
       ...(named ? endNames(series, x, y, inner) : [])));
   return { element, frame: { left, top, width: width - left - right, height: inner, x, y } };

@@ -72,7 +72,8 @@ export function figures({ explain, narrow }) {
         el('button', { type: 'button', title: 'show this one only', click: () => narrow(group) }, sample(i, 'batch'), group.map(format.dimension).join(' · ')))),
       left > 0 ? el('li', { class: 'aside' }, `the largest ${format.count(groups.length)}; ${format.count(left)} more`) : '');
     }
-    $('key').replaceChildren(...live ? [el('li', {}, sample(0, 'batch plain'), 'batch, solid'), el('li', {}, sample(0, 'live plain'), 'live, dashed')] : []);
+    $('key').replaceChildren(...live ? [el('li', {}, sample(0, 'batch plain'), 'batch, solid'), el('li', {}, sample(0, 'live plain'), 'live, dashed')] : [],
+      ...answer.meta.compare ? [el('li', {}, sample(0, 'before plain'), `${answer.meta.compare.period} before, fainter`)] : []);
   }
 
   const redraw = () => { if (shown) for (const holder of $('panels').querySelectorAll('.chart')) drawInto(holder, new Set()); };

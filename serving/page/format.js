@@ -69,7 +69,7 @@ const percent = share => formatter({ style: 'percent', minimumFractionDigits: 1,
 export const dimension = value => value === null || value === undefined ? 'no value' : value === '' ? 'empty' : String(value);
 
 // source says in words where a row comes from.
-export const source = origin => ({ batch: 'batch', merged: 'batch + live', speed: 'live', lake: 'lake' })[origin.source] ?? origin.source;
+export const source = origin => ({ batch: 'batch', merged: 'batch + live', speed: 'live', lake: 'lake', none: 'no event', filled: 'filled in' })[origin.source] ?? origin.source;
 
 // certainty says how sure a row is, of one measure or of all.
 export function certainty(origin, measure) {

@@ -6,7 +6,7 @@ import { queryPath } from './question.js';
 // largest returns the question narrowed to at most so many groups, and the groups, the largest first, each a list of the dimensions' values.
 export async function largest(question, view, most, signal) {
   if (!question.dimensions.length) return { asked: question, groups: [[]], left: 0 };
-  const top = await read(queryPath({ ...question, grain: '', measures: question.measures.slice(0, 1) }, { order: '-' + question.measures[0], limit: most }), { signal });
+  const top = await read(queryPath({ ...question, grain: '', compare: '', measures: question.measures.slice(0, 1) }, { order: '-' + question.measures[0], limit: most }), { signal });
   const groups = top.data.map(row => question.dimensions.map(name => row[name]));
   const left = top.statistics.total_rows - groups.length;
   if (left <= 0) return { asked: question, groups, left: 0 };

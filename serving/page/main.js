@@ -119,7 +119,7 @@ async function totals() {
   page.totalsAt = Date.now();
   const { signal } = page.asking;
   try {
-    const answer = whole(await read(queryPath({ ...page.question, dimensions: [], grain: '' }), { signal }));
+    const answer = whole(await read(queryPath({ ...page.question, dimensions: [], grain: '', compare: '' }), { signal }));
     page.shown = { ...page.shown, totals: answer };
     drawn.draw(page.shown);
   } catch (error) {

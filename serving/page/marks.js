@@ -55,6 +55,18 @@ export function line(series, number, x, y, times, step, fresh) {
     }));
 }
 
+// before draws what a series is compared with: a fainter line, under it. None where nothing is compared.
+export function before(series, number, x, y, times, step) {
+  let path = '', last = -1;
+  series.before.forEach((value, i) => {
+    if (value === null) return;
+    const joined = last >= 0 && times[i] - times[last] < 1.5 * step + 6.048e8 * (step > 2e9);
+    path += `${joined ? 'L' : 'M'}${x.middle(i).toFixed(2)} ${y(value).toFixed(2)}`;
+    last = i;
+  });
+  return path ? svg('g', { class: `before c${number}` }, svg('path', { class: 'stroke', d: path })) : null;
+}
+
 // shape is the mark of a group.
 const shape = (number, radius, kind) => svg('path', { class: kind, d: shapes[number](radius) });
 

@@ -1,8 +1,8 @@
-// What is asked, as the URL of the page keeps it and as the API takes it: {view, measures, dimensions, grain, from, to, where}. measures and
+// What is asked, as the URL of the page keeps it and as the API takes it: {view, measures, dimensions, grain, from, to, where, compare}. measures and
 // dimensions are lists of names; grain '' makes the whole range one bucket, 'window:' before a name stands for a window of the view, null is the
 // view's default.
 
-const texts = ['from', 'to', 'where'];
+const texts = ['from', 'to', 'where', 'compare'];
 const windowed = 'window:';
 
 // grainOf is a window as a question has it in place of a grain.
@@ -57,6 +57,12 @@ export function streamPath(question) {
   return `v1/stream?${given}`;
 }
 
+// What buckets of a grain can be compared with: how long before.
+const periods = { s: ['1h', '1d', '1w'], m: ['1h', '1d', '1w'], h: ['1d', '1w', '4w', '1y'], d: ['1d', '1w', '4w', '1mo', '1y'], w: ['1w', '4w', '52w'], mo: ['1mo', '3mo', '1y'], y: ['1y'] };
+
+// comparable lists the periods that suit a grain; none where the whole range is one bucket, or rows are of a window.
+export const comparable = grain => periods[/^\d+(s|m|h|d|w|mo|y)$/.exec(grain ?? '')?.[1]] ?? [];
+
 // complete puts what the view offers in place of what is not there, or not given.
 export function complete(question, view) {
   const known = (names, list) => names.filter(name => list.some(entry => entry.name === name));
@@ -64,7 +70,8 @@ export function complete(question, view) {
   const window = windowOf(question, view);
   const grain = window || view.grains.includes(question.grain) || question.grain === '' ? question.grain : view.grains.includes('1d') ? '1d' : view.grains[0];
   const dimensions = window?.kind === 'session' ? window.by ?? [] : known(question.dimensions, view.dimensions); // a session has its own
-  return { ...question, view: view.name, measures: measures.length ? measures : [first.name], dimensions, grain };
+  const compare = comparable(grain).includes(question.compare) ? question.compare : '';
+  return { ...question, view: view.name, measures: measures.length ? measures : [first.name], dimensions, grain, compare };
 }
 
 // charted measures are numbers: a chart has no place for texts, times and lists.
