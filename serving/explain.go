@@ -177,23 +177,12 @@ func (b *bucketName) question(v *view.View, g auth.Grant) (*question, error) {
 		}
 		where = append(where, name+" = "+text)
 	}
-	q, err := resolve(&view.Project{Views: []*view.View{v}}, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and "), Measures: ownMeasures(v)}, g)
+	q, err := resolve(&view.Project{Views: []*view.View{v}}, Query{View: v.Name, Grain: b.grain.Name, From: formatTime(b.start, v.Location), To: formatTime(b.end, v.Location), Where: strings.Join(where, " and "), Measures: v.OwnMeasures()}, g)
 	if err != nil {
 		return nil, err
 	}
 	q.keep = true
 	return q, nil
-}
-
-// ownMeasures are the names of the measures whose values do not depend on other rows.
-func ownMeasures(v *view.View) []string {
-	var names []string
-	for m := range v.Measures {
-		if !v.Composed(m) {
-			names = append(names, v.Measures[m].Name)
-		}
-	}
-	return names
 }
 
 func (s *Server) explain(ctx context.Context, v *view.View, b bucketName) (*Explanation, error) {

@@ -264,7 +264,7 @@ func (l *look) extend(c *Cause, holding map[int64]bool) {
 // advance fires a cause that has held long enough.
 func (l *look) advance(c *Cause, s *series, others []*Cause, bands map[int64]*Band) {
 	if row := s.rows[c.Last]; row != nil && c.Phase != Firing {
-		c.Values, c.Expected = LabelsOf(l.measures(), row.Measures), bands[c.Last]
+		c.Values, c.Expected = LabelsOf(l.alert.Measures(), row.Measures), bands[c.Last]
 	}
 	held := l.next(c.Last)
 	if !l.closed(c.Last) {
@@ -280,18 +280,6 @@ func (l *look) advance(c *Cause, s *series, others []*Cause, bands map[int64]*Ba
 		}
 	}
 	l.fire(c)
-}
-
-// measures are the names of what rows hold.
-func (l *look) measures() []string {
-	if names := l.alert.Measures(); names != nil {
-		return names
-	}
-	names := make([]string, len(l.alert.View.Measures))
-	for i := range names {
-		names[i] = l.alert.View.Measures[i].Name
-	}
-	return names
 }
 
 // fire tells of a cause, unless a silence keeps it from being told.

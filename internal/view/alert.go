@@ -38,7 +38,7 @@ type Alert struct {
 	Hash        string        // SHA-256, hex, of everything that decides when it fires
 }
 
-// Measures are the names of the measures that the alert looks at; nil: all of the view.
+// Measures are the names of the measures that the alert looks at: of one that looks at none in particular, all that are of a row alone.
 func (a *Alert) Measures() []string {
 	switch a.Kind {
 	case AlertWhen:
@@ -48,7 +48,7 @@ func (a *Alert) Measures() []string {
 	case AlertForecast:
 		return []string{a.Forecast.Measure}
 	}
-	return nil
+	return a.View.OwnMeasures()
 }
 
 // Change is how far a measure may be from what it was. Bounds are shares of the value before: 0.5 is half as much again.

@@ -22,6 +22,17 @@ func (v *View) Composed(m int) bool {
 	return false
 }
 
+// OwnMeasures are the names of the measures whose values are of a row alone; see Composed.
+func (v *View) OwnMeasures() []string {
+	var names []string
+	for m := range v.Measures {
+		if !v.Composed(m) {
+			names = append(names, v.Measures[m].Name)
+		}
+	}
+	return names
+}
+
 // composition reads a share or a running total, which n has a key of.
 func (d *draft) composition(m *Measure, n *node, of string) {
 	m.Agg = Share

@@ -38,6 +38,12 @@ func TestSharesAndRunningTotalsAreComputedFromOtherMeasures(t *testing.T) {
 	if !v.Composed(v.Measure("percent")) || v.Composed(v.Measure("avg_line")) || v.Composed(v.Measure("revenue")) {
 		t.Error("what depends on other rows: percent, not avg_line, not revenue")
 	}
+	own := v.OwnMeasures()
+	for _, m := range v.Measures {
+		if _, is := want[m.Name]; slices.Contains(own, m.Name) == (is || m.Name == "percent") {
+			t.Errorf("%s among %v: alerts and explanations look at measures of a row alone", m.Name, own)
+		}
+	}
 }
 
 func TestSharesAndRunningTotalsLeaveTheHashAsItIs(t *testing.T) {

@@ -225,9 +225,11 @@ func (d *alertDraft) when(n *node) {
 	if d.When = d.r.filled(n, "when of "+d.of); d.When == "" {
 		return
 	}
-	columns := make([]Column, len(d.View.Measures))
+	var columns []Column
 	for i, m := range d.View.Measures {
-		columns[i] = Column{Name: m.Name, Type: m.Type}
+		if !d.View.Composed(i) {
+			columns = append(columns, Column{Name: m.Name, Type: m.Type})
+		}
 	}
 	var wrong *Mistake
 	if d.WhenNames, wrong = d.p.check.Condition(d.When, "measure", "view "+d.View.Name, columns); wrong != nil {
@@ -242,7 +244,10 @@ func (d *alertDraft) measure(n *node, of string) string {
 	}
 	name := d.r.filled(n, "measure of "+of)
 	names := make([]string, 0, len(d.View.Measures))
-	for _, m := range d.View.Measures {
+	for i, m := range d.View.Measures {
+		if d.View.Composed(i) {
+			continue
+		}
 		switch m.Type.Kind {
 		case Int64, Int128, Decimal, Double:
 			names = append(names, m.Name)

@@ -41,12 +41,11 @@ func (p *linter) emit(r *reader, n *node, v *View) {
 	if d := n.get("dimensions"); d != nil {
 		e.Dimensions = r.chosen(d, "dimensions of "+of, "dimension", e.Dimensions)
 	}
+	own := v.OwnMeasures() // which rows a share is of would depend on what was looked at when it was sent
 	if m := n.get("measures"); m != nil {
-		names := make([]string, len(v.Measures))
-		for i := range v.Measures {
-			names[i] = v.Measures[i].Name
-		}
-		e.Measures = r.chosen(m, "measures of "+of, "measure", names)
+		e.Measures = r.chosen(m, "measures of "+of, "measure", own)
+	} else if len(own) < len(v.Measures) {
+		e.Measures = own
 	}
 	e.LookBack = r.duration(n.get("look_back"), "look_back of "+of, lookBackWindows*e.Grain.Size, time.Second)
 	p.project.Emits = append(p.project.Emits, e)
