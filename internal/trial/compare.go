@@ -64,12 +64,13 @@ func (c *comparison) counts() {
 
 // columns reads what the answers consist of.
 func (c *comparison) columns() {
-	for _, col := range c.batch.result.Meta.Columns {
+	meta := &c.batch.result.Meta
+	for _, col := range meta.Columns {
 		of := column{name: col.Name, kind: col.Kind.Kind, zone: c.View.Location}
 		switch {
-		case col.Role == "measure":
+		case col.Role != "time" && col.Role != "dimension":
 			c.measures = append(c.measures, of)
-		case col.Role == "time" && c.batch.result.Meta.Grain == "": // the range is one bucket, and its start is nobody's business
+		case col.Role == "time" && meta.Grain == "" && meta.Window == "": // the range is one bucket, and its start is nobody's business
 		default:
 			c.key = append(c.key, of)
 		}

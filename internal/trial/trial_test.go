@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/view"
+	"github.com/caudal/caudal/serving"
 )
 
 const shopYAML = `project: shop
@@ -214,6 +216,65 @@ func TestEachPartitionHasItsOwnWatermark(t *testing.T) {
 		if !o.Passed {
 			t.Errorf("%+v", o)
 		}
+	}
+}
+
+// A session that began before the batch and goes on after it, one that a late event joins, and hops: at a seam after each event.
+func TestWindowsAndComparisonsAreTestedAtEverySeam(t *testing.T) {
+	p := shop(t, `windows:
+  - {name: visits, session: {gap: 30m, max: 12h, by: [country]}}
+  - {name: last_3m, hopping: {size: 3m, every: 1m}}
+tests:
+  - name: sessions
+    each: {user: ann, country: DE, amount: 1}
+    given:
+      - {at: 2026-03-28T10:00:00Z}
+      - {at: 2026-03-28T10:50:00Z}
+      - {at: 2026-03-28T11:10:00Z, country: FR}
+      - {at: 2026-03-28T10:25:00Z}
+    query: {window: visits}
+    expect:
+      - {time: 2026-03-28T10:00:00Z, end: 2026-03-28T10:50:00Z, country: DE, lines: 3, revenue: 3}
+      - {time: 2026-03-28T11:10:00Z, end: 2026-03-28T11:10:00Z, country: FR, lines: 1}
+  - name: hops
+    each: {user: ann, country: DE, amount: 2}
+    given: [{at: 2026-03-28T10:00:30Z}, {at: 2026-03-28T10:02:00Z}]
+    query: {window: last_3m, measures: [lines], having: lines > 1}
+    expect:
+      - {time: 2026-03-28T10:00:00Z, end: 2026-03-28T10:03:00Z, lines: 2}
+  - name: compared with the day before
+    each: {user: ann, country: DE}
+    given: [{at: 2026-03-27T10:00:00Z, amount: 4}, {at: 2026-03-28T09:00:00Z, amount: 6}]
+    query: {grain: 1d, measures: [revenue], compare: 1d, from: "2026-03-28", to: "2026-03-29"}
+    expect:
+      - {time: 2026-03-28, revenue: 6, revenue_before: 4, revenue_change: 2, revenue_ratio: 1.5}
+`)
+	out, err := Run(t.Context(), Config{Project: p, Seams: 3, Cases: Cases(p, func(string) bool { return true })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range out {
+		if !o.Passed {
+			t.Errorf("%+v", o)
+		}
+	}
+	if out[0].Paths != 5 {
+		t.Errorf("%d ways through the layers were compared, want 5", out[0].Paths)
+	}
+}
+
+// What a query of the API may ask, a test may ask too, but for what names the view, pages through an answer, or chooses the layer.
+func TestATestMayAskWhatAQueryMay(t *testing.T) {
+	var keys []string
+	of := reflect.TypeFor[serving.Query]()
+	for i := range of.NumField() {
+		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		if !slices.Contains([]string{"view", "cursor", "exact", "as_of"}, name) {
+			keys = append(keys, name)
+		}
+	}
+	if known := view.TestQueryKeys(); !slices.Equal(keys, known) {
+		t.Errorf("a query has the keys %v, that of a test %v", keys, known)
 	}
 }
 

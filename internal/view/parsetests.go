@@ -14,7 +14,7 @@ func testKeys() []string {
 
 // TestQueryKeys are what a test's query may say: what a query of the API may, but for what names the view, pages, or chooses the layer.
 func TestQueryKeys() []string {
-	return []string{"measures", "dimensions", "grain", "from", "to", "where", "order", "limit"}
+	return []string{"measures", "dimensions", "grain", "window", "from", "to", "where", "having", "compare", "fill", "order", "limit"}
 }
 
 // The keys of a given event that are no fields of the source: they say how its record arrives.
@@ -220,11 +220,44 @@ func (t *testDraft) query(n *node) {
 		}
 	}
 	t.columns = append(slices.Clone(t.keys), of...)
+	if n != nil {
+		t.window(n.get("window"), n.get("dimensions") != nil)
+	}
+	if n != nil && n.get("compare") != nil {
+		for _, m := range of {
+			t.columns = append(t.columns, m+"_before", m+"_change", m+"_ratio")
+		}
+	}
 	data, err := json.Marshal(ask)
 	if err != nil {
 		panic("BUG: the query of a test as JSON: " + err.Error())
 	}
 	t.Query = data
+}
+
+// window reads which window of the view is asked for: its rows have their end, too, and those of sessions the dimensions that tell the sessions apart.
+func (t *testDraft) window(n *node, dimensions bool) {
+	r, v := t.d.r, t.d.View
+	if n == nil {
+		return
+	}
+	var known []string
+	for _, w := range v.Windows {
+		known = append(known, w.Name)
+	}
+	name := r.filled(n, "window of the query of "+t.of)
+	w := v.Window(name)
+	if name != "" && w == nil {
+		r.add(n, fmt.Sprintf("unknown window %q in the query of %s", name, t.of), suggest(name, known))
+	}
+	add := []string{"time"}
+	if w != nil && w.Session != nil && !dimensions {
+		for _, d := range w.Session.By {
+			add = append(add, v.Dimensions[d].Name)
+		}
+	}
+	t.keys = append(t.keys, add...)
+	t.columns = append(append(t.columns, add...), "end")
 }
 
 // names reads a list of names that the view has to know.
@@ -285,11 +318,13 @@ func (t *testDraft) expect(n *node) {
 // fits checks that an expected value can be one of its column.
 func (t *testDraft) fits(p pair) bool {
 	v, n := t.d.View, p.value
-	kind := Timestamp
+	kind := Invalid // of a comparison's columns: what it is follows from the measure's type
 	if i := v.Dimension(p.key); i >= 0 {
 		kind = v.Dimensions[i].Type.Kind
 	} else if i := v.Measure(p.key); i >= 0 {
 		kind = v.Measures[i].Type.Kind
+	} else if p.key == "time" || p.key == "end" {
+		kind = Timestamp
 	}
 	of := p.key + " in a row that " + t.of + " expects"
 	switch {
