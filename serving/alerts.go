@@ -33,7 +33,7 @@ type AlertRule struct {
 	By          []string `json:"by"` // dimensions: each combination of their values is judged by itself
 	Kind        string   `json:"kind"`
 	Severity    string   `json:"severity"`
-	Judged      string   `json:"judged,omitempty"` // event time until which buckets were judged when they were over; absent before the first
+	Judged      string   `json:"judged,omitempty"` // event time until which buckets were judged when they were over; absent before the first, and of alerts without data
 	Lost        int64    `json:"lost,omitempty"`   // causes that were not begun, as too many are kept
 }
 
@@ -94,7 +94,7 @@ func (s *Server) Alerts(ctx context.Context, q AlertQuery) (*Alerts, error) {
 			return nil, err
 		}
 		rule := AlertRule{Alert: a.Name, Description: a.Description, View: a.View.Name, Window: a.Window.Name, By: append([]string{}, a.By...), Kind: string(a.Kind), Severity: a.Severity, Lost: state.Lost}
-		if state.Begun && state.Through > minInstant {
+		if a.Kind != view.AlertNoData && state.Begun && state.Through > minInstant {
 			rule.Judged = formatTime(state.Through, a.View.Location)
 		}
 		out.Rules = append(out.Rules, rule)

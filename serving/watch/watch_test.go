@@ -43,21 +43,20 @@ func TestAnAlertIsToldFromItsBeginningToItsEnd(t *testing.T) {
 	}
 }
 
-// crashes are the steps of a watcher, each met for the first and for a later time.
 func TestACrashBetweenAnyTwoStepsLosesNoAlertAndTellsNoneTwice(t *testing.T) {
-	var mu sync.Mutex
-	hooked := map[string]int{}
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		hooked[r.Header.Get(headerID)]++
-	}))
-	defer hook.Close()
 	for _, step := range []string{"judged", "kept", "sent", "taken"} {
 		for _, time := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s-%d", step, time), func(t *testing.T) {
+				t.Parallel()
+				var mu sync.Mutex
+				hooked := map[string]int{}
+				hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					mu.Lock()
+					defer mu.Unlock()
+					hooked[r.Header.Get(headerID)]++
+				}))
+				defer hook.Close()
 				w := newWorld(t, hook.URL, viewYAML, strings.Replace(alertYAML, "[ops]", "[ops, hook]", 1))
-				clear(hooked)
 				var met atomic.Int32
 				crash := func(name string) error {
 					if name == step && met.Add(1) == int32(time) {
