@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -403,4 +404,26 @@ func TestRowFiltersActBeforeWindowsAreComposed(t *testing.T) {
 		must(t, err)
 		checkWindow(t, name, r, folded(w, name, french))
 	}
+}
+
+// A session is of the events that the view's filter keeps: one on which it fails makes none longer.
+func TestSessionsAreOfTheEventsThatTheFilterKeeps(t *testing.T) {
+	w := newWorld(t, strings.Replace(windowsYAML, "dimensions:", "where: \"order_no::int > 0\"\ndimensions:", 1))
+	w.serve()
+	events := bursts(3, 200)
+	for i := range events {
+		events[i].order = []string{"1", "2", "0", "x"}[i%4]
+	}
+	kept := slices.DeleteFunc(slices.Clone(events), func(e event) bool { return e.order == "0" || e.order == "x" })
+	w.add(events...)
+	w.speed(map[int]int64{0: 0, 1: 0})
+	checkWindow(t, "speed", w.query(Query{Window: "visits"}), folded(w, "visits", kept))
+	cuts := w.cuts()
+	w.publish(cuts)
+	w.pass(time.Minute)
+	checkWindow(t, "batch", w.query(Query{Window: "visits"}), folded(w, "visits", kept))
+	for p := range 2 {
+		w.archive(p, cuts[p])
+	}
+	checkWindow(t, "lake", w.query(Query{Window: "visits", Exact: true}), folded(w, "visits", kept))
 }

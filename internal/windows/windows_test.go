@@ -3,6 +3,7 @@ package windows
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -80,12 +81,15 @@ func panesOf(p *algebra.Plan, grain int64, events []event) []Pane {
 	return panes
 }
 
-func drawEvents(t *rapid.T, span time.Duration) []event {
-	at := rapid.SliceOfN(rapid.Int64Range(-span.Microseconds(), span.Microseconds()), 0, 60).Draw(t, "times")
-	events := make([]event, len(at))
-	for i := range at {
-		events[i] = event{at[i], rapid.Int64Range(-5, 5).Draw(t, "value")}
-		events[i].value = max(0, events[i].value)
+// drawEvents draws events around 1970, so many at least, in no order. Half of the time they are of whole half minutes, so that pauses are as long as a gap to
+// the microsecond.
+func drawEvents(t *rapid.T, least int, span time.Duration) []event {
+	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "events"), 1))
+	whole := []int64{1, 30_000_000}[r.IntN(2)]
+	events := make([]event, least+r.IntN(60))
+	for i := range events {
+		at := r.Int64N(2*span.Microseconds()) - span.Microseconds()
+		events[i] = event{at - at%whole, r.Int64N(5)}
 	}
 	return events
 }
@@ -112,7 +116,7 @@ func TestHopsAreWhatOneFoldOverTheEventsOfEachWouldGive(t *testing.T) {
 		grain := int64(time.Minute / time.Microsecond)
 		h := &view.Hop{Every: time.Duration(rapid.Int64Range(1, 6).Draw(t, "every")) * time.Minute}
 		h.Size = h.Every + time.Duration(rapid.Int64Range(0, 12).Draw(t, "more"))*time.Minute
-		events := drawEvents(t, time.Duration(rapid.SampledFrom([]int64{20, 90, 1000}).Draw(t, "span"))*time.Minute)
+		events := drawEvents(t, 0, time.Duration(rapid.SampledFrom([]int64{20, 90, 1000}).Draw(t, "span"))*time.Minute)
 		from, to := int64(math.MinInt64), int64(math.MaxInt64)
 		if rapid.Bool().Draw(t, "bounded") {
 			from = rapid.Int64Range(-30*grain, 20*grain).Draw(t, "from")
@@ -176,9 +180,9 @@ func TestSessionsAreWhatOneFoldOverTheEventsWouldGive(t *testing.T) {
 	p := planOf(t)
 	rapid.Check(t, func(t *rapid.T) {
 		grain := int64(time.Minute / time.Microsecond)
-		s := &view.Session{Gap: time.Duration(rapid.Int64Range(60, 300).Draw(t, "gap")) * time.Second}
-		s.Max = s.Gap + time.Duration(rapid.Int64Range(0, 900).Draw(t, "more"))*time.Second
-		events := drawEvents(t, time.Duration(rapid.SampledFrom([]int64{20, 90, 600}).Draw(t, "span"))*time.Minute)
+		s := &view.Session{Gap: time.Duration(rapid.Int64Range(2, 10).Draw(t, "gap")) * 30 * time.Second}
+		s.Max = s.Gap + time.Duration(rapid.Int64Range(0, 30).Draw(t, "more"))*30*time.Second
+		events := drawEvents(t, 0, time.Duration(rapid.SampledFrom([]int64{20, 90, 600}).Draw(t, "span"))*time.Minute)
 		var got []found
 		if err := Sessions(p, s, panesOf(p, grain, events), math.MinInt64, collect(p, &got)); err != nil {
 			t.Fatal(err)
@@ -200,7 +204,7 @@ func TestSettledSessionsAreThoseOfTheWholeLog(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		grain := int64(time.Minute / time.Microsecond)
 		s := &view.Session{Gap: 2 * time.Minute, Max: time.Duration(rapid.Int64Range(2, 20).Draw(t, "max")) * time.Minute}
-		panes := panesOf(p, grain, drawEvents(t, 40*time.Minute))
+		panes := panesOf(p, grain, drawEvents(t, 40, 40*time.Minute))
 		known := grain * rapid.Int64Range(-40, 40).Draw(t, "known")
 		var whole []found
 		if err := Sessions(p, s, panes, math.MinInt64, collect(p, &whole)); err != nil {
