@@ -69,26 +69,26 @@ func (cs *cells) byDimensions() map[string][]*cell {
 
 // composer composes the rows of one key.
 type composer struct {
-	cells *cells
-	key   string
-	of    []*cell        // the cells of the panes
-	panes []windows.Pane // as of
-	both  []int          // both[i]: how many of the first i have events of batch; nil: not counted yet
-	alive []int          // likewise of the speed layer
+	cells  *cells
+	key    string
+	of     []*cell        // the cells of the panes
+	panes  []windows.Pane // as of
+	stored []int          // stored[i]: how many of the first i have events of batch
+	alive  []int          // likewise of the speed layer
 }
 
 func (c *composer) run(ctx context.Context, q *question, known int64) error {
 	plan := c.cells.plan
-	c.both, c.alive = make([]int, len(c.of)+1), make([]int, len(c.of)+1)
+	c.stored, c.alive = make([]int, len(c.of)+1), make([]int, len(c.of)+1)
 	for i, cell := range c.of {
 		pane := windows.Pane{Start: cell.bucket, State: cell.total(plan)}
 		if q.window.Session != nil {
 			pane.First, pane.Last, _ = plan.Times(pane.State)
 		}
 		c.panes = append(c.panes, pane)
-		c.both[i+1], c.alive[i+1] = c.both[i], c.alive[i]
+		c.stored[i+1], c.alive[i+1] = c.stored[i], c.alive[i]
 		if cell.rows > 0 {
-			c.both[i+1]++
+			c.stored[i+1]++
 		}
 		if cell.speed != nil {
 			c.alive[i+1]++
@@ -119,7 +119,7 @@ func (c *composer) add(r windows.Row) error {
 	} else {
 		row.counts = counts{r.State.Events(), r.State.Late(), r.State.Errors()}
 		row.live = c.alive[r.High] > c.alive[r.Low]
-		if c.both[r.High] > c.both[r.Low] {
+		if c.stored[r.High] > c.stored[r.Low] {
 			row.rows, row.batch = r.High-r.Low, r.State
 		} else {
 			row.speed = r.State

@@ -6,7 +6,7 @@ import (
 	"github.com/caudal/caudal/internal/live"
 )
 
-// State says whether a row of an answer may still change, as far as the watermark tells: it is the least over the view's partitions, so that all that
+// State says whether a row of an answer may still change, as far as the watermark tells: it is the least over the view's partitions that are not idle, so that all that
 // came before it has been seen but what is late.
 type State string
 

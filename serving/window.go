@@ -115,7 +115,7 @@ func (q *question) reach() (from, to int64) {
 	return q.spans[0].from, q.spans[len(q.spans)-1].to
 }
 
-// extent is the range of event time whose events may belong to a row, or change where it begins and ends: half-open, µs UTC.
+// extentOf is the range of event time whose events may belong to a row, or change where it begins and ends: half-open, µs UTC.
 func (q *question) extentOf(r *row) (from, to int64) {
 	switch {
 	case q.window != nil && q.window.Session != nil:
