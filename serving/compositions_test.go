@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -416,5 +417,33 @@ func TestColumnsThatCompareSayWhatOf(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s\nhas not %s", text, want)
 		}
+	}
+}
+
+func TestCompositionsAreAskedByGetAndPostInEveryFormat(t *testing.T) {
+	w := composedWorld(t)
+	ask := func(method, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		if body != "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		answer := httptest.NewRecorder()
+		w.server.Handler().ServeHTTP(answer, r)
+		return answer
+	}
+	path, body := "/v1/views/sales/query", `{"measures": ["revenue", "of_day"], "dimensions": ["country"], "grain": "1d", "compare": "1w", "fill": "zero", "having": "revenue_change < 0", "limit": 5}`
+	asked := "?measures=revenue,of_day&dimensions=country&grain=1d&compare=1w&fill=zero&having=revenue_change+%3C+0&limit=5"
+	for _, f := range []string{".csv", ".ndjson", ".parquet", ".arrow"} {
+		got, posted := ask("GET", path+f+asked, ""), ask("POST", path+f, body)
+		if got.Code != 200 || posted.Code != 200 || got.Body.Len() == 0 || got.Body.String() != posted.Body.String() {
+			t.Errorf("%s: %d and %d, %d and %d bytes", f, got.Code, posted.Code, got.Body.Len(), posted.Body.Len())
+		}
+	}
+	answer := ask("GET", path+".csv"+asked, "")
+	if header, _, _ := strings.Cut(answer.Body.String(), "\n"); strings.TrimSpace(header) != "time,country,revenue,of_day,revenue_before,revenue_change,revenue_ratio,of_day_before,of_day_change,of_day_ratio" {
+		t.Errorf("the columns are %s", header)
+	}
+	if tag := answer.Header().Get("ETag"); tag == "" || !strings.HasPrefix(tag, "W/") {
+		t.Errorf("rows without events may get some: the tag %s is weak", tag)
 	}
 }
