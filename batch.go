@@ -40,7 +40,7 @@ func (a *app) withRunner(ctx context.Context, do func(*batch.Runner) error) erro
 
 // runner is the batch layer over the connections of s. lockTTL is how long a run that was killed blocks the next; 0: the default.
 func (s *services) runner(lockTTL time.Duration) (*batch.Runner, error) {
-	config := batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Logger: s.log, LockTTL: lockTTL}
+	config := batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Logger: s.log, Trace: s.trace, LockTTL: lockTTL}
 	var err error
 	if config.TrinoTLS, err = tlsConfig(s.project.Batch.Trino.TLS, s.dir); err != nil {
 		return nil, fmt.Errorf("batch.trino.tls: %w", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/caudal/caudal/internal/feed"
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -86,10 +87,12 @@ func (a *app) produce(ctx context.Context, source, name string, o produceOptions
 		in = file
 	}
 	bar := newProgress(a.stderr, "sent to "+src.Topic, "events", 0)
+	ctx, end := s.trace.Start(ctx, "produce", "caudal.source", src.Name)
 	sent, err := sendFile(ctx, s.stream, src, in, name, o, func(n int64) error {
 		bar.at(n, "")
 		return nil
 	})
+	end(err)
 	bar.end(sent, "")
 	if err != nil {
 		return err
@@ -137,7 +140,7 @@ func sendFile(ctx context.Context, kafka *stream.Client, src *view.Source, in io
 const sendBatch = 5000
 
 func send(ctx context.Context, out *stream.Producer, next func() (feed.Message, error), clock *eventClock, o produceOptions, at func(int64) error) (int64, error) {
-	batch := sendBatch
+	batch, parent := sendBatch, trace.Parent(ctx)
 	var limit *rate.Limiter
 	if o.rate > 0 {
 		batch = max(1, min(batch, int(o.rate/10)))
@@ -184,7 +187,11 @@ func send(ctx context.Context, out *stream.Producer, next func() (feed.Message, 
 				}
 			}
 		}
-		messages = append(messages, stream.Message{Key: m.Key, Value: m.Value})
+		record := stream.Message{Key: m.Key, Value: m.Value}
+		if len(messages) == 0 {
+			record.Trace = parent // one of each batch: a trace is followed by some of its records
+		}
+		messages = append(messages, record)
 		if len(messages) >= batch {
 			if err := flush(); err != nil {
 				return sent, err

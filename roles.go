@@ -79,9 +79,9 @@ type parts struct {
 // assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
 func (s *services) assemble(r roles) (*parts, error) {
 	p := &parts{registry: prometheus.NewRegistry(), notice: r.notice, again: r.again, log: s.log, sockets: s.sockets}
-	speedConfig := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
-	archiveConfig := batch.ArchiveConfig{Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
-	servingConfig := serving.Config{Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
+	speedConfig := speed.Config{Trace: s.trace, Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
+	archiveConfig := batch.ArchiveConfig{Trace: s.trace, Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
+	servingConfig := serving.Config{Trace: s.trace, Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
 		Produce: func(topic string) ingest.Writer { return s.stream.Producer(topic) }}
 	if r.small {
 		speedConfig.Loops, speedConfig.Memory, speedConfig.EngineMemory = 1, smallCells, smallEngine

@@ -12,6 +12,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -26,6 +27,7 @@ type services struct {
 	live    *live.Redis
 	lake    *lake.Lake
 	log     *slog.Logger
+	trace   *trace.Tracer // nil: the environment names no collector
 	adjust  adjust
 	sockets *sockets       // where the process listens; nil: kept nowhere
 	closers []func() error // in the order of opening
@@ -53,6 +55,10 @@ func open(ctx context.Context, project *view.Project, dir string, small bool, lo
 			err = errors.Join(err, s.close())
 		}
 	}()
+	if s.trace, err = trace.Open(ctx, log); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.trace.Close)
 	kafka := stream.Config{
 		Brokers: project.Kafka.Brokers, SASL: stream.SASL(project.Kafka.SASL),
 		OnError: func(err error) { log.Warn("kafka: trying again", "error", err) },

@@ -19,6 +19,7 @@ import (
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -27,7 +28,8 @@ type ArchiveConfig struct {
 	Project *view.Project
 	Stream  *stream.Client
 	Lake    *lake.Lake
-	Logger  *slog.Logger // default: slog.Default
+	Logger  *slog.Logger  // default: slog.Default
+	Trace   *trace.Tracer // nil: nobody is told of traces
 
 	ChunkRecords int           // a chunk closes at so many records; default 250,000
 	ChunkBytes   int64         // or so many bytes of keys and values; default 64 MiB

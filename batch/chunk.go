@@ -12,6 +12,7 @@ import (
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 )
 
 // chunk is what one chunk will hold, in memory. Its size is bounded by ArchiveConfig, by one record beyond.
@@ -25,6 +26,7 @@ type chunk struct {
 	progress          intake.Progress // of the fold at next
 	bytes             int64           // of keys and values
 	since             time.Time       // when its first offset was read; zero: none yet
+	traces            []string        // that some of its records are part of; a bounded number
 }
 
 // window reads a partition into chunks, one after the other.
@@ -159,6 +161,8 @@ func (w *window) readRange(ctx context.Context, last int64) (*chunk, error) {
 func (w *window) fetch(ctx context.Context, atMost int) error {
 	var err error
 	w.records, err = w.reader.Fetch(ctx, atMost, fetchWait, w.records[:0])
+	traces := w.reader.Traces()
+	w.chunk.traces = append(w.chunk.traces, traces[:min(len(traces), trace.Most-len(w.chunk.traces))]...)
 	for i := range w.records {
 		if w.records[i].Offset <= w.limit { // where the log skips offsets, a fetch of so many records may go beyond
 			w.add(w.record(i))

@@ -55,6 +55,16 @@ func (j *job) do(f func() error) {
 	}
 }
 
+// traced is do for a phase that is told of within the trace of the run.
+func (j *job) traced(ctx context.Context, phase string, f func(context.Context) error) {
+	j.do(func() error {
+		ctx, end := j.runner.cfg.Trace.Within(ctx, "batch "+phase, "caudal.view", j.view.Name)
+		err := f(ctx)
+		end(err)
+		return err
+	})
+}
+
 // sameSource says whether both read the same columns of the same records, and leave out the same repeats.
 func (j *job) sameSource(other *job) bool {
 	a, b := j.view.Source, other.view.Source

@@ -30,6 +30,7 @@ type partition struct {
 // reader is what a partition is read with: a *stream.Reader.
 type reader interface {
 	Fetch(ctx context.Context, max int, wait time.Duration, dst []stream.Record) ([]stream.Record, error)
+	Traces() []string // of the last Fetch
 	Offset() int64
 	Close() error
 }
@@ -174,7 +175,9 @@ func (p *partition) feedOf(ctx context.Context, definition string) (*feed, error
 }
 
 // write puts a chunk into the lake: intent, files, commit.
-func (p *partition) write(ctx context.Context, c *chunk) error {
+func (p *partition) write(ctx context.Context, c *chunk) (err error) {
+	ctx, end := p.archive.cfg.Trace.Take(ctx, "archive chunk", c.since, c.traces, "caudal.topic", p.topic.Name, "caudal.partition", p.label())
+	defer func() { end(err) }()
 	if err := p.step("before-intent"); err != nil {
 		return err
 	}

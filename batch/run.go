@@ -16,6 +16,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -27,6 +28,7 @@ type Config struct {
 	Live     *live.Redis
 	Engine   engine.Options // memory and threads default to those of Project.Batch
 	Logger   *slog.Logger   // default: slog.Default
+	Trace    *trace.Tracer  // nil: nobody is told of traces
 	TrinoTLS *tls.Config    // of Project.Batch.Trino; nil: the machine's trust
 	TempDir  string         // for view files on their way into the lake; default: the system's
 	Owner    string         // how the lock names this process; default: host and process id
@@ -140,7 +142,7 @@ type Step struct {
 
 // Run cuts all views, waits until the archive has reached the cut, computes, checks and publishes each view, under each definition that is in
 // use. A view that fails keeps its old snapshot and does not stop the others; the error then names all that failed. Overlapping runs are refused with lake.ErrLocked.
-func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
+func (r *Runner) Run(ctx context.Context, o RunOptions) (_ Report, err error) {
 	began := time.Now()
 	if o.Now.IsZero() {
 		o.Now = r.cfg.Clock()
@@ -152,6 +154,8 @@ func (r *Runner) Run(ctx context.Context, o RunOptions) (Report, error) {
 		o.Progress = func(Step) {}
 	}
 	report := Report{Run: o.RunID, Started: o.Now.UTC()}
+	ctx, end := r.cfg.Trace.Start(ctx, "batch run", "caudal.run", o.RunID)
+	defer func() { end(err) }()
 	views, err := r.views(o.Views)
 	if err != nil {
 		return report, err
@@ -187,22 +191,27 @@ func reportOf(jobs []*job) (reports []ViewReport, failed error) {
 // carryOut takes the jobs through the phases. A job that fails has its err set and takes no further part.
 func (r *Runner) carryOut(ctx context.Context, jobs []*job, o *RunOptions) {
 	for _, j := range jobs {
-		j.do(func() error { return j.begin(ctx) })
+		j.traced(ctx, "begin", j.begin)
 	}
 	for _, j := range jobs {
 		// All cuts close together in time, so that the views of one run tell of nearly the same moment.
 		o.Progress(Step{Phase: "cut", View: j.view.Name})
-		j.do(func() error { return j.cut(ctx) })
+		j.traced(ctx, "cut", j.cut)
 	}
 	for _, j := range jobs {
-		j.do(func() error { return j.mergeEpochs(ctx) })
+		j.traced(ctx, "merge epochs", j.mergeEpochs)
 	}
 	for _, group := range bySource(jobs) {
-		r.wait(ctx, group, o)
-		r.compute(ctx, group, o)
+		source := group[0].view.Source.Name
+		waiting, end := r.cfg.Trace.Within(ctx, "batch wait", "caudal.source", source)
+		r.wait(waiting, group, o)
+		end(nil)
+		computing, end := r.cfg.Trace.Within(ctx, "batch compute", "caudal.source", source)
+		r.compute(computing, group, o)
+		end(nil)
 	}
 	for _, j := range jobs {
-		j.do(func() error { return j.publish(ctx) })
+		j.traced(ctx, "publish", j.publish)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving/auth"
 	"github.com/caudal/caudal/serving/ingest"
@@ -37,6 +38,7 @@ type Config struct {
 	CacheDir   string         // folder for the local copy of the batch results, which is removed on Close; default: a temporary folder
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // default: a registry of the server's own
+	Trace      *trace.Tracer         // nil: nobody is told of traces
 	Gatherer   prometheus.Gatherer   // what /metrics shows; default: the Registerer if it is a registry
 	Clock      func() time.Time      // default time.Now
 

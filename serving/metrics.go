@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -68,12 +69,14 @@ func (m *metrics) observe(view string, err error, took time.Duration) {
 	m.queries.WithLabelValues(view, fmt.Sprint(status)).Inc()
 }
 
-// timed notes how long the requests of a route take.
-func (m *metrics) timed(route string, serve http.HandlerFunc) http.Handler {
+// timed notes how long the requests of a route take, and tells of each within the trace that it is part of.
+func (m *metrics) timed(route string, tracer *trace.Tracer, serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, end := tracer.Serve(r, route)
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		start := time.Now()
 		defer func() {
+			end(seen.status)
 			m.requests.WithLabelValues(route, strconv.Itoa(seen.status)).Observe(time.Since(start).Seconds())
 		}()
 		serve(seen, r)

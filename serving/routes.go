@@ -115,7 +115,7 @@ const (
 func (s *Server) mount(mux *http.ServeMux, list []route) {
 	for i := range list {
 		rt := &list[i]
-		mux.Handle(rt.pattern(), s.metrics.timed(rt.id, s.logged(rt, s.guarded(rt, func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle(rt.pattern(), s.metrics.timed(rt.id, s.cfg.Trace, s.logged(rt, s.guarded(rt, func(w http.ResponseWriter, r *http.Request) {
 			if rt.body == nil && r.ContentLength > 0 {
 				s.writeError(w, r, invalid("", "put everything into the URL", "%s %s takes no body", rt.method, rt.path))
 				return

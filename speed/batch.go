@@ -15,7 +15,8 @@ type microBatch struct {
 	slots   map[int64]int // a partition's number: its position in parts
 	records int
 	began   time.Time
-	sub     []int64 // scratch: the column _sub
+	traces  []string // that some of the records are part of; a bounded number
+	sub     []int64  // scratch: the column _sub
 }
 
 // part is one partition's share of a micro-batch.
@@ -40,6 +41,7 @@ func (b *microBatch) reset() {
 	b.parts = b.parts[:0]
 	clear(b.slots)
 	b.records = 0
+	b.traces = b.traces[:0]
 }
 
 // of returns the share of a partition.

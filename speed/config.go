@@ -15,6 +15,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -27,6 +28,7 @@ type Config struct {
 	Lake    *lake.Lake
 	Logger  *slog.Logger          // nil: silent
 	Metrics prometheus.Registerer // nil: not exported
+	Trace   *trace.Tracer         // nil: nobody is told of traces
 
 	ConsumerGroup string // default: caudal-<project>-speed
 

@@ -23,6 +23,7 @@ type feed struct {
 type fetched struct {
 	feed    *feed
 	records []stream.Record // as Kafka has them
+	traces  []string        // that some of them are part of
 	stored  *stored         // or as the lake has them
 	err     error
 }
@@ -85,7 +86,7 @@ func (f *feed) run(ctx context.Context, s *shift, offset int64) error {
 		if len(rest) == 0 {
 			continue
 		}
-		if err := f.hand(ctx, s.fetched, fetched{feed: f, records: rest}); err != nil {
+		if err := f.hand(ctx, s.fetched, fetched{feed: f, records: rest, traces: r.Traces()}); err != nil {
 			return err
 		}
 	}

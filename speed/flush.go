@@ -198,7 +198,9 @@ func (s *shift) readCells(ctx context.Context, g *group, reads []live.ChunkRead,
 }
 
 // flush sends the calls until each is acknowledged, followed a cut, or its partition is dropped. The order of a group's calls is kept.
-func (s *shift) flush(ctx context.Context, b *microBatch, calls []call) error {
+func (s *shift) flush(ctx context.Context, b *microBatch, calls []call) (err error) {
+	ctx, end := s.w.cfg.Trace.Within(ctx, "speed flush")
+	defer func() { end(err) }()
 	for pause := s.w.cfg.Backoff; len(calls) > 0; {
 		flushes := make([]live.Flush, len(calls))
 		for i := range calls {

@@ -10,6 +10,7 @@ import (
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 )
 
 // shift is one generation of the consumer group for one source: the loop that turns its partitions' records into flushes.
@@ -173,6 +174,7 @@ func (s *shift) gather(ctx context.Context) error {
 				s.batch.addStored(f.feed.p, f.stored, s.m)
 			} else {
 				s.batch.add(f.feed.p, f.records, s.m)
+				s.batch.traces = append(s.batch.traces, f.traces[:min(len(f.traces), trace.Most-len(s.batch.traces))]...)
 			}
 			f.feed.folded <- struct{}{}
 		case <-timer.C:
@@ -198,8 +200,10 @@ func (s *shift) idle() time.Duration {
 }
 
 // process takes the micro-batch through the engine, memory and Redis.
-func (s *shift) process(ctx context.Context) error {
+func (s *shift) process(ctx context.Context) (err error) {
 	b := &s.batch
+	ctx, end := s.w.cfg.Trace.Take(ctx, "speed micro-batch", b.began, b.traces, "caudal.source", s.lane.src.Name)
+	defer func() { end(err) }()
 	for i, q := range s.lane.queries {
 		if err := s.lane.compute(ctx, q, b, i, s.w.cfg.FlushCells); err != nil {
 			return err

@@ -39,8 +39,9 @@ type batch struct {
 	firstTime  int64 // ms
 	maxTime    int64 // ms
 	producer   int64
-	left       int    // records not read yet
-	records    []byte // what is left of them
+	left       int      // records not read yet
+	records    []byte   // what is left of them
+	traces     []string // of the records that read has appended
 }
 
 // cutBatch splits the first batch off b. ok is false when b holds only a part of it: brokers cut answers anywhere.
@@ -134,7 +135,7 @@ func (bt *batch) read(dst []Record, n int, from int64) ([]Record, error) {
 		if !ok {
 			return dst, bt.malformed()
 		}
-		value, _, ok := varbytes(r) // headers follow; nobody reads them
+		value, headers, ok := varbytes(r)
 		if !ok {
 			return dst, bt.malformed()
 		}
@@ -145,6 +146,11 @@ func (bt *batch) read(dst []Record, n int, from int64) ([]Record, error) {
 		time += bt.firstTime
 		if appendTime {
 			time = bt.maxTime
+		}
+		if len(headers) > 1 && len(bt.traces) < mostTraces { // an empty list is one byte
+			if trace := traceOf(headers); trace != "" {
+				bt.traces = append(bt.traces, trace)
+			}
 		}
 		dst = append(dst, Record{Offset: offset, Timestamp: micros(time), Key: key, Value: value})
 		n--

@@ -36,13 +36,13 @@ func (o *outgoing) size() int { return len(o.records.b) }
 func (o *outgoing) add(m *Message, ms int64) {
 	o.maxTime = max(o.maxTime, ms)
 	e := &o.records
-	e.varint(int64(1 + varintLen(ms-o.firstTime) + varintLen(int64(o.count)) + varbytesLen(m.Key) + varbytesLen(m.Value) + 1))
+	e.varint(int64(1 + varintLen(ms-o.firstTime) + varintLen(int64(o.count)) + varbytesLen(m.Key) + varbytesLen(m.Value) + headersLen(m.Trace)))
 	e.int8(0) // attributes
 	e.varint(ms - o.firstTime)
 	e.varint(int64(o.count))
 	e.varbytes(m.Key)
 	e.varbytes(m.Value)
-	e.varint(0) // headers
+	e.headers(m.Trace)
 	o.count++
 }
 

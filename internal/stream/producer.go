@@ -29,6 +29,7 @@ type Message struct {
 	Key, Value []byte // a nil value is a tombstone
 	Timestamp  int64  // µs UTC, kept to the millisecond; 0: now
 	Partition  *int   // nil: the key chooses
+	Trace      string // the W3C traceparent of the trace that it is part of; "": none
 }
 
 // Producer writes to one topic. It is safe for concurrent use: what several callers write to a partition at the same

@@ -45,6 +45,7 @@ type Reader struct {
 	inflated  []byte   // buffer of the current batch where that was compressed
 	held      [][]byte // buffers done with in this Fetch, but handed out
 	spare     [][]byte
+	traces    []string // that records of this Fetch are part of; at most mostTraces
 }
 
 // Reader returns a reader of the partition from offset on. It does not speak to a broker before the first Fetch.
@@ -79,6 +80,7 @@ func (r *Reader) Close() error {
 // records appended before it are valid, and Offset is behind them.
 func (r *Reader) Fetch(ctx context.Context, max int, wait time.Duration, dst []Record) ([]Record, error) {
 	r.recycle()
+	r.traces = r.traces[:0]
 	deadline := time.Now().Add(wait)
 	end := len(dst) + max
 	for tried := false; ; tried = true {
@@ -143,7 +145,10 @@ func (r *Reader) decode(dst []Record, n int) ([]Record, error) {
 	for len(dst) < end {
 		if r.current.left > 0 {
 			var err error
-			if dst, err = r.current.read(dst, end-len(dst), r.next); err != nil {
+			r.current.traces = r.traces
+			dst, err = r.current.read(dst, end-len(dst), r.next)
+			r.traces = r.current.traces
+			if err != nil {
 				return dst, err
 			}
 			if len(dst) > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/caudal/caudal/internal/feed"
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/trace"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -119,9 +120,9 @@ func (g *Gate) Accept(ctx context.Context, source string, events [][]byte) (Rece
 		return Receipt{}, err
 	}
 	receipt := Receipt{Source: source, Accepted: len(events), Deduplicated: e.source.EventID != ""}
-	messages := make([]stream.Message, len(events))
+	messages, parent := make([]stream.Message, len(events)), trace.Parent(ctx)
 	for i, event := range events {
-		messages[i] = stream.Message{Key: feed.Key(e.source, event), Value: event}
+		messages[i] = stream.Message{Key: feed.Key(e.source, event), Value: event, Trace: parent}
 	}
 	if len(messages) == 0 {
 		return receipt, nil
