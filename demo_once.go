@@ -105,7 +105,12 @@ func (d *demonstration) behind(ctx context.Context) (records int64, settled bool
 		seen := status.Views[i]
 		settled = settled && seen.Snapshot == current.ID && seen.Lag.Speed != nil && *seen.Lag.Speed == 0 && *seen.Lag.Coarse == 0
 		for _, p := range seen.Partitions {
-			settled = settled && p.Healthy
+			// What the status knows of the log's end may be some seconds old.
+			_, end, err := d.stream.Bounds(ctx, v.Source.Topic, p.Partition)
+			if err != nil {
+				return 0, false, fmt.Errorf("look at the log: %w", err)
+			}
+			settled = settled && p.Healthy && p.LogEnd != nil && *p.LogEnd == end
 		}
 		if seen.Lag.Speed != nil {
 			records = max(records, *seen.Lag.Speed)
