@@ -197,7 +197,7 @@ var mistakes = []struct {
 			}
 		})
 	}, "lake", isFail, "does not refuse to create an object twice", "use a store that has conditional puts"},
-	{"an endpoint where nobody listens", func(p *patient) { p.patience = 2 * time.Second; p.lake = p.lakeAt(p.s3.Endpoint, "http://127.0.0.1:1") }, "lake", isFail, "connection refused", "lake.endpoint"},
+	{"an endpoint where nobody listens", func(p *patient) { p.lake = p.lakeAt(p.s3.Endpoint, "http://127.0.0.1:1") }, "lake", isFail, "connection refused", "lake.endpoint"},
 	{"addresses by host name where the store wants them by path", func(p *patient) {
 		p.lake = p.lakeAt("path_style: true", "path_style: false", "127.0.0.1", "store.invalid")
 	}, "lake", isFail, "no such host", "lake.path_style: true"},
