@@ -162,7 +162,7 @@ func keyValue(a attribute.KeyValue) []byte {
 	if a.Value.Type() == attribute.INT64 {
 		value = number(nil, 3, uint64(a.Value.AsInt64()))
 	} else {
-		value = text(nil, 1, a.Value.Emit())
+		value = text(nil, 1, a.Value.String())
 	}
 	return message(text(nil, 1, string(a.Key)), 2, value)
 }

@@ -21,7 +21,6 @@ type answer struct {
 	known     bool  // there is a watermark
 	snapshot  string
 	partial   string // why records are missing; "" = none is
-	location  *time.Location
 }
 
 // ask asks for all rows of a range. The first page says how far the answer goes: the others go as far or further.
