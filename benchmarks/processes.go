@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/caudal/caudal/batch"
-	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/speed"
 )
 
@@ -129,42 +127,4 @@ func (s *stage) along(ctx context.Context, running *errgroup.Group, d duty, nice
 		}
 	})
 	return nil
-}
-
-// runBroker runs a broker over a folder until its input ends, and prints its address.
-func runBroker(dir string) error {
-	b, err := embedded.StartBroker(embedded.BrokerConfig{Dir: dir})
-	if err != nil {
-		return err
-	}
-	fmt.Println(b.Addrs()[0])
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return errors.Join(err, b.Close())
-}
-
-// brokerProcess is runBroker in a process of its own.
-func brokerProcess(dir string) ([]string, func() error, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find the benchmark's binary: %w", err)
-	}
-	c := exec.Command(self, "-broker", dir)
-	c.Stderr = os.Stderr
-	in, err := c.StdinPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := c.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start the broker: %w", err)
-	}
-	stop := func() error { return errors.Join(in.Close(), c.Wait()) }
-	var addr string
-	if _, err := fmt.Fscanln(out, &addr); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("the broker does not say its address: %w", err), stop())
-	}
-	return []string{addr}, stop, nil
 }

@@ -48,9 +48,18 @@ func realStage(ctx context.Context) (*stage, error) {
 func realKafka(string) ([]string, func() error, error) {
 	k, err := testservices.StartKafka()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (make services installs it)", err)
+		return nil, nil, err
 	}
 	return k.Brokers(), func() error { k.Stop(); return nil }, nil
+}
+
+// realRedis starts a redis-server.
+func realRedis() (string, func() error, error) {
+	r, err := testservices.StartRedis()
+	if err != nil {
+		return "", nil, err
+	}
+	return r.Addr(), func() error { r.Stop(); return nil }, nil
 }
 
 // backlog measures the speed layer from offset 0 of a log that is there already.

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/caudal/caudal/batch"
-	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/serving"
 )
 
@@ -41,7 +40,7 @@ const (
 // servingPath measures a dashboard's queries over HTTP, alone and then at a fixed rate while events come in, and how long an event takes to
 // be in an answer. A day of n events is in batch; everything that comes later is live.
 func servingPath(ctx context.Context, n int) (_ []row, err error) {
-	s, err := openStage(ctx, dashboard, brokerProcess, realRedis)
+	s, err := openStage(ctx, dashboard, realKafka, realRedis)
 	if err != nil {
 		return nil, err
 	}
@@ -148,18 +147,6 @@ func (s *stage) underLoad(ctx context.Context, client *client) (_ []row, err err
 		{Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
 		{Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
 	}, nil
-}
-
-// realRedis starts a redis-server, or where none is installed the embedded stand-in, which is many times slower.
-func realRedis() (string, func() error, error) {
-	r, err := testservices.StartRedis()
-	if errors.Is(err, testservices.ErrNotInstalled) {
-		return embeddedRedis()
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	return r.Addr(), func() error { r.Stop(); return nil }, nil
 }
 
 // startLayers runs all three layers, those that write in a process of their own, and returns the address of the API once the speed layer has counted the backlog.
