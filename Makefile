@@ -33,7 +33,7 @@ check: ## formatting, vet, static analysis, imports
 spec: ## the specification of the seam and its mutants (docs/spec)
 	docs/spec/run.sh
 
-bench: ## the speed, archive, lake and serving paths beside this machine's own limit for that work
+bench: ## the speed, archive, batch, lake and serving paths beside this machine's own limit for that work
 	go run ./benchmarks
 
 bench-json: ## the same as JSON

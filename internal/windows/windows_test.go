@@ -254,22 +254,3 @@ func TestALateEventJoinsTwoSessions(t *testing.T) {
 		t.Errorf("with a late event between: %v", got)
 	}
 }
-
-func TestAHopOfManyPanesMergesEachPaneAFewTimes(t *testing.T) {
-	p := planOf(t)
-	minute := int64(60e6)
-	var events []event
-	for i := range int64(20_000) {
-		events = append(events, event{i * minute, 1})
-	}
-	panes := panesOf(p, minute, events)
-	h := &view.Hop{Size: 5000 * time.Minute, Every: time.Minute}
-	began, rows := time.Now(), 0
-	if err := Hops(p, h, time.UTC, panes, 0, math.MaxInt64, func(Row) error { rows++; return nil }); err != nil {
-		t.Fatal(err)
-	}
-	// Merging all panes of every hop would be a hundred million merges: ten seconds and more.
-	if took := time.Since(began); rows != 20_000 || took > 3*time.Second {
-		t.Errorf("%d hops in %v", rows, took)
-	}
-}
