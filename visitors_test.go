@@ -89,7 +89,10 @@ type visitors struct {
 func visit(t *testing.T, addrs ...string) *visitors {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: map[int]time.Time{}}
+	// Each question has a connection of its own: one that was dialled, kept and never used is closed by a server's shutdown after five seconds, and
+	// net/http does not try again what is sent on it for the first time in that moment.
+	alone := &http.Transport{DisableKeepAlives: true}
+	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second, Transport: alone}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: map[int]time.Time{}}
 	for _, addr := range addrs {
 		v.ready[addr] = true
 		v.done.Go(func() { v.watch(ctx, addr) })

@@ -3,6 +3,7 @@ package batch
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,10 +142,19 @@ func TestTrinoComputesTheFlightsAsDuckDBDoesAndAsIsKnown(t *testing.T) {
 	w.measure(p.Sources[0])
 	w.archiveAll(nil)
 	w.bothEngines(s, p.Views)
-	got := queryRows(t, "SELECT concat_ws(' ', sum(_events), sum(p0_0), sum(p1_0), sum(p2_0)) FROM "+w.files(w.currentOf(p.Views[0]))+" WHERE _grain = '1mo' AND _set = 3")
+	got := queryRows(t, "SELECT concat_ws(' ', sum(_events), sum(p0_0), sum(p1_0), sum(p2_0)) FROM "+w.files(w.currentOf(viewOf(t, p, "punctuality")))+" WHERE _grain = '1mo' AND _set = 3")
 	if want := "328521 328521 4152200 344477462"; got[0] != want {
 		t.Errorf("flights that left, those of a known delay, minutes and miles are %s, and known to be %s", got[0], want)
 	}
+}
+
+func viewOf(t *testing.T, p *view.Project, name string) *view.View {
+	t.Helper()
+	i := slices.IndexFunc(p.Views, func(v *view.View) bool { return v.Name == name })
+	if i < 0 {
+		t.Fatalf("the project has no view %s", name)
+	}
+	return p.Views[i]
 }
 
 func (w *world) compile(v *view.View) *algebra.Plan {
