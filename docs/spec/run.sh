@@ -32,8 +32,11 @@ failed=0
 module() { case $1 in Seam*) echo Seam ;; *) echo "$1" ;; esac; }
 
 # tlc CONFIG MODULE OUTPUT WORKERS
+# TLC unpacks its standard modules into the folder for temporary files, each under its own name, and deletes them at its end: two at a
+# time would take them from each other.
 tlc() {
-  timeout "$limit" java -XX:+UseParallelGC -Xmx2g -cp "$jar" tlc2.TLC -deadlock -workers "$4" -metadir "$3.states" -config "$1" "$2" >"$3" 2>&1
+  mkdir "$3.tmp"
+  timeout "$limit" java -Djava.io.tmpdir="$3.tmp" -XX:+UseParallelGC -Xmx2g -cp "$jar" tlc2.TLC -deadlock -workers "$4" -metadir "$3.states" -config "$1" "$2" >"$3" 2>&1
 }
 
 # What a run of TLC found: the property that broke, "holds", or "?" if it came to no end.
@@ -49,7 +52,7 @@ verdict() {
 began=$SECONDS
 printf '%-14s %9s %5s  %s\n' configuration states s result
 for cfg in *.cfg; do
-  name=${cfg%.cfg} out=$work/out start=$SECONDS
+  name=${cfg%.cfg} out=$work/${cfg%.cfg}.out start=$SECONDS
   tlc "$cfg" "$(module "$name")" "$out" 2 || true
   found=$(verdict "$out")
   states=$(sed -nE 's/.* ([0-9]+) distinct states found, 0 states left.*/\1/p' "$out" | tail -1)
