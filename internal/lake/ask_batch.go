@@ -38,7 +38,14 @@ func (l *Lake) AskBatch(ctx context.Context, ask BatchAsk) error {
 
 // BatchAsked returns the wishes that no batch has answered, by view and cause; empty if there are none.
 func (l *Lake) BatchAsked(ctx context.Context) ([]BatchAsk, error) {
-	asked, _, err := l.asks(ctx)
+	standing, _, err := l.store.Get(ctx, batchAskKey)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	var asked []BatchAsk
+	if err == nil {
+		asked, err = readAsks(standing)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read who asks for a batch: %w", err)
 	}
@@ -60,40 +67,25 @@ func (l *Lake) AnswerBatch(ctx context.Context, answered []BatchAsk) error {
 
 func (a BatchAsk) same(b BatchAsk) bool { return a.View == b.View && a.Cause == b.Cause }
 
-func (l *Lake) asks(ctx context.Context) (asked []BatchAsk, tag string, err error) {
-	data, tag, err := l.store.Get(ctx, batchAskKey)
-	if errors.Is(err, ErrNotFound) {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	err = decode(batchAskKey, data, &asked)
-	return asked, tag, err
-}
-
-// askAttempts bounds how often changeAsks tries to change what others change too.
-const askAttempts = 10
-
 // changeAsks swings the wishes from what stands to what change makes of it.
 func (l *Lake) changeAsks(ctx context.Context, change func([]BatchAsk) []BatchAsk) error {
-	for attempt := 1; ; attempt++ {
-		asked, tag, err := l.asks(ctx)
+	return l.change(ctx, batchAskKey, func(standing []byte) ([]byte, error) {
+		asked, err := readAsks(standing)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		next := change(slices.Clone(asked))
 		slices.SortFunc(next, func(a, b BatchAsk) int { return cmp.Or(cmp.Compare(a.View, b.View), cmp.Compare(a.Cause, b.Cause)) })
 		if slices.EqualFunc(next, asked, func(a, b BatchAsk) bool { return a.same(b) && a.At.Equal(b.At) }) {
-			return nil
+			return nil, nil
 		}
-		if tag == "" {
-			_, err = l.store.Create(ctx, batchAskKey, encode(next))
-		} else {
-			_, err = l.store.Swap(ctx, batchAskKey, encode(next), tag)
-		}
-		if err == nil || attempt == askAttempts || !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {
-			return err
-		}
+		return encode(next), nil
+	})
+}
+
+func readAsks(standing []byte) (asked []BatchAsk, err error) {
+	if standing != nil {
+		err = decode(batchAskKey, standing, &asked)
 	}
+	return asked, err
 }

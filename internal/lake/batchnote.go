@@ -3,7 +3,6 @@ package lake
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -33,34 +32,28 @@ const batchNoteKey = "notes/batch.json"
 
 // BatchNote returns the note of the last run; ErrNotFound if none has left one. Keys that it does not know are passed over: a newer version may
 // say more.
-func (l *Lake) BatchNote(ctx context.Context) (BatchNote, error) {
-	note, _, err := l.batchNote(ctx)
-	return note, err
-}
-
-func (l *Lake) batchNote(ctx context.Context) (note BatchNote, tag string, err error) {
-	data, tag, err := l.store.Get(ctx, batchNoteKey)
+func (l *Lake) BatchNote(ctx context.Context) (note BatchNote, err error) {
+	data, _, err := l.store.Get(ctx, batchNoteKey)
 	if err == nil {
 		err = json.Unmarshal(data, &note)
 	}
 	if err != nil {
-		return BatchNote{}, tag, fmt.Errorf("note of the last batch: %w", err)
+		return BatchNote{}, fmt.Errorf("note of the last batch: %w", err)
 	}
-	return note, tag, nil
+	return note, nil
 }
 
 // NoteBatch replaces the note by what change makes of it; it is empty before the first.
 func (l *Lake) NoteBatch(ctx context.Context, change func(BatchNote) BatchNote) error {
-	before, tag, err := l.batchNote(ctx)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	next := encode(change(before))
-	if tag == "" {
-		_, err = l.store.Create(ctx, batchNoteKey, next)
-	} else {
-		_, err = l.store.Swap(ctx, batchNoteKey, next, tag)
-	}
+	err := l.change(ctx, batchNoteKey, func(standing []byte) ([]byte, error) {
+		var before BatchNote
+		if standing != nil {
+			if err := json.Unmarshal(standing, &before); err != nil {
+				return nil, err
+			}
+		}
+		return encode(change(before)), nil
+	})
 	if err != nil {
 		return fmt.Errorf("note the batch: %w", err)
 	}

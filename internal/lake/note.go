@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,42 +33,19 @@ func (l *Lake) Note(ctx context.Context, name string) ([]byte, NoteTag, error) {
 // SwingNote replaces the note that tag names: ErrChanged if it no longer stands, and nothing changed. An answer that was lost on its way is found out:
 // what stands is then what was to be put.
 func (l *Lake) SwingNote(ctx context.Context, name string, data []byte, tag NoteTag) (NoteTag, error) {
-	var etag string
-	var err error
-	if tag.etag == "" {
-		if etag, err = l.store.Create(ctx, noteKey(name), data); errors.Is(err, ErrExists) {
-			err = fmt.Errorf("%w: %w", ErrChanged, err)
-		}
-	} else {
-		etag, err = l.store.Swap(ctx, noteKey(name), data, tag.etag)
+	etag, err := l.replace(ctx, noteKey(name), data, tag.etag)
+	if err != nil {
+		return NoteTag{}, fmt.Errorf("write note %s: %w", name, err)
 	}
-	if err == nil {
-		return NoteTag{etag}, nil
-	}
-	if standing, now, readErr := l.store.Get(ctx, noteKey(name)); readErr == nil && bytes.Equal(standing, data) {
-		return NoteTag{now}, nil
-	}
-	return NoteTag{}, fmt.Errorf("write note %s: %w", name, err)
+	return NoteTag{etag}, nil
 }
-
-// noteAttempts bounds how often ChangeNote tries to change what others change too.
-const noteAttempts = 10
 
 // ChangeNote swings a note from what stands, nil where there is none, to what change makes of it; nil leaves it as it is.
 func (l *Lake) ChangeNote(ctx context.Context, name string, change func(standing []byte) ([]byte, error)) error {
-	for attempt := 1; ; attempt++ {
-		standing, tag, err := l.Note(ctx, name)
-		if err != nil {
-			return err
-		}
-		next, err := change(standing)
-		if err != nil || next == nil {
-			return err
-		}
-		if _, err = l.SwingNote(ctx, name, next, tag); err == nil || attempt == noteAttempts || !errors.Is(err, ErrChanged) {
-			return err
-		}
+	if err := checkKey(noteKey(name)); err != nil {
+		return fmt.Errorf("note %q: %w", name, err)
 	}
+	return l.change(ctx, noteKey(name), change)
 }
 
 // Notes lists the names of the notes below a folder, in their order.
