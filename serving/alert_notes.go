@@ -21,15 +21,9 @@ func AlertNote(alert string) string { return "alerts/" + alert }
 
 // Silences returns what is silenced, also what is not any more.
 func Silences(ctx context.Context, l *lake.Lake) ([]alert.Silence, error) {
-	data, _, err := l.Note(ctx, silencesNote)
-	if err != nil || data == nil {
-		return nil, err
-	}
 	var list []alert.Silence
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, fmt.Errorf("read what is silenced: %w", err)
-	}
-	return list, nil
+	err := readNote(ctx, l, silencesNote, "what is silenced", &list)
+	return list, err
 }
 
 // Acknowledgement says that somebody looks after what an alert told.
@@ -42,17 +36,25 @@ type Acknowledgement struct {
 
 // acknowledgements returns what is acknowledged, by cause.
 func acknowledgements(ctx context.Context, l *lake.Lake) (map[string]Acknowledgement, error) {
-	data, _, err := l.Note(ctx, acknowledgedNote)
-	if err != nil || data == nil {
-		return nil, err
-	}
 	var list []Acknowledgement
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, fmt.Errorf("read what is acknowledged: %w", err)
+	if err := readNote(ctx, l, acknowledgedNote, "what is acknowledged", &list); err != nil {
+		return nil, err
 	}
 	by := map[string]Acknowledgement{}
 	for _, a := range list {
 		by[a.ID] = a
 	}
 	return by, nil
+}
+
+// readNote reads a note, which is what people call it, into a value; one that there is not leaves the value as it is.
+func readNote(ctx context.Context, l *lake.Lake, name, what string, into any) error {
+	data, _, err := l.Note(ctx, name)
+	if err != nil || data == nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	return nil
 }

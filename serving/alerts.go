@@ -182,13 +182,7 @@ func mayTell(g auth.Grant, a *view.Alert, labels alert.Labels) bool {
 // alertState is what is kept of an alert, as it was read last.
 func (s *Server) alertState(ctx context.Context, a *view.Alert) (alert.State, error) {
 	var state alert.State
-	data, _, err := s.cfg.Lake.Note(ctx, AlertNote(a.Name))
-	if err == nil && data != nil {
-		if err = json.Unmarshal(data, &state); err != nil {
-			err = fmt.Errorf("read what is kept of alert %s: %w", a.Name, err)
-		}
-	}
-	if err != nil {
+	if err := readNote(ctx, s.cfg.Lake, AlertNote(a.Name), "what is kept of alert "+a.Name, &state); err != nil {
 		return state, s.alertProblem(err)
 	}
 	return state, nil

@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caudal/caudal/internal/view"
@@ -84,10 +85,8 @@ func alertRoutes() []route {
 }
 
 func knownPhase(phase string) error {
-	for _, known := range alertPhases() {
-		if phase == known {
-			return nil
-		}
+	if slices.Contains(alertPhases(), phase) {
+		return nil
 	}
 	return unknown("phase", "phase", phase, alertPhases())
 }
