@@ -12,29 +12,16 @@ import (
 // composed answers a question about a window: gather merges the cells of its panes as for any question, of one snapshot, and the rows are composed of
 // these. So hops and sessions are of both layers like every cell, and a session that began before the boundary and goes on after it is one.
 func (s *Server) composed(ctx context.Context, q *question, gather func(*question) (*merged, error)) (*merged, error) {
-	if q.window.Hop != nil {
-		return composedOnce(ctx, q, q.panes(0), gather)
-	}
-	var m *merged
-	for _, lookback := range lookbacks(q.window.Session) {
-		var err error
-		if m, err = composedOnce(ctx, q, q.panes(lookback), gather); err != nil || !m.cells.unsettled {
-			return m, err
+	return q.settle(func(panes *question) (*merged, error) {
+		m, err := gather(panes)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return m, nil
-}
-
-func composedOnce(ctx context.Context, q, panes *question, gather func(*question) (*merged, error)) (*merged, error) {
-	m, err := gather(panes)
-	if err != nil {
-		return nil, err
-	}
-	q.spans = panes.spans
-	if m.cells, err = m.cells.compose(ctx, q, panes.from); err != nil {
-		return nil, err
-	}
-	return m, nil
+		if m.cells, err = m.cells.compose(ctx, q, panes.from); err != nil {
+			return nil, err
+		}
+		return m, nil
+	})
 }
 
 // compose makes the cells of a window's rows of those of its panes. known is the instant from which on panes were read.

@@ -22,20 +22,7 @@ func (s *Server) scan(ctx context.Context, vs *viewState, q *question) (*merged,
 	if q.window == nil {
 		return s.scanFor(ctx, vs, q, q)
 	}
-	looks := []time.Duration{0}
-	if q.window.Session != nil {
-		looks = lookbacks(q.window.Session)
-	}
-	var m *merged
-	for _, lookback := range looks {
-		panes := q.panes(lookback)
-		q.spans = panes.spans
-		var err error
-		if m, err = s.scanFor(ctx, vs, q, panes); err != nil || !m.cells.unsettled {
-			return m, err
-		}
-	}
-	return m, nil
+	return q.settle(func(panes *question) (*merged, error) { return s.scanFor(ctx, vs, q, panes) })
 }
 
 // scanFor scans the range of read for the cells of q.

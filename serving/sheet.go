@@ -17,7 +17,8 @@ type sheet struct {
 	rows    []row
 	at      map[cellKey]int // of each row; nil until something asks for a row by its place
 	key     []byte
-	lacking func(*row) bool // events that belong to the row may not be in it
+	lacking func(*row) bool  // events that belong to the row may not be in it
+	empty   []algebra.Answer // the stored measures of a row without events; nil until there is one
 }
 
 // sheetOf reads the stored measures off the cells.
@@ -68,13 +69,15 @@ func (s *sheet) add(time int64, dims []algebra.Value) error {
 		return tooLarge(fmt.Sprintf("the answer has more than %s rows once its gaps are filled, which do not fit into the memory of one query", thousands(int64(len(s.rows)))),
 			"ask for a shorter range, a coarser grain, fewer dimensions, or without fill")
 	}
-	plan, empty := s.m.cells.plan, s.m.cells.plan.New()
-	r := row{time: time, dims: dims, source: fromNothing, inputs: make([]algebra.Answer, len(s.q.stored))}
-	for i, m := range s.q.stored {
-		r.inputs[i] = algebra.Answer{Value: plan.Final(empty, m).Value, Exact: true}
+	if s.empty == nil {
+		plan, empty := s.m.cells.plan, s.m.cells.plan.New()
+		s.empty = make([]algebra.Answer, len(s.q.stored))
+		for i, m := range s.q.stored {
+			s.empty[i] = algebra.Answer{Value: plan.Final(empty, m).Value, Exact: true}
+		}
 	}
 	s.at[s.place(time, dims)] = len(s.rows)
-	s.rows = append(s.rows, r)
+	s.rows = append(s.rows, row{time: time, dims: dims, source: fromNothing, inputs: slices.Clone(s.empty)})
 	return nil
 }
 

@@ -129,11 +129,26 @@ func (q *question) extentOf(r *row) (from, to int64) {
 	return q.from, q.to
 }
 
-// lookbacks are how far before the range sessions are looked for: enough for one that does not go on and on, and, where some key has had no pause for so
-// long, a multiple of it.
-func lookbacks(s *view.Session) []time.Duration {
-	near := s.Max + s.Gap
+// lookbacks are how far before the range the rows of a window are looked for: not at all for hops; for sessions enough for one that does not go on and on,
+// and, where some key has had no pause for so long, a multiple of it.
+func lookbacks(w *view.Window) []time.Duration {
+	if w.Hop != nil {
+		return []time.Duration{0}
+	}
+	near := w.Session.Max + w.Session.Gap
 	return []time.Duration{near, farLookback * near}
+}
+
+// settle answers a question about a window from its panes, looking further back while it is not known of every row where it begins.
+func (q *question) settle(look func(panes *question) (*merged, error)) (m *merged, err error) {
+	for _, lookback := range lookbacks(q.window) {
+		panes := q.panes(lookback)
+		q.spans = panes.spans
+		if m, err = look(panes); err != nil || !m.cells.unsettled {
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 // farLookback is how many times as far the second look goes, which is the last.
