@@ -161,8 +161,7 @@ func (w *window) readRange(ctx context.Context, last int64) (*chunk, error) {
 func (w *window) fetch(ctx context.Context, atMost int) error {
 	var err error
 	w.records, err = w.reader.Fetch(ctx, atMost, fetchWait, w.records[:0])
-	traces := w.reader.Traces()
-	w.chunk.traces = append(w.chunk.traces, traces[:min(len(traces), trace.Most-len(w.chunk.traces))]...)
+	w.chunk.traces = trace.Join(w.chunk.traces, w.reader.Traces())
 	for i := range w.records {
 		if w.records[i].Offset <= w.limit { // where the log skips offsets, a fetch of so many records may go beyond
 			w.add(w.record(i))

@@ -174,7 +174,7 @@ func (s *shift) gather(ctx context.Context) error {
 				s.batch.addStored(f.feed.p, f.stored, s.m)
 			} else {
 				s.batch.add(f.feed.p, f.records, s.m)
-				s.batch.traces = append(s.batch.traces, f.traces[:min(len(f.traces), trace.Most-len(s.batch.traces))]...)
+				s.batch.traces = trace.Join(s.batch.traces, f.traces)
 			}
 			f.feed.folded <- struct{}{}
 		case <-timer.C:

@@ -25,6 +25,11 @@ const Header = "traceparent"
 // Most is how many traces of its records a step names: the first is its parent, the others are links.
 const Most = 8
 
+// Join appends the traces of more records to those of a step, up to Most.
+func Join(traces, more []string) []string {
+	return append(traces, more[:min(len(more), Most-len(traces))]...)
+}
+
 // Tracer tells of spans. Nil is one that tells nothing, whose methods may be called. It is safe for concurrent use.
 type Tracer struct {
 	provider *sdk.TracerProvider
