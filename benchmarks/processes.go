@@ -79,7 +79,8 @@ const yielding = 10
 // process is this binary at a duty.
 type process struct {
 	*exec.Cmd
-	ended chan error
+	ended chan struct{}
+	err   error // how it ended
 }
 
 // start runs this binary once more over the services of the stage.
@@ -93,12 +94,12 @@ func (s *stage) start(d duty, niceness int) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{Cmd: exec.Command("nice", "-n", strconv.Itoa(niceness), self, "-duty", string(asked)), ended: make(chan error, 1)}
+	p := &process{Cmd: exec.Command("nice", "-n", strconv.Itoa(niceness), self, "-duty", string(asked)), ended: make(chan struct{})}
 	p.Stderr = os.Stderr
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start a process: %w", err)
 	}
-	go func() { p.ended <- p.Wait() }()
+	go func() { p.err = p.Wait(); close(p.ended) }()
 	return p, nil
 }
 
@@ -111,6 +112,17 @@ func (p *process) stop() (time.Duration, error) {
 	return p.ProcessState.UserTime() + p.ProcessState.SystemTime(), nil
 }
 
+// beside runs a process at a duty for as long as use takes, and returns the processor time that it took.
+func (s *stage) beside(d duty, use func(*process) error) (time.Duration, error) {
+	p, err := s.start(d, 0)
+	if err != nil {
+		return 0, err
+	}
+	err = use(p)
+	used, stopErr := p.stop()
+	return used, errors.Join(err, stopErr)
+}
+
 // along runs a process at a duty until ctx ends; it may not end before.
 func (s *stage) along(ctx context.Context, running *errgroup.Group, d duty, niceness int) error {
 	p, err := s.start(d, niceness)
@@ -119,8 +131,8 @@ func (s *stage) along(ctx context.Context, running *errgroup.Group, d duty, nice
 	}
 	running.Go(func() error {
 		select {
-		case err := <-p.ended:
-			return fmt.Errorf("the process at %+v ended by itself: %w", d, err)
+		case <-p.ended:
+			return fmt.Errorf("the process at %+v ended by itself: %w", d, p.err)
 		case <-ctx.Done():
 			_, err := p.stop()
 			return errors.Join(ctx.Err(), err)

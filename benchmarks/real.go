@@ -21,9 +21,13 @@ const microseconds = "µs/event"
 // realPaths measures the speed layer and the archive as in production: each a process of its own, from Apache Kafka to Redis and a lake in a folder, everything on this machine.
 func realPaths(ctx context.Context, n int) ([]row, error) {
 	var rows []row
-	for _, measure := range []func(context.Context, int) ([]row, error){backlog, whileProduced, bothLayers} {
-		more, err := measure(ctx, n)
+	for _, measure := range []func(context.Context, *stage, int) ([]row, error){backlog, whileProduced, bothLayers} {
+		s, err := realStage(ctx)
 		if err != nil {
+			return nil, err
+		}
+		more, err := measure(ctx, s, n)
+		if err := errors.Join(err, s.close()); err != nil {
 			return nil, err
 		}
 		rows = append(rows, more...)
@@ -63,111 +67,74 @@ func realRedis() (string, func() error, error) {
 }
 
 // backlog measures the speed layer from offset 0 of a log that is there already.
-func backlog(ctx context.Context, n int) (_ []row, err error) {
-	s, err := realStage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
+func backlog(ctx context.Context, s *stage, n int) ([]row, error) {
 	if err := s.fill(ctx, newEvents(1), n); err != nil {
 		return nil, err
 	}
-	p, err := s.start(duty{Project: rollups, Speed: true}, 0)
-	if err != nil {
-		return nil, err
-	}
-	rate, err := s.speedRate(ctx, p)
-	used, stopErr := p.stop()
-	if err := errors.Join(err, stopErr); err != nil {
-		return nil, err
-	}
+	var rate float64
+	used, err := s.beside(duty{Project: rollups, Speed: true}, func(p *process) (err error) {
+		rate, err = s.speedRate(ctx, p)
+		return err
+	})
 	return []row{
 		{Name: "speed layer, Kafka to Redis, from offset 0 of a backlog", Value: rate, Unit: perSecond, Limit: limitSpeed, Aim: aimBacklog},
 		{Name: "processor time of the speed layer in it", Value: float64(used.Microseconds()) / float64(n), Unit: microseconds},
-	}, nil
+	}, err
 }
 
 // whileProduced measures the speed layer while the producer is at work on the same cores: from the first event to the last one's flush.
-func whileProduced(ctx context.Context, n int) (_ []row, err error) {
-	s, err := realStage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
+func whileProduced(ctx context.Context, s *stage, n int) ([]row, error) {
 	// a first event lets the layer take its partitions before the clock runs
 	if err := s.fill(ctx, warmEvents(), 1); err != nil {
 		return nil, err
 	}
-	p, err := s.start(duty{Project: rollups, Speed: true}, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		_, stopErr := p.stop()
-		err = errors.Join(err, stopErr)
-	}()
-	if err := s.await(ctx, p, s.counted); err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	producer, err := s.start(duty{Project: rollups, Fill: n}, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := <-producer.ended; err != nil {
-		return nil, fmt.Errorf("produce: %w", err)
-	}
-	produced := time.Since(began)
-	if err := s.note(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.await(ctx, p, s.counted); err != nil {
-		return nil, err
-	}
-	counted := time.Since(began)
+	var produced, counted time.Duration
+	_, err := s.beside(duty{Project: rollups, Speed: true}, func(p *process) error {
+		if err := await(ctx, p.ended, s.counted); err != nil {
+			return err
+		}
+		began := time.Now()
+		producer, err := s.start(duty{Project: rollups, Fill: n}, 0)
+		if err != nil {
+			return err
+		}
+		if <-producer.ended; producer.err != nil {
+			return fmt.Errorf("produce: %w", producer.err)
+		}
+		produced = time.Since(began)
+		if err := s.note(ctx); err != nil {
+			return err
+		}
+		err = await(ctx, p.ended, s.counted)
+		counted = time.Since(began)
+		return err
+	})
 	return []row{
 		{Name: "speed layer, Kafka to Redis, while the events are produced", Value: float64(n) / counted.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimWhileProduced},
 		{Name: "the producer meanwhile", Value: float64(n) / produced.Seconds(), Unit: perSecond},
-	}, nil
+	}, err
 }
 
 // bothLayers measures the speed layer and the archive side by side over the same backlog.
-func bothLayers(ctx context.Context, n int) (_ []row, err error) {
-	s, err := realStage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
+func bothLayers(ctx context.Context, s *stage, n int) ([]row, error) {
 	if err := s.fill(ctx, newEvents(1), n); err != nil {
 		return nil, err
 	}
-	archive, err := s.start(duty{Project: rollups, Archive: true}, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		_, stopErr := archive.stop()
-		err = errors.Join(err, stopErr)
-	}()
-	p, err := s.start(duty{Project: rollups, Speed: true}, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		_, stopErr := p.stop()
-		err = errors.Join(err, stopErr)
-	}()
-	began := time.Now()
-	if err := s.await(ctx, p, s.counted); err != nil {
-		return nil, err
-	}
-	counted := time.Since(began)
-	archived, err := s.archived(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slower := min(float64(n), float64(archived)) / counted.Seconds()
-	return []row{{Name: "speed layer and archive together, the slower of the two", Value: slower, Unit: perSecond, Limit: limitArchive, Aim: aimBoth}}, nil
+	var slower float64
+	_, err := s.beside(duty{Project: rollups, Archive: true}, func(*process) error {
+		_, err := s.beside(duty{Project: rollups, Speed: true}, func(p *process) error {
+			began := time.Now()
+			if err := await(ctx, p.ended, s.counted); err != nil {
+				return err
+			}
+			counted := time.Since(began)
+			archived, err := s.archived(ctx)
+			slower = min(float64(n), float64(archived)) / counted.Seconds()
+			return err
+		})
+		return err
+	})
+	return []row{{Name: "speed layer and archive together, the slower of the two", Value: slower, Unit: perSecond, Limit: limitArchive, Aim: aimBoth}}, err
 }
 
 // archived is how many records are in committed chunks.
@@ -191,19 +158,18 @@ func warmEvents() *eventSource {
 }
 
 // watchEvery is how often progress is looked at.
-const watchEvery = 20 * time.Millisecond
+const watchEvery = 10 * time.Millisecond
 
-// await waits until done says so; the process may not end before.
-func (s *stage) await(ctx context.Context, p *process, done func(context.Context) bool) error {
+// await waits until done says so; what is waited beside may not end before (nil: there is nothing).
+func await(ctx context.Context, ended <-chan struct{}, done func(context.Context) bool) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for !done(ctx) {
 		select {
-		case err := <-p.ended:
-			p.ended <- err
-			return fmt.Errorf("the process ended by itself: %w", err)
+		case <-ended:
+			return errors.New("the process ended by itself")
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-tick.C:
 		}
 	}
@@ -214,7 +180,7 @@ func (s *stage) await(ctx context.Context, p *process, done func(context.Context
 func (s *stage) speedRate(ctx context.Context, p *process) (float64, error) {
 	var first time.Time
 	var from int64
-	err := s.await(ctx, p, func(ctx context.Context) bool {
+	err := await(ctx, p.ended, func(ctx context.Context) bool {
 		want, done := s.progress(ctx)
 		if first.IsZero() && done > 0 {
 			first, from = time.Now(), done

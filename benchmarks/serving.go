@@ -175,16 +175,8 @@ func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base 
 		}
 		return nil
 	})
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if s.counted(ctx) {
-			return "http://" + listener.Addr().String(), nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		case <-tick.C:
-		}
+	if err := await(ctx, nil, s.counted); err != nil {
+		return "", err
 	}
+	return "http://" + listener.Addr().String(), nil
 }

@@ -56,15 +56,22 @@ func rules(t *testing.T) ruleFile {
 	return file
 }
 
-// TestRulesDoWhatTheirCasesSay runs Prometheus' own rule tests.
-func TestRulesDoWhatTheirCasesSay(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
+// promtool is where Prometheus' own tool is.
+func promtool(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("promtool")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
 		t.Skip("promtool is not installed: make services installs it")
 	}
+	return path
+}
+
+// TestRulesDoWhatTheirCasesSay runs Prometheus' own rule tests.
+func TestRulesDoWhatTheirCasesSay(t *testing.T) {
+	promtool := promtool(t)
 	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"check", "config", "--syntax-only", "prometheus.yaml"}, {"test", "rules", "rules_test.yaml"}} {
 		run := exec.Command(promtool, args...)
 		run.Dir = "../prometheus"
@@ -246,13 +253,7 @@ func TestDashboardsLoadWithoutAChange(t *testing.T) {
 			}
 		}
 	}
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("promtool is not installed: make services installs it")
-	}
+	promtool := promtool(t)
 	file := filepath.Join(t.TempDir(), "panels.yaml")
 	if err := os.WriteFile(file, []byte(expressions.String()), 0o644); err != nil {
 		t.Fatal(err)
