@@ -109,7 +109,7 @@ func TestSparkReadsTheVersionsThroughIceberg(t *testing.T) {
 
 func TestWhatIcebergWouldReadOtherwiseIsRefused(t *testing.T) {
 	field := func(name string, kind view.Kind, digits uint8) view.Field {
-		return view.Field{Name: name, Type: view.Type{Kind: kind, Precision: digits}, From: []string{name}}
+		return view.Field{Name: name, Type: view.Type{Kind: kind, Precision: digits}, From: view.Keys(name)}
 	}
 	text := `"x"`
 	withDefault := field("b", view.String, 0)

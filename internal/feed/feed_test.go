@@ -13,9 +13,9 @@ import (
 
 func source() *view.Source {
 	return &view.Source{Name: "orders", Key: "invoice", EventID: "id", Fields: []view.Field{
-		{Name: "id", Type: view.Type{Kind: view.String}, From: []string{"line"}},
-		{Name: "invoice", Type: view.Type{Kind: view.String}, From: []string{"InvoiceNo"}},
-		{Name: "price", Type: view.Type{Kind: view.Decimal, Precision: 12, Scale: 3}, From: []string{"UnitPrice"}},
+		{Name: "id", Type: view.Type{Kind: view.String}, From: view.Keys("line")},
+		{Name: "invoice", Type: view.Type{Kind: view.String}, From: view.Keys("InvoiceNo")},
+		{Name: "price", Type: view.Type{Kind: view.Decimal, Precision: 12, Scale: 3}, From: view.Keys("UnitPrice")},
 	}}
 }
 
@@ -110,5 +110,19 @@ func TestDisturbedStreamHoldsEveryEventAndStaysInsideTheDisorder(t *testing.T) {
 	}
 	if len(seen) != n || len(got) < n+n/40 || len(got) > n+n/10 || moved < n/4 {
 		t.Errorf("events %d, messages %d, out of order %d", len(seen), len(got), moved)
+	}
+}
+
+func TestTheKeyOfALineMayStandInAnArray(t *testing.T) {
+	path := view.Path{{Key: "items"}, {Element: 1, InArray: true}, {Key: "sku"}}
+	for line, want := range map[string]string{
+		`{"items":[{"sku":"a"},{"sku":"b"},{"sku":"c"}]}`: "b",
+		`{"items":[{"sku":"a"}]}`:                         "",
+		`{"items":{"1":{"sku":"a"}}}`:                     "",
+		`{"items":[[],{"sku":7}]}`:                        "7",
+	} {
+		if got := string(keyOf([]byte(line), path)); got != want {
+			t.Errorf("%s: key %q, want %q", line, got, want)
+		}
 	}
 }

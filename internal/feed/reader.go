@@ -100,7 +100,7 @@ func openCSV(in *bufio.Reader, name string, src *view.Source, ids IDs) (*Reader,
 	key, hasID := -1, src.EventID == ""
 	for i, column := range header {
 		for _, f := range src.Fields {
-			if len(f.From) != 1 || f.From[0] != column {
+			if len(f.From) != 1 || f.From[0].Key != column {
 				continue
 			}
 			numeric[i] = f.Type.Kind == view.Int64 || f.Type.Kind == view.Decimal || f.Type.Kind == view.Double
@@ -134,7 +134,7 @@ func openCSV(in *bufio.Reader, name string, src *view.Source, ids IDs) (*Reader,
 			}
 		}
 		if !hasID {
-			e.FieldStart(fieldPath(src, src.EventID)[0])
+			e.FieldStart(fieldPath(src, src.EventID)[0].Key)
 			e.Str(assign(ids, name, line, row))
 		}
 		e.ObjEnd()
@@ -166,29 +166,22 @@ func isNumber(s string) bool {
 }
 
 // fieldPath is the JSON path of a field of src; nil where there is no such field.
-func fieldPath(src *view.Source, field string) []string {
+func fieldPath(src *view.Source, field string) view.Path {
 	i := src.Field(field)
 	if i < 0 {
 		return nil
 	}
-	if from := src.Fields[i].From; len(from) > 0 {
-		return from
-	}
-	return []string{field}
+	return src.Fields[i].Path()
 }
 
 // keyOf returns the text of the value at path, or nil where there is none.
-func keyOf(text []byte, path []string) []byte {
+func keyOf(text []byte, path view.Path) []byte {
 	if len(path) == 0 {
 		return nil
 	}
 	var key []byte
-	d := jx.DecodeBytes(text)
-	if d.Next() != jx.Object {
-		return nil
-	}
-	err := d.ObjBytes(func(d *jx.Decoder, name []byte) error {
-		if string(name) != path[0] {
+	take := func(d *jx.Decoder, wanted bool) error {
+		if !wanted {
 			return d.Skip()
 		}
 		raw, err := d.Raw()
@@ -208,7 +201,17 @@ func keyOf(text []byte, path []string) []byte {
 			key = []byte(s)
 		}
 		return nil
-	})
+	}
+	d, at, err := jx.DecodeBytes(text), -1, error(nil)
+	switch {
+	case path[0].InArray && d.Next() == jx.Array:
+		err = d.Arr(func(d *jx.Decoder) error {
+			at++
+			return take(d, at == path[0].Element)
+		})
+	case !path[0].InArray && d.Next() == jx.Object:
+		err = d.ObjBytes(func(d *jx.Decoder, name []byte) error { return take(d, string(name) == path[0].Key) })
+	}
 	if err != nil {
 		return nil // the intake reports what is wrong with it
 	}

@@ -228,13 +228,21 @@ func (d *decoder) value(k *key) bool {
 	return true
 }
 
-// descend reads an object on the path of fields. As the last of repeated keys wins, what an earlier object said is forgotten.
+// descend reads an object or array on the path of fields. As the last of repeated keys wins, what an earlier one said is forgotten.
 func (d *decoder) descend(k *key, kind jsonKind) bool {
 	for _, i := range k.node.under {
 		d.rows.SetNull(i, d.row)
 		d.state[i] = missing
 	}
-	if kind == jsonObject {
+	wanted := jsonObject
+	if k.node.inArray {
+		wanted = jsonArray
+	}
+	switch {
+	case kind != wanted:
+	case k.node.inArray:
+		return d.array(k.node)
+	default:
 		return d.object(k.node)
 	}
 	if !d.json.skip() {
@@ -242,10 +250,32 @@ func (d *decoder) descend(k *key, kind jsonKind) bool {
 	}
 	if kind != jsonNull {
 		for _, i := range k.node.under {
-			d.state[i] = d.fail(i, WrongType, fmt.Sprintf("%s on its path is %s, not an object", quote([]byte(k.name)), kind))
+			d.state[i] = d.fail(i, WrongType, fmt.Sprintf("%s on its path is %s, not %s", quote([]byte(k.name)), kind, wanted))
 		}
 	}
 	return true
+}
+
+// array reads the array that begins here; elements that no field asks for are skipped, however many there are.
+func (d *decoder) array(n *node) bool {
+	l := &d.json
+	l.at++
+	if l.space() == ']' {
+		l.at++
+		return true
+	}
+	for element := 0; ; element++ {
+		if element >= len(n.places) || n.places[element] == 0 {
+			if !l.skip() {
+				return false
+			}
+		} else if !d.value(&n.keys[n.places[element]-1]) {
+			return false
+		}
+		if more, ok := l.more(']'); !more {
+			return ok
+		}
+	}
 }
 
 // text types a JSON string.

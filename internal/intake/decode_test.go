@@ -102,7 +102,7 @@ func TestValuesOfTheRightTypesAreReadAsTheyStand(t *testing.T) {
 			switch {
 			case absent:
 			case f.From != nil:
-				charge = append(charge, member(f.From[1]))
+				charge = append(charge, member(f.From[1].Key))
 			default:
 				members = append(members, member(f.Name))
 			}
@@ -218,7 +218,7 @@ func TestTheLastOfRepeatedObjectsWins(t *testing.T) {
 func TestKeysAreComparedByTheirText(t *testing.T) {
 	for _, name := range []string{`a"b`, `"`, `\`, "\n", "", "é", "a", "\x00"} {
 		src := small(1, 1, view.Int64)
-		src.Fields[2].From = []string{name}
+		src.Fields[2].From = view.Keys(name)
 		d, rows := newDecoder(mustSchema(t, src)), NewRows(src)
 		plain, err := json.Marshal(name)
 		if err != nil {
@@ -257,7 +257,7 @@ func TestTimestampsEndWithTheYear9999(t *testing.T) {
 
 func TestTwoFieldsMayReadOneValue(t *testing.T) {
 	src := orders()
-	src.Fields = append(src.Fields, view.Field{Name: "price_text", Type: view.Type{Kind: view.String}, Nullable: true, From: []string{"price"}})
+	src.Fields = append(src.Fields, view.Field{Name: "price_text", Type: view.Type{Kind: view.String}, Nullable: true, From: view.Keys("price")})
 	d, rows := newDecoder(mustSchema(t, src)), NewRows(src)
 	if _, dead := d.decode([]byte(`{"at":"2026-11-20 10:00:00","country":"","price":"1.50"}`), rows); dead != nil {
 		t.Fatalf("%+v", dead)
@@ -350,10 +350,14 @@ func TestSourcesThatContradictThemselvesAreRefused(t *testing.T) {
 		`type int128 is not one of a source`:      func(s *view.Source) { s.Fields[2].Type.Kind = view.Int128 },
 		`decimal(39,0) is not between`:            func(s *view.Source) { s.Fields[2].Type = decimal(39, 0) },
 		`note.x cannot be both a value and an object`: func(s *view.Source) {
-			s.Fields[2].From = []string{"note", "x"}
-			s.Fields[0].From = []string{"note", "x", "y"}
+			s.Fields[2].From = view.Keys("note", "x")
+			s.Fields[0].From = view.Keys("note", "x", "y")
 		},
-		`field note: at cannot be both a value and an obje`: func(s *view.Source) { s.Fields[2].From = []string{"at", "x"} },
+		`field note: at cannot be both an array and an obj`: func(s *view.Source) {
+			s.Fields[2].From = view.Path{{Key: "at"}, {Element: 1, InArray: true}}
+			s.Fields[1].From = view.Keys("at", "x")
+		},
+		`field note: at cannot be both a value and an obje`: func(s *view.Source) { s.Fields[2].From = view.Keys("at", "x") },
 	} {
 		src := small(1, 1, view.Int64)
 		bend(src)

@@ -22,10 +22,10 @@ func orders() *view.Source {
 			{Name: "country", Type: view.Type{Kind: view.String}},
 			{Name: "quantity", Type: view.Type{Kind: view.Int64}, Default: &zero},
 			{Name: "price", Type: decimal(12, 3), Nullable: true},
-			{Name: "fee", Type: decimal(38, 10), Nullable: true, From: []string{"charge", "fee"}},
+			{Name: "fee", Type: decimal(38, 10), Nullable: true, From: view.Keys("charge", "fee")},
 			{Name: "weight", Type: view.Type{Kind: view.Double}, Nullable: true},
 			{Name: "gift", Type: view.Type{Kind: view.Bool}, Nullable: true},
-			{Name: "paid", Type: view.Type{Kind: view.Timestamp}, Nullable: true, From: []string{"charge", "at"}},
+			{Name: "paid", Type: view.Type{Kind: view.Timestamp}, Nullable: true, From: view.Keys("charge", "at")},
 			{Name: "due", Type: view.Type{Kind: view.Date}, Nullable: true},
 		},
 	}

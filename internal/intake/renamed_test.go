@@ -11,8 +11,8 @@ func TestARenamedFieldIsFoundUnderTheNameThatItHad(t *testing.T) {
 	src := &view.Source{Name: "s", EventTime: view.EventTime{Field: "ts", Format: "unix_s"}, Fields: []view.Field{
 		{Name: "ts", Type: view.Type{Kind: view.Timestamp}},
 		{Name: "customer", Type: view.Type{Kind: view.String}, Nullable: true, Was: []string{"client", "user"}},
-		{Name: "n", Type: view.Type{Kind: view.Int64}, From: []string{"n"}, Was: []string{"number"}},
-		{Name: "far", Type: view.Type{Kind: view.String}, Nullable: true, From: []string{"a", "far"}, Was: []string{"near"}},
+		{Name: "n", Type: view.Type{Kind: view.Int64}, From: view.Keys("n"), Was: []string{"number"}},
+		{Name: "far", Type: view.Type{Kind: view.String}, Nullable: true, From: view.Keys("a", "far"), Was: []string{"near"}},
 	}}
 	schema, err := NewSchema(src)
 	if err != nil {

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/caudal/caudal/internal/view"
@@ -18,7 +17,8 @@ const maxRecall = 1 << 31
 // Schema is the decode plan of a source. It is immutable; any number of folds may share it.
 //
 // A record is one JSON object. Fields are looked up by their path; what no field asks for is skipped, but must be JSON. Of repeated keys
-// the last wins, whole objects on a path among them. A key that is absent, or whose path ends early in a missing or null object, is
+// the last wins, whole objects and arrays on a path among them. A key or an element that is absent, or whose path ends early in a missing or
+// null object or array, is
 // looked for under the names that the field had (of several the first in the record counts), and else is
 // missing: the default, else null where the field is nullable, else a dead letter. An explicit null is null where the field is
 // nullable, else the default, else a dead letter.
@@ -49,18 +49,20 @@ type Schema struct {
 	ahead     int64 // µs
 }
 
-// node is an object on the path of some field.
+// node is an object, or an array, on the path of some field.
 type node struct {
-	number int // among the nodes of the schema
-	keys   []key
-	index  map[string]int // position in keys
-	under  []int          // fields whose path goes through here
+	number  int // among the nodes of the schema
+	inArray bool
+	keys    []key
+	index   map[string]int // of an object: position in keys
+	places  []int          // of an array: position in keys + 1 of each element up to the last one that is asked for; 0: none
+	under   []int          // fields whose path goes through here
 }
 
-// key is a member of an object: a value of one or more fields, or an object on their path.
+// key is a member of an object or an element of an array: a value of one or more fields, or an object or array on their path.
 type key struct {
-	name   string
-	quoted string // as it stands in JSON without escapes
+	name   string // for people, of an element with its array: items[0]
+	quoted string // of a member: as it stands in JSON without escapes
 	fields []int
 	before []int // fields that had this name: the value is theirs where nothing was found yet
 	node   *node
@@ -126,23 +128,17 @@ func (s *Schema) plan(i int) error {
 	case k == view.Decimal && (f.Type.Precision < 1 || f.Type.Precision > maxDigits || f.Type.Scale > f.Type.Precision):
 		return fmt.Errorf("field %s: %s is not between decimal(1,0) and decimal(38,38)", f.Name, f.Type)
 	}
-	path := f.From
-	if len(path) == 0 {
-		path = []string{f.Name}
-	}
+	path := f.Path()
 	n := s.root
-	for depth, name := range path {
-		n.under = append(n.under, i)
-		at, ok := n.index[name]
-		if !ok {
-			at = len(n.keys)
-			n.index[name] = at
-			n.keys = append(n.keys, key{name: name, quoted: quotedKey(name)})
+	for depth, step := range path {
+		if n.inArray != step.InArray {
+			return fmt.Errorf("field %s: %s cannot be both an array and an object", f.Name, path[:depth])
 		}
-		k := &n.keys[at]
+		n.under = append(n.under, i)
+		k := n.key(path[:depth+1])
 		last := depth == len(path)-1
 		if last && k.node != nil || !last && len(k.fields) > 0 || len(k.before) > 0 {
-			return fmt.Errorf("field %s: %s cannot be both a value and an object of other fields", f.Name, strings.Join(path[:depth+1], "."))
+			return fmt.Errorf("field %s: %s cannot be both a value and an object of other fields", f.Name, path[:depth+1])
 		}
 		if last {
 			k.fields = append(k.fields, i)
@@ -150,6 +146,7 @@ func (s *Schema) plan(i int) error {
 		}
 		if k.node == nil {
 			k.node = s.newNode()
+			k.node.inArray = path[depth+1].InArray
 		}
 		n = k.node
 	}
@@ -164,15 +161,31 @@ func (s *Schema) plan(i int) error {
 	return s.planDefault(i, *f.Default)
 }
 
+// key returns what stands at the last step of the path, which goes through n, and enters it where it is new.
+func (n *node) key(path view.Path) *key {
+	step := path[len(path)-1]
+	if step.InArray {
+		for len(n.places) <= step.Element {
+			n.places = append(n.places, 0)
+		}
+		if n.places[step.Element] == 0 {
+			n.keys = append(n.keys, key{name: path[len(path)-2:].String()})
+			n.places[step.Element] = len(n.keys)
+		}
+		return &n.keys[n.places[step.Element]-1]
+	}
+	at, ok := n.index[step.Key]
+	if !ok {
+		at = len(n.keys)
+		n.index[step.Key] = at
+		n.keys = append(n.keys, key{name: step.Key, quoted: quotedKey(step.Key)})
+	}
+	return &n.keys[at]
+}
+
 // planBefore enters the key that field i had before it was renamed.
 func (s *Schema) planBefore(i int, name string) error {
-	at, ok := s.root.index[name]
-	if !ok {
-		at = len(s.root.keys)
-		s.root.index[name] = at
-		s.root.keys = append(s.root.keys, key{name: name, quoted: quotedKey(name)})
-	}
-	k := &s.root.keys[at]
+	k := s.root.key(view.Keys(name))
 	if k.node != nil || len(k.fields)+len(k.before) > 0 {
 		return fmt.Errorf("field %s: it was %s, and another field is read from there", s.source.Fields[i].Name, name)
 	}
@@ -186,7 +199,7 @@ func (s *Schema) planDefault(i int, text string) error {
 	if l := (lexer{b: []byte(text)}); !utf8.ValidString(text) || !l.skip() || !l.end() {
 		return fmt.Errorf("field %s: default %s: it is not one JSON value", f.Name, text)
 	}
-	f.From, f.Was, f.Default = []string{"x"}, nil, nil
+	f.From, f.Was, f.Default = view.Keys("x"), nil, nil
 	only := &Schema{source: &view.Source{Fields: []view.Field{f}}, defaults: make([]*fallback, 1), eventTime: -1, eventID: -1, format: s.format}
 	if i == s.eventTime {
 		only.eventTime = 0

@@ -16,7 +16,7 @@ import (
 func definition(t *testing.T, where string) *view.View {
 	t.Helper()
 	source := view.Source{Name: "orders", Topic: "orders", Format: "json", EventTime: view.EventTime{Field: "at", Format: "rfc3339", Timezone: "UTC"},
-		Fields: []view.Field{{Name: "at", Type: view.Type{Kind: view.Timestamp}, From: []string{"at"}}}}
+		Fields: []view.Field{{Name: "at", Type: view.Type{Kind: view.Timestamp}, From: view.Keys("at")}}}
 	canonical := `{"algebra":1,"source":` + string(source.Canonical()) + `,"where":"` + where +
 		`","zone":"UTC","zone_rules":"","dimensions":[],"grains":["1h"],"measures":[{"name":"n","agg":"count","expr":"","filter":"","type":"int64","input":"","p":0}]}`
 	v, err := view.ParseView("sales", []byte(canonical), nil)

@@ -34,7 +34,7 @@ type canonicalField struct {
 	Name     string   `json:"name"`
 	Type     Type     `json:"type"`
 	Nullable bool     `json:"nullable"`
-	From     []string `json:"from"`
+	From     Path     `json:"from"`
 	Was      []string `json:"was,omitempty"`
 	Default  *string  `json:"default"`
 }

@@ -17,7 +17,7 @@ func (s *Source) Holder(f *Field) int {
 
 // Keys lists the JSON keys of before a rename, where a value is looked for that stands nowhere else: none where `from` says where it stands.
 func (f *Field) Keys() []string {
-	if len(f.From) > 1 || len(f.From) == 1 && f.From[0] != f.Name {
+	if len(f.From) > 1 || len(f.From) == 1 && f.From[0].Key != f.Name {
 		return nil
 	}
 	return f.Was
@@ -78,7 +78,7 @@ func (e *evolution) add(what, mend string) {
 
 // column compares a column with what it was.
 func (e *evolution) column(now, before *Field) {
-	anew := fmt.Sprintf("a column of another name can have it: `%s_2: {type: %s, from: %s}`", now.Name, quoted(now.Type.String()+"?"), strings.Join(now.From, "."))
+	anew := fmt.Sprintf("a column of another name can have it: `%s_2: {type: %s, from: %s}`", now.Name, quoted(now.Type.String()+"?"), now.From)
 	switch id := e.earlier.EventID == before.Name || e.source.EventID == now.Name; {
 	case id && now.Type != before.Type:
 		e.add(fmt.Sprintf("event_id %s is of type %s, and was %s", now.Name, now.Type, before.Type),

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +56,7 @@ func (r *reader) renames(n *node, of string, fields []Field) {
 				case strings.EqualFold(g.Name, name):
 					r.add(at, fmt.Sprintf("%s: field %s was %s, which is a field too", of, f.Name, name),
 						"rows of before have one column of that name: give the new column another name, and say with `from` where its value stands")
-				case len(f.Keys()) > 0 && g.From[0] == name:
+				case len(f.Keys()) > 0 && g.From[0].Key == name:
 					r.add(at, fmt.Sprintf("%s: field %s was %s, and records hold field %s there", of, f.Name, name, g.Name),
 						fmt.Sprintf("say where this one stands: `%s: {type: …, from: …, was: …}`", f.Name))
 				}
@@ -84,24 +83,9 @@ func (r *reader) earlier(n *node, of string) []string {
 	return names
 }
 
-// inside notes where the last field's path runs through the value of another, or the other way round: a value is either read or an object.
-func (r *reader) inside(at *node, of string, fields []Field) {
-	last := fields[len(fields)-1]
-	for _, f := range fields[:len(fields)-1] {
-		inner, outer := last, f
-		if len(inner.From) < len(outer.From) {
-			inner, outer = outer, inner
-		}
-		if len(inner.From) > len(outer.From) && slices.Equal(inner.From[:len(outer.From)], outer.From) {
-			r.add(at, fmt.Sprintf("%s: field %s is inside field %s", of, inner.Name, outer.Name),
-				strconv.Quote(strings.Join(outer.From, "."))+" is either a value or an object: mend `from`")
-		}
-	}
-}
-
 // field reads one column.
 func (r *reader) field(pr pair, of string) (Field, bool) {
-	f := Field{Name: pr.key, From: []string{pr.key}}
+	f := Field{Name: pr.key, From: Keys(pr.key)}
 	if !isName(f.Name) || f.Name[0] == '_' || len(f.Name) > 63 {
 		r.add(pr.at, quote(of+": field", f.Name)+" is no name",
 			"a name is letters, digits and _, begins with a letter, and has at most 63 characters; `from` says where the value stands")
@@ -116,7 +100,9 @@ func (r *reader) field(pr pair, of string) (Field, bool) {
 		r.require(pr.value, of, "type")
 		at = pr.value.get("type")
 		if v := pr.value.get("from"); v != nil {
-			f.From = r.path(v, of)
+			if f.From = r.path(v, of); f.From == nil {
+				return f, false
+			}
 		}
 		if v := pr.value.get("was"); v != nil {
 			f.Was = r.earlier(v, of)
@@ -136,25 +122,6 @@ func (r *reader) field(pr pair, of string) (Field, bool) {
 		f.Default = r.fallback(v, of, f.Type)
 	}
 	return f, true
-}
-
-// path reads where in the JSON a value stands: keys with points between them, or a list of keys.
-func (r *reader) path(n *node, of string) []string {
-	var keys []string
-	if n.shape == sequence {
-		for _, item := range n.items {
-			keys = append(keys, r.filled(item, of+": from"))
-		}
-	} else {
-		keys = strings.Split(r.filled(n, of+": from"), ".")
-	}
-	for _, k := range keys {
-		if k == "" || len(keys) == 0 {
-			r.add(n, of+": from has an empty key", `write e.g. "customer.address.country", or a list of keys: [customer, "a.b"]`)
-			break
-		}
-	}
-	return keys
 }
 
 // fallback reads a default value of type t and returns it as JSON.

@@ -117,23 +117,20 @@ func (t *testDraft) event(i int, each, n *node) {
 	if !t.known(n, of) {
 		return
 	}
-	value := map[string]any{}
+	var value any = map[string]any{}
 	for _, f := range s.Fields {
 		at := n.get(f.Name)
 		if at == nil && each != nil {
 			at = each.get(f.Name)
 		}
-		path := f.From
-		if len(path) == 0 {
-			path = []string{f.Name}
-		}
+		path := f.Path()
 		switch {
 		case at != nil:
-			put(value, path, writtenJSON(at, f.Type.Kind == String))
+			value = put(value, path, writtenJSON(at, f.Type.Kind == String))
 		case f.Name == s.EventID && f.Type.Kind == String:
-			put(value, path, json.RawMessage(fmt.Sprintf(`"given %d"`, i+1)))
+			value = put(value, path, json.RawMessage(fmt.Sprintf(`"given %d"`, i+1)))
 		case f.Name == s.EventID && f.Type.Kind == Int64:
-			put(value, path, json.RawMessage(fmt.Sprint(i+1)))
+			value = put(value, path, json.RawMessage(fmt.Sprint(i+1)))
 		}
 	}
 	data, err := json.Marshal(value)

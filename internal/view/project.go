@@ -140,7 +140,7 @@ type Field struct {
 	Name     string
 	Type     Type
 	Nullable bool
-	From     []string // JSON path (object keys, outermost first); default: the name
+	From     Path     // default: a key of the name
 	Was      []string // the names that the column had in earlier definitions
 	Default  *string  // JSON text used where the value is missing
 }

@@ -40,15 +40,24 @@ func writtenJSON(n *node, text bool) json.RawMessage {
 	return data
 }
 
-// put places a value at the path of a JSON object.
-func put(object map[string]any, path []string, value json.RawMessage) {
-	for _, key := range path[:len(path)-1] {
-		inner, ok := object[key].(map[string]any)
-		if !ok {
-			inner = map[string]any{}
-			object[key] = inner
-		}
-		object = inner
+// put places a value at the path below what is there already, and returns the whole. Elements before the one that is asked for are null.
+func put(in any, path Path, value json.RawMessage) any {
+	if len(path) == 0 {
+		return value
 	}
-	object[path[len(path)-1]] = value
+	step := path[0]
+	if !step.InArray {
+		object, ok := in.(map[string]any)
+		if !ok {
+			object = map[string]any{}
+		}
+		object[step.Key] = put(object[step.Key], path[1:], value)
+		return object
+	}
+	array, _ := in.([]any)
+	for len(array) <= step.Element {
+		array = append(array, nil)
+	}
+	array[step.Element] = put(array[step.Element], path[1:], value)
+	return array
 }

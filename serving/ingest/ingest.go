@@ -179,11 +179,7 @@ func (e *entry) mend(d *intake.Dead) string {
 	what := "the field"
 	if i := e.source.Field(d.Field); i >= 0 {
 		f := &e.source.Fields[i]
-		key := f.Name
-		if len(f.From) > 0 {
-			key = f.From[len(f.From)-1]
-		}
-		what = fmt.Sprintf("%q as %s", key, f.Type)
+		what = fmt.Sprintf("%q as %s", f.Path(), f.Type)
 	}
 	switch d.Reason {
 	case intake.MissingField:
