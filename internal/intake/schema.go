@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/caudal/caudal/internal/view"
@@ -123,7 +124,7 @@ func (s *Schema) newNode() *node {
 func (s *Schema) plan(i int) error {
 	f := &s.source.Fields[i]
 	switch k := f.Type.Kind; {
-	case k == view.Invalid || k > view.Date:
+	case !slices.Contains(view.ColumnKinds(), k):
 		return fmt.Errorf("field %s: type %s is not one of a source", f.Name, f.Type)
 	case k == view.Decimal && (f.Type.Precision < 1 || f.Type.Precision > maxDigits || f.Type.Scale > f.Type.Precision):
 		return fmt.Errorf("field %s: %s is not between decimal(1,0) and decimal(38,38)", f.Name, f.Type)

@@ -10,11 +10,27 @@ func measureKeys() []string {
 	return []string{"name", "agg", "expr", "type", "p", "k", "bounds", "filter", "share", "running", "within", "description", "unit"}
 }
 
+// Aggregations lists what a measure can be whose state is kept, each once.
+func Aggregations() []Agg {
+	return []Agg{Count, Sum, Min, Max, Average, CountDistinct, Percentile, First, Last, VarSamp, VarPop, StddevSamp, StddevPop, TopK, Histogram}
+}
+
 // aggNames are the aggregations that a definition can name.
 func aggNames() []string {
-	return []string{string(Count), string(Sum), string(Min), string(Max), string(Average), string(CountDistinct), string(Percentile), "median",
-		string(First), string(Last), "variance", string(VarSamp), string(VarPop), "stddev", string(StddevSamp), string(StddevPop),
-		string(TopK), string(Histogram)}
+	var names []string
+	for _, a := range Aggregations() {
+		switch a {
+		case Percentile:
+			names = append(names, string(a), "median")
+			continue
+		case VarSamp:
+			names = append(names, "variance")
+		case StddevSamp:
+			names = append(names, "stddev")
+		}
+		names = append(names, string(a))
+	}
+	return names
 }
 
 // aggOf is the aggregation that a definition names, which may have several names.
@@ -226,55 +242,64 @@ func (d *draft) percentile(m *Measure, p, n *node, of string) {
 
 // settle fills in the types of a measure whose expression is of type t. It returns what to do where that cannot be aggregated.
 func settle(m *Measure, t, declared Type) string {
+	answer, mend := m.Agg.Of(t)
+	if mend != "" {
+		return mend
+	}
+	m.Input, m.Type = t, answer
+	if m.Agg == Sum && declared.Kind != Invalid {
+		m.Input, m.Type = declared, declared
+	}
+	return ""
+}
+
+const wantsNumber = `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
+
+// Of is the type of the answer of an aggregation over values of type t, of a sum without a declared type. Where there is none, mend says what
+// to write instead. A count is of events and takes any type.
+func (a Agg) Of(t Type) (answer Type, mend string) {
 	numeric := t.Kind == Int64 || t.Kind == Decimal || t.Kind == Double
 	if t.Kind == Int128 {
-		return "an integer of 128 bits is for answers: cast it, `(…)::bigint` or `(…)::decimal(38,0)`"
+		return Type{}, "an integer of 128 bits is for answers: cast it, `(…)::bigint` or `(…)::decimal(38,0)`"
 	}
-	m.Input = t
-	switch m.Agg {
+	switch a {
+	case Count:
+		return Type{Kind: Int64}, ""
 	case Sum:
 		switch {
 		case t.Kind == Bool:
-			return "to count events for which a condition holds write `agg: count` and `filter: …`"
+			return Type{}, "to count events for which a condition holds write `agg: count` and `filter: …`"
 		case !numeric:
-			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
-		case declared.Kind != Invalid:
-			m.Input, m.Type = declared, declared
+			return Type{}, wantsNumber
 		case t.Kind == Int64:
-			m.Type = Type{Kind: Int128}
+			return Type{Kind: Int128}, ""
 		case t.Kind == Decimal:
-			m.Type = Type{Kind: Decimal, Precision: 38, Scale: t.Scale}
-		default:
-			m.Type = t
+			return Type{Kind: Decimal, Precision: 38, Scale: t.Scale}, ""
 		}
-	case Average, Percentile:
-		if !numeric {
-			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
-		}
-		m.Type = Type{Kind: Double}
+		return t, ""
 	case VarSamp, VarPop, StddevSamp, StddevPop:
+		if t.Wide() {
+			return Type{}, "squares are added up exactly for up to 18 digits: cast it, e.g. `(…)::decimal(18,2)` or `(…)::double`"
+		}
+		fallthrough
+	case Average, Percentile, Histogram:
 		switch {
 		case !numeric:
-			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
-		case t.Wide():
-			return "squares are added up exactly for up to 18 digits: cast it, e.g. `(…)::decimal(18,2)` or `(…)::double`"
+			return Type{}, wantsNumber
+		case a == Histogram:
+			return Type{Kind: Array}, ""
 		}
-		m.Type = Type{Kind: Double}
-	case Histogram:
-		if !numeric {
-			return `it has to be a number: cast it, e.g. "(…)::decimal(18,2)"`
-		}
-		m.Type = Type{Kind: Array}
-	case Min, Max, First, Last:
-		m.Type = t
+		return Type{Kind: Double}, ""
 	case CountDistinct, TopK:
-		if t.Kind == Double {
-			return "two values that ought to be alike may differ in the last bit: cast it to decimal, e.g. `(…)::decimal(18,2)`"
+		switch {
+		case t.Kind == Double:
+			return Type{}, "two values that ought to be alike may differ in the last bit: cast it to decimal, e.g. `(…)::decimal(18,2)`"
+		case a == TopK:
+			return Type{Kind: Array}, ""
 		}
-		m.Type = Type{Kind: Int64}
-		if m.Agg == TopK {
-			m.Type = Type{Kind: Array}
-		}
+		return Type{Kind: Int64}, ""
+	case Min, Max, First, Last:
+		return t, ""
 	}
-	return ""
+	return Type{}, "it is no aggregation of values"
 }

@@ -24,6 +24,9 @@ const (
 	Array     // JSON: what top_k and histogram answer; answers only
 )
 
+// ColumnKinds lists the kinds that a column of a source can be of.
+func ColumnKinds() []Kind { return []Kind{String, Int64, Decimal, Double, Bool, Timestamp, Date} }
+
 // Type is a column's type.
 type Type struct {
 	Kind      Kind
