@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caudal/caudal/internal/testservices"
 )
 
 // instance is a role that listens, at an address that it keeps over its lives.
@@ -24,10 +25,9 @@ type instance struct {
 // listening starts a role that listens, and waits until it is ready.
 func (s *site) listening(role string, more ...string) *instance {
 	s.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := testservices.FreeAddr()
 	s.check(err)
-	s.check(l.Close())
-	i := &instance{addr: l.Addr().String()}
+	i := &instance{addr: addr}
 	i.args = append([]string{"run", role, "--http", i.addr}, more...)
 	i.life = s.launch(role, none, nil, i.args...)
 	i.ready()

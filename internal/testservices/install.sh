@@ -8,6 +8,13 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
+
+# One at a time: two would take half-made folders from each other. Who comes second waits, and finds everything there.
+mkdir -p "$root/.services"
+exec 9>"$root/.services/install.lock"
+flock 9
+
+. "$here/again.sh"
 version=$(sed -n '/<artifactId>kafka_2.13</,/<version>/s:.*<version>\(.*\)</version>.*:\1:p' "$here/pom.xml")
 
 missing=
@@ -22,15 +29,15 @@ python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 if [ -n "$missing" ]; then
 	sudo=
 	[ "$(id -u)" = 0 ] || sudo=sudo
-	$sudo apt-get update -qq
+	again $sudo apt-get update -qq
 	# shellcheck disable=SC2086 # several packages
-	$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	again $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
 jars="$root/.services/kafka"
 if [ ! -f "$jars/kafka_2.13-$version.jar" ]; then
 	rm -rf "$jars" "$jars.new"
-	mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars.new"
+	again mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars.new"
 	mv "$jars.new" "$jars" # in one step: a folder with some of the jars would look installed
 fi
 
@@ -39,7 +46,7 @@ venv() {
 	if ! cmp -s "$2" "$root/.services/$1/requirements.txt"; then
 		rm -rf "$root/.services/$1"
 		python3 -m venv "$root/.services/$1"
-		"$root/.services/$1/bin/pip" install -q --disable-pip-version-check -r "$2"
+		again "$root/.services/$1/bin/pip" install -q --disable-pip-version-check -r "$2"
 		cp "$2" "$root/.services/$1/requirements.txt" # last: a folder with some of the packages would look installed
 	fi
 }
@@ -52,14 +59,15 @@ axe=4.14.1
 if ! grep -qs "\"version\": \"$axe\"" "$root/.services/axe/node_modules/axe-core/package.json"; then
 	rm -rf "$root/.services/axe" "$root/.services/axe.new"
 	mkdir -p "$root/.services/axe.new"
-	npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$root/.services/axe.new" "axe-core@$axe" >/dev/null
+	again npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$root/.services/axe.new" "axe-core@$axe" >/dev/null
 	mv "$root/.services/axe.new" "$root/.services/axe" # in one step: a folder with some of the files would look installed
 fi
 
 iceberg=iceberg-spark-runtime-3.5_2.12
 if [ ! -f "$root/.services/iceberg/$iceberg-1.9.2.jar" ]; then
-	rm -rf "$root/.services/iceberg"
-	mvn -q -B dependency:copy -Dartifact="org.apache.iceberg:$iceberg:1.9.2" -DoutputDirectory="$root/.services/iceberg"
+	rm -rf "$root/.services/iceberg" "$root/.services/iceberg.new"
+	again mvn -q -B dependency:copy -Dartifact="org.apache.iceberg:$iceberg:1.9.2" -DoutputDirectory="$root/.services/iceberg.new"
+	mv "$root/.services/iceberg.new" "$root/.services/iceberg" # in one step, as above
 fi
 
 sh "$here/install-trino.sh"

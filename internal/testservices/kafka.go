@@ -81,7 +81,7 @@ func prepareKafka(port, controller int, heap string, setUp func(dir string, port
 	if err := os.WriteFile(props, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		return nil, err
 	}
-	jvm := []string{java, heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(jars, "*")}
+	jvm := []string{java, heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.io.tmpdir=" + p.dir, "-cp", filepath.Join(jars, "*")}
 	format := exec.Command(jvm[0], slices.Concat(jvm[1:], []string{"kafka.tools.StorageTool", "format", "-t", "caudalcaudalcaudalcaud", "-c", props}, setup.format)...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("format kafka's storage: %w: %s", err, out)

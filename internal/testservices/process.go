@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,12 +95,14 @@ func (p *process) start() error {
 	defer out.Close()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, out, out
-	cmd.Env, cmd.ExtraFiles = append(os.Environ(), p.env...), p.extra
+	cmd.Env, cmd.ExtraFiles = append(append(os.Environ(), "TMPDIR="+p.dir), p.env...), p.extra // what it leaves behind goes with its folder
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	done, started := make(chan error, 1), make(chan error)
 	go func() {
-		// The kernel sends Pdeathsig when the thread that started the child ends, so that thread has to stay.
+		// The kernel sends Pdeathsig when the thread that started the child ends, so that thread has to stay: for the child, and then for those
+		// whom others may have started on it before it was locked, as it would end with a goroutine that leaves it locked.
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
@@ -194,16 +195,6 @@ func (p *process) tail() string {
 	}
 	b, _ := io.ReadAll(f)
 	return strings.TrimSpace(string(b))
-}
-
-// freePort returns a port of the loopback that nobody listens on now.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Root returns the folder of the repository: the nearest one upwards with caudal's go.mod.

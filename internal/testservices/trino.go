@@ -57,7 +57,7 @@ func StartTrino(s3 *S3Server) (*TrinoServer, error) {
 	if err := os.Mkdir(filepath.Join(p.dir, "secrets-plugin"), 0o755); err != nil {
 		return nil, err
 	}
-	p.args = []string{java, "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "--enable-native-access=ALL-UNNAMED",
+	p.args = []string{java, "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.io.tmpdir=" + p.dir, "--enable-native-access=ALL-UNNAMED",
 		"-Djdk.attach.allowAttachSelf=true", "-Dconfig=" + filepath.Join(p.dir, "etc", "config.properties"), "-Dlog.levels-file=" + filepath.Join(p.dir, "etc", "log.properties"),
 		"-Dnode.environment=test", "-Dnode.id=caudal", "-Dnode.data-dir=" + filepath.Join(p.dir, "data"),
 		"-cp", filepath.Join(home, "lib", "*"), "io.trino.server.TrinoServer"}
