@@ -25,11 +25,11 @@ func mayAdmin(address string) error {
 }
 
 // listenAdmin opens the admin port.
-func listenAdmin(at *sockets, address string) (net.Listener, error) {
+func listenAdmin(address string) (net.Listener, error) {
 	if err := mayAdmin(address); err != nil {
 		return nil, err
 	}
-	l, err := at.listen("profiles", address)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for --admin: %w", err)
 	}

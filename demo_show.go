@@ -34,7 +34,7 @@ The first part of the history is batched; the rest flows through the speed layer
 
 Ctrl-C stops it; started again, it goes on where it was.
 
-`, d.parts.url(), d.dir)
+`, d.url, d.dir)
 	if err := d.send(ctx, 0, restRate); err != nil {
 		if ctx.Err() != nil {
 			return nil

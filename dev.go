@@ -49,6 +49,7 @@ func devCommand(a *app) *cobra.Command {
 type whole struct {
 	*services
 	parts *parts
+	url   string // of the API
 }
 
 // dev runs everything over the project, and starts the roles anew whenever its definitions are saved and hold no mistake; views that were
@@ -63,7 +64,7 @@ func (a *app) dev(ctx context.Context, project *view.Project, dir string, at add
 	for {
 		var next *view.Project
 		err := a.over(ctx, project, dir, at, func(ctx context.Context, w *whole) error {
-			fmt.Fprintf(a.stdout, "%s runs: %s\n", project.Name, w.parts.url())
+			fmt.Fprintf(a.stdout, "%s runs: %s\n", project.Name, w.url)
 			ctx, cancel := context.WithCancel(ctx)
 			adopted := make(chan struct{})
 			go func() { defer close(adopted); w.adopt(ctx, a) }()
@@ -147,25 +148,24 @@ func (a *app) over(ctx context.Context, project *view.Project, dir string, at ad
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.ensureTopics(ctx); err != nil {
-		return err
+		return errors.Join(err, s.close())
 	}
 	if err := s.checkSources(ctx); err != nil {
-		return err
+		return errors.Join(err, s.close())
 	}
-	p, err := s.assemble(roles{speed: true, archive: true, batch: true, serve: true, watch: true, http: at.http, sql: at.sql, small: true})
+	l, d, err := a.begin(s, roles{speed: true, archive: true, batch: true, serve: true, watch: true, http: at.http, sql: at.sql, small: true})
 	if err != nil {
 		return err
 	}
-	announced := newRunning(project, p.url())
-	if p.sql != nil {
-		announced.SQL = p.sql.url()
-		fmt.Fprintf(a.stderr, "SQL: psql %s\n", p.sql.url())
+	announced := newRunning(project, d.url())
+	if d.sql != nil {
+		announced.SQL = d.sql.url()
+		fmt.Fprintf(a.stderr, "SQL: psql %s\n", d.sql.url())
 	}
 	withdraw, err := announced.announce(dir)
 	if err != nil {
-		return err
+		return errors.Join(err, d.abandon(), l.end())
 	}
 	defer func() { err = errors.Join(err, withdraw()) }()
 
@@ -173,10 +173,10 @@ func (a *app) over(ctx context.Context, project *view.Project, dir string, at ad
 	defer cancel()
 	ran := make(chan error, 1)
 	go func() {
-		ran <- p.run(ctx)
+		ran <- a.live(ctx, d, l, 0, nil, nil)
 		cancel()
 	}()
-	err = inside(ctx, &whole{services: s, parts: p})
+	err = inside(ctx, &whole{services: s, parts: l.parts, url: d.url()})
 	cancel()
 	if runErr := <-ran; runErr != nil {
 		return errors.Join(runErr, err)

@@ -1,19 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/caudal/caudal/batch"
 	"github.com/caudal/caudal/batch/table"
@@ -33,7 +29,6 @@ type roles struct {
 	admin                 string        // likewise of the admin port
 	sql                   sqlAddress    // likewise of SQL, for who serves
 	notice                time.Duration // from SIGTERM on, in which /readyz says so and questions are still taken
-	again                 bool          // others have answered in this process before: who comes waits until they can be followed
 	small                 bool          // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
@@ -63,22 +58,16 @@ type parts struct {
 	watcher  *watch.Watcher
 	asker    *serving.Server // whom the watcher asks, where the process does not serve
 	registry *prometheus.Registry
-	http     net.Listener
-	admin    net.Listener   // nil: no admin port
-	level    *slog.LevelVar // that the admin port changes
-	sql      *sqlDoor       // nil: no SQL
 
+	guard       *auth.Guard       // of who comes in; nil: of nobody
 	certificate *auth.Certificate // nil: connections are not encrypted
-	notice      time.Duration
-	again       bool
-	draining    atomic.Bool // the process is being stopped
+	draining    atomic.Bool       // the process is being stopped
 	log         *slog.Logger
-	sockets     *sockets
 }
 
-// assemble makes the parts that r names over the connections of s, and listens, but starts nothing.
+// assemble makes the parts that r names over the connections of s, but starts nothing.
 func (s *services) assemble(r roles) (*parts, error) {
-	p := &parts{registry: prometheus.NewRegistry(), notice: r.notice, again: r.again, log: s.log, sockets: s.sockets}
+	p := &parts{registry: prometheus.NewRegistry(), log: s.log}
 	speedConfig := speed.Config{Trace: s.trace, Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
 	archiveConfig := batch.ArchiveConfig{Trace: s.trace, Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
 	servingConfig := serving.Config{Trace: s.trace, Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, SpeedAge: speedAge,
@@ -118,9 +107,10 @@ func (s *services) assemble(r roles) (*parts, error) {
 		}
 	}
 	if addresses := r.addresses(); r.serve && len(addresses) > 0 { // whoever asks within the process has the services in hand
-		if servingConfig.Guard, err = s.guard(addresses); err != nil {
+		if p.guard, err = s.guard(addresses); err != nil {
 			return nil, err
 		}
+		servingConfig.Guard = p.guard
 		if p.certificate, err = s.certificate(); err != nil {
 			return nil, err
 		}
@@ -136,109 +126,26 @@ func (s *services) assemble(r roles) (*parts, error) {
 			return nil, err
 		}
 	}
-	if r.admin != "" {
-		if p.admin, err = listenAdmin(s.sockets, r.admin); err != nil {
-			return nil, err
-		}
-	}
-	if r.http != "" {
-		p.http, err = s.sockets.listen("HTTP", r.http)
-		if err != nil {
-			return nil, fmt.Errorf("listen for HTTP: %w", err)
-		}
-	}
-	if r.serve && r.sql.listen != "" {
-		if p.sql, err = s.openSQL(p, r, servingConfig.Guard); err != nil {
-			return nil, err
-		}
-	}
 	return p, nil
 }
 
-// url is the base address of the API; "" without HTTP.
-func (p *parts) url() string {
-	if p.http == nil {
-		return ""
+// servers are those that have answers to bring up to date.
+func (p *parts) servers() (list []*serving.Server) {
+	for _, server := range []*serving.Server{p.server, p.asker} {
+		if server != nil {
+			list = append(list, server)
+		}
 	}
-	if p.certificate != nil {
-		return "https://" + p.http.Addr().String()
-	}
-	return "http://" + p.http.Addr().String()
+	return list
 }
 
-// run runs the parts until ctx ends or one of them fails. What answers questions goes on until those who asked have their answers.
-func (p *parts) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	start := func(ctx context.Context, name string, run func(context.Context) error) {
-		g.Go(func() error {
-			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			return nil
-		})
+// close gives back what parts that are not at work hold.
+func (p *parts) close() error {
+	var errs []error
+	for _, server := range p.servers() {
+		errs = append(errs, server.Close())
 	}
-	if p.speed != nil {
-		start(ctx, "speed", p.speed.Run)
-	}
-	if p.archive != nil {
-		start(ctx, "archive", p.archive.Run)
-	}
-	if p.schedule != nil {
-		start(ctx, "batch", p.schedule.Run)
-	}
-	if p.tables != nil {
-		start(ctx, "tables", p.tables.Run)
-	}
-	open, shut := context.WithCancel(context.WithoutCancel(ctx))
-	defer shut()
-	g.Go(func() error {
-		defer shut()
-		return p.takeLeave(ctx)
-	})
-	answering, answered := context.WithCancel(context.WithoutCancel(ctx))
-	defer answered()
-	var doors sync.WaitGroup
-	door := func(name string, serve func(context.Context) error) {
-		doors.Add(1)
-		start(open, name, func(ctx context.Context) error {
-			defer doors.Done()
-			p.follow(ctx)
-			return serve(ctx)
-		})
-	}
-	if p.http != nil {
-		door("http", p.serveHTTP)
-	}
-	if p.sql != nil {
-		door("sql", p.sql.serve)
-	}
-	if p.admin != nil {
-		start(answering, "admin", func(ctx context.Context) error { return serveAdmin(ctx, p.admin, p.level) })
-	}
-	for _, server := range []*serving.Server{p.server, p.asker} {
-		if server != nil {
-			start(answering, "serving", server.Run)
-		}
-	}
-	if p.watcher != nil {
-		start(ctx, "watch", p.watcher.Run)
-	}
-	g.Go(func() error {
-		<-open.Done()
-		doors.Wait()
-		answered()
-		return nil
-	})
-	err := g.Wait()
-	if p.sql != nil {
-		err = errors.Join(err, p.sql.close())
-	}
-	for _, server := range []*serving.Server{p.server, p.asker} {
-		if server != nil {
-			err = errors.Join(err, server.Close())
-		}
-	}
-	return err
+	return errors.Join(errs...)
 }
 
 // handler is the API where the process serves, and what an operator asks of every role where it does not.

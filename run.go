@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -68,13 +68,15 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 	if err := mayAdmin(r.admin); err != nil {
 		return err
 	}
-	at := &sockets{kept: map[string]*net.TCPListener{}}
-	defer func() { err = errors.Join(err, at.close()) }()
-	s, err := a.prepare(c.Context(), project, dir, r, at)
-	begun = err == nil
-	for s != nil && err == nil {
-		s, err = a.live(c.Context(), s, r, hangup)
-		r.again = true
+	s, err := a.prepare(c.Context(), project, dir, r)
+	if err != nil {
+		return err
 	}
-	return err
+	begun = true
+	l, d, err := a.begin(s, r)
+	if err != nil {
+		return err
+	}
+	a.tell(d)
+	return a.live(c.Context(), d, l, r.notice, hangup, func(ctx context.Context, now *shift) (*shift, error) { return a.reread(ctx, now, r) })
 }

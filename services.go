@@ -29,7 +29,6 @@ type services struct {
 	log     *slog.Logger
 	trace   *trace.Tracer // nil: the environment names no collector
 	adjust  adjust
-	sockets *sockets       // where the process listens; nil: kept nowhere
 	closers []func() error // in the order of opening
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"syscall"
 
@@ -40,41 +41,59 @@ func (r roles) addresses() (list []string) {
 	return list
 }
 
-// sqlDoor is where SQL comes in.
+// sqlDoor is where SQL comes in: one listener and one server for as long as the process lives.
 type sqlDoor struct {
 	listener net.Listener
-	server   *pgwire.Server
 	database string
+	small    bool
+	log      *slog.Logger
+	server   *pgwire.Server // nil before the first is let
 }
 
-// openSQL makes the door and listens, but lets nobody in yet; nil where the address is the default one and somebody else has it.
-func (s *services) openSQL(p *parts, r roles, guard *auth.Guard) (*sqlDoor, error) {
-	l, err := s.sockets.listen("SQL", r.sql.listen)
+// openSQL listens; nil where the address is the default one and somebody else has it.
+func openSQL(r roles, database string, log *slog.Logger) (*sqlDoor, error) {
+	l, err := net.Listen("tcp", r.sql.listen)
 	if errors.Is(err, syscall.EADDRINUSE) && !r.sql.chosen {
-		s.log.Warn("SQL is not served: another process listens there; --sql names another address", "address", r.sql.listen)
+		log.Warn("SQL is not served: another process listens there; --sql names another address", "address", r.sql.listen)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen for SQL: %w", err)
 	}
-	config := pgwire.Config{Source: p.server, Database: s.project.Name, Logger: s.log, Registerer: p.registry}
-	if r.small {
+	return &sqlDoor{listener: l, database: database, small: r.small, log: log}, nil
+}
+
+// let has p answer from now on; see doors.let.
+func (d *sqlDoor) let(p *parts) (left func(ctx context.Context), err error) {
+	next := pgwire.Behind{Source: p.server, Registerer: p.registry}
+	if p.certificate != nil {
+		next.TLS = p.certificate.Config()
+	}
+	if !p.guard.Off() {
+		next.Authenticate = func(ctx context.Context, token string) (context.Context, error) { return admit(ctx, p.guard, token) }
+	}
+	if d.server == nil {
+		left, err = func(context.Context) {}, d.begin(next)
+	} else {
+		left, err = d.server.Change(next)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("set up SQL: %w", err)
+	}
+	if at, ok := d.listener.Addr().(*net.TCPAddr); ok {
+		p.server.OpenSQL(serving.SQLDoor{Port: at.Port, Database: d.database})
+	}
+	return left, nil
+}
+
+// begin makes the server, with the first that answers.
+func (d *sqlDoor) begin(first pgwire.Behind) (err error) {
+	config := pgwire.Config{Behind: first, Database: d.database, Logger: d.log}
+	if d.small {
 		config.Engine = engine.Options{MemoryLimit: smallEngine, Threads: 1}
 	}
-	if p.certificate != nil {
-		config.TLS = p.certificate.Config()
-	}
-	if !guard.Off() {
-		config.Authenticate = func(ctx context.Context, token string) (context.Context, error) { return admit(ctx, guard, token) }
-	}
-	server, err := pgwire.New(context.Background(), config)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("set up SQL: %w", err), l.Close())
-	}
-	if at, ok := l.Addr().(*net.TCPAddr); ok {
-		p.server.OpenSQL(serving.SQLDoor{Port: at.Port, Database: s.project.Name})
-	}
-	return &sqlDoor{listener: l, server: server, database: s.project.Name}, nil
+	d.server, err = pgwire.New(context.Background(), config)
+	return err
 }
 
 // admit lets a statement through on behalf of the caller whose token it comes with, as a request over HTTP.
@@ -94,6 +113,7 @@ func (d *sqlDoor) url() string { return fmt.Sprintf("postgres://%s/%s", d.listen
 
 func (d *sqlDoor) serve(ctx context.Context) error { return d.server.Serve(ctx, d.listener) }
 
+// close gives back what the server holds, once serve has returned.
 func (d *sqlDoor) close() error { return d.server.Close() }
 
 var _ pgwire.Source = (*serving.Server)(nil)

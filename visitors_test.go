@@ -85,14 +85,18 @@ type visitors struct {
 	still    time.Duration     // the longest time without such an answer
 }
 
-// visit begins to ask.
+// visit begins to ask processes that may end. Each question has a connection of its own: one that was dialled, kept and never used is closed by a
+// server's shutdown after five seconds, and net/http does not try again what is sent on it for the first time in that moment.
 func visit(t *testing.T, addrs ...string) *visitors {
 	t.Helper()
+	return visitOver(t, &http.Transport{DisableKeepAlives: true}, addrs...)
+}
+
+// visitOver begins to ask over the connections of a transport.
+func visitOver(t *testing.T, connections *http.Transport, addrs ...string) *visitors {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	// Each question has a connection of its own: one that was dialled, kept and never used is closed by a server's shutdown after five seconds, and
-	// net/http does not try again what is sent on it for the first time in that moment.
-	alone := &http.Transport{DisableKeepAlives: true}
-	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second, Transport: alone}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: map[int]time.Time{}}
+	v := &visitors{addrs: addrs, client: &http.Client{Timeout: 30 * time.Second, Transport: connections}, stop: cancel, ready: map[string]bool{}, served: map[int]int64{}, since: map[int]time.Time{}}
 	for _, addr := range addrs {
 		v.ready[addr] = true
 		v.done.Go(func() { v.watch(ctx, addr) })
@@ -217,6 +221,14 @@ func (v *visitors) once(ctx context.Context, addr, path string) error {
 		v.served[p.Partition], v.since[p.Partition] = p.Served, time.Now()
 	}
 	return nil
+}
+
+// answered waits until so many more questions were answered.
+func (v *visitors) answered(more int) {
+	count := func() int { v.mu.Lock(); defer v.mu.Unlock(); return v.answers + len(v.failures) }
+	for upTo := count() + more; count() < upTo; {
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // standstill is the longest time so far without an answer that held more of a partition than all before, and begins to look anew.

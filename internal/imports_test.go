@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 	"internal/embedded":     {},
 	"internal/condition":    {"internal/algebra", "internal/sqltext", "internal/suggest", "internal/view"},
 	"internal/suggest":      {},
+	"internal/handover":     {},
 	"internal/windows":      {"internal/algebra", "internal/view"},
 	"internal/lake":         {"internal/sqltext", "internal/view", "internal/algebra", "internal/intake"},
 	"internal/ledger":       {},
@@ -68,7 +69,7 @@ var allowed = map[string][]string{
 	"serving/auth":          {},
 	"serving/ingest":        {"internal/feed", "internal/intake", "internal/stream", "internal/view", "internal/trace"},
 	"serving/openapi":       {},
-	"serving/pgwire":        {"internal/sqltext", "internal/algebra", "internal/engine", "internal/view", "serving"},
+	"serving/pgwire":        {"internal/sqltext", "internal/algebra", "internal/engine", "internal/handover", "internal/view", "serving"},
 	"internal/tabular":      {"internal/algebra", "internal/view", "internal/lake"},
 }
 

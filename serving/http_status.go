@@ -52,7 +52,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, rt *route) 
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request, _ *route) {
-	if s.ending.Load() {
+	if s.leaving.Load() {
 		writeProblem(w, unavailable("the process is being stopped", "ask another"))
 		return
 	}

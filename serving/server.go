@@ -33,7 +33,6 @@ type Server struct {
 	scans       chan struct{}           // holds one for each scan of the lake that is under way
 	sql         atomic.Pointer[SQLDoor] // nil: the process answers no SQL
 	leaving     atomic.Bool             // see TakeLeave
-	ending      atomic.Bool
 }
 
 // intakes bounds the requests with events that are under way, and so their memory.

@@ -2,6 +2,7 @@ package pgwire
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -24,7 +25,7 @@ func (c *session) answer(p *prepared, o *portal, most int, described bool) error
 		return c.answerCommand(p, described)
 	}
 	if most == 0 && !o.ran {
-		s := &sender{session: c, formats: o.formats, described: described}
+		s := &sender{session: c, formats: o.formats, described: described, told: p.columns}
 		if err := c.query(p, o.values, s); err != nil {
 			return err
 		}
@@ -32,7 +33,7 @@ func (c *session) answer(p *prepared, o *portal, most int, described bool) error
 		return nil
 	}
 	if !o.ran {
-		s := &sender{session: c, formats: o.formats, keep: true}
+		s := &sender{session: c, formats: o.formats, keep: true, told: p.columns}
 		if err := c.query(p, o.values, s); err != nil {
 			return err
 		}
@@ -75,7 +76,8 @@ func (c *session) answerCommand(p *prepared, described bool) error {
 type sender struct {
 	session   *session
 	formats   []int16
-	described bool // tell first what they are
+	described bool                // tell first what they are
+	told      []engine.ColumnInfo // otherwise: what the client was told that they are
 	keep      bool
 	kept      []*pgproto3.DataRow
 	encoders  []encoder
@@ -93,13 +95,25 @@ func (s *sender) columns(columns []engine.ColumnInfo) error {
 		s.encoders = append(s.encoders, e)
 	}
 	if !s.described {
-		return nil
+		return sameColumns(s.told, columns)
 	}
 	description, err := describeColumns(columns, s.formats)
 	if err != nil {
 		return err
 	}
 	s.session.wire.Send(description)
+	return nil
+}
+
+// sameColumns refuses rows that are not what the client was told: the definition has changed since the statement was prepared. Pools that keep prepared
+// statements know PostgreSQL's words for it, and prepare anew.
+func sameColumns(told, now []engine.ColumnInfo) error {
+	same := slices.EqualFunc(told, now, func(a, b engine.ColumnInfo) bool {
+		return a.Name == b.Name && a.List == b.List && typeOf(a.SQL, a.List).oid == typeOf(b.SQL, b.List).oid
+	})
+	if !same {
+		return fail(stateNotSupported, "prepare the statement again", "cached plan must not change result type")
+	}
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (s *slow) Query(ctx context.Context, q serving.Query) (*serving.Result, err
 func stoppedAtWork(t *testing.T, drain time.Duration, meanwhile func(source *slow, idle *pgx.Conn)) (rows int, failed error) {
 	t.Helper()
 	source := &slow{newShop(), make(chan struct{}), make(chan struct{})}
-	server, err := New(t.Context(), Config{Source: source, Database: "shop", DrainTimeout: drain})
+	server, err := New(t.Context(), Config{Behind: Behind{Source: source}, Database: "shop", DrainTimeout: drain})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,6 +88,8 @@ func explain(err error) *failure {
 		return fail(stateCanceled, "", "%v", errAsked)
 	case errors.Is(err, errTime), errors.Is(err, context.DeadlineExceeded):
 		return fail(stateCanceled, "bound the time, name fewer dimensions or take a coarser grain", "%v", errTime)
+	case errors.Is(err, errChanged):
+		return fail(stateCanceled, "ask again", "%v", errChanged)
 	case errors.Is(err, errStopped):
 		return &failure{state: stateShutdown, text: errStopped.Error(), fatal: true}
 	case errors.As(err, &problem):

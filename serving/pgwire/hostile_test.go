@@ -127,7 +127,7 @@ type nameKey struct{}
 func TestAPasswordIsATokenAndIsLookedAtForEachStatement(t *testing.T) {
 	var over atomic.Bool
 	url := serveShop(t, newShop(), func(c *Config) {
-		c.Authenticate = func(ctx context.Context, password string) (context.Context, error) {
+		c.Behind.Authenticate = func(ctx context.Context, password string) (context.Context, error) {
 			if password != "sesame" || over.Load() {
 				return nil, errors.New("unknown")
 			}
@@ -149,7 +149,7 @@ func TestAPasswordIsATokenAndIsLookedAtForEachStatement(t *testing.T) {
 
 func TestAPasswordIsOnlyTakenWhereNobodyListens(t *testing.T) {
 	c := &session{conn: &elsewhere{}, server: &Server{}}
-	_, err := (&Server{}).authenticate(t.Context(), c)
+	_, err := (Behind{}).authenticate(t.Context(), c)
 	if explain(err).state != stateNoAuth {
 		t.Errorf("%v", err)
 	}
@@ -162,7 +162,7 @@ func (*elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 
 
 func TestConnectionsAreEncryptedWhereThereIsACertificate(t *testing.T) {
 	certificate := selfSigned(t)
-	url := serveShop(t, newShop(), func(c *Config) { c.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}} })
+	url := serveShop(t, newShop(), func(c *Config) { c.Behind.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}} })
 	conn := connect(t, strings.Replace(url, "sslmode=disable", "sslmode=require", 1))
 	if _, secure := conn.PgConn().Conn().(*tls.Conn); !secure {
 		t.Error("the connection is not encrypted")

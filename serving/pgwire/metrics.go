@@ -16,8 +16,8 @@ type metrics struct {
 	working     prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
+func newMetrics() *metrics {
+	return &metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caudal_sql_connections", Help: "Clients that are connected by the PostgreSQL protocol."}),
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "caudal_sql_connections_total", Help: "Connections by the PostgreSQL protocol, by SQLSTATE of what became of them; 00000: let in.",
@@ -30,12 +30,19 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 		working: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caudal_sql_statements_at_work", Help: "Statements that are under way."}),
 	}
+}
+
+// register lets the metrics be read at r, too; nil: nowhere.
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
 	for _, c := range []prometheus.Collector{m.connections, m.accepted, m.statements, m.duration, m.working} {
 		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the metrics of SQL: %w", err)
+			return fmt.Errorf("register the metrics of SQL: %w", err)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // observe notes how a statement ended.

@@ -234,7 +234,7 @@ func TestRowsComeInPortionsToAClientThatWantsThemSo(t *testing.T) {
 }
 
 func TestClientsAreToldThatTheServerStops(t *testing.T) {
-	server, err := New(t.Context(), Config{Source: newShop(), Database: "shop"})
+	server, err := New(t.Context(), Config{Behind: Behind{Source: newShop()}, Database: "shop"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (c *session) queryLake(ctx context.Context, t tree, a *analysis, lake *use,
 	if s.empty {
 		asked.To = asked.From
 	}
-	return c.server.cfg.Source.ScanRecords(ctx, asked,
+	return c.source.ScanRecords(ctx, asked,
 		func(ctx context.Context, conn *engine.Conn) error { return settle(ctx, conn, c.server.cfg.Database) },
 		func(ctx context.Context, conn *engine.Conn, relation string) error {
 			return c.runOn(ctx, conn, t, a, relation, to)
@@ -168,7 +168,7 @@ func (c *session) fetch(ctx context.Context, conn *engine.Conn, a *analysis, u *
 		return err
 	}
 	q.From, q.To = s.aligned(u.relation)
-	r, err := c.server.cfg.Source.Query(ctx, q)
+	r, err := c.source.Query(ctx, q)
 	if err != nil {
 		return err
 	}

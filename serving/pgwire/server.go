@@ -6,7 +6,6 @@ package pgwire
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,9 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/caudal/caudal/internal/engine"
+	"github.com/caudal/caudal/internal/handover"
 	"github.com/caudal/caudal/serving"
 )
 
@@ -27,19 +25,13 @@ type Source interface {
 	ScanRecords(ctx context.Context, asked serving.Records, settle func(context.Context, *engine.Conn) error, use func(ctx context.Context, conn *engine.Conn, relation string) error) error
 }
 
-// Config of a Server. Source and Database are required.
+// Config of a Server. Behind and Database are required.
 type Config struct {
-	Source   Source
+	Behind   Behind // what answers first
 	Database string // its name, as clients see it; they may connect to any
 
-	// Authenticate turns a password into a context that says who asks; nil: nobody is asked. It is called when a client connects and before each of its
-	// statements, so that who has lost a right has lost it here, too. A password is only taken over TLS or from the loopback.
-	Authenticate func(ctx context.Context, password string) (context.Context, error)
-	TLS          *tls.Config // nil: without
-
-	Engine     engine.Options // bounds of the database that statements run in, all together; by default 256 MB
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer // default: a registry of its own
+	Engine engine.Options // bounds of the database that statements run in, all together; by default 256 MB
+	Logger *slog.Logger
 
 	Connections      int           // at once; default 100
 	Statements       int           // at work at once; default 8
@@ -52,9 +44,6 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Registerer == nil {
-		c.Registerer = prometheus.NewRegistry()
 	}
 	c.Engine.MemoryLimit = cmp.Or(c.Engine.MemoryLimit, "256MB")
 	c.Connections = cmp.Or(c.Connections, 100)
@@ -72,27 +61,24 @@ type Server struct {
 	db      *engine.DB
 	catalog *catalogue
 	metrics *metrics
+	post    *handover.Post[Behind]
 	places  chan struct{} // holds one for each statement at work
 	mu      sync.Mutex
 	open    map[uint32]*session // by process id as clients know it
 	last    uint32
-
-	stopping bool          // no statement is begun any more
-	working  int           // statements that were begun and have not ended
-	idle     chan struct{} // closed once stopping, and no statement is at work
 }
 
 // New prepares a server; nothing is read before the first statement.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Source == nil || cfg.Database == "" {
+	if cfg.Behind.Source == nil || cfg.Database == "" {
 		return nil, errors.New("pgwire: a source and the name of the database are required")
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, open: map[uint32]*session{}, idle: make(chan struct{}), places: make(chan struct{}, cfg.Statements)}
-	var err error
-	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
+	s := &Server{cfg: cfg, open: map[uint32]*session{}, post: handover.New(cfg.Behind), metrics: newMetrics(), places: make(chan struct{}, cfg.Statements)}
+	if err := s.metrics.register(cfg.Behind.Registerer); err != nil {
 		return nil, err
 	}
+	var err error
 	if s.db, err = engine.Open(cfg.Engine); err != nil {
 		return nil, err
 	}
@@ -125,7 +111,11 @@ func (s *Server) Close() error { return s.db.Close() }
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	told := ctx
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(told)) // clients are told why they are left
-	defer context.AfterFunc(told, func() { l.Close(); s.drain(); cancel(errStopped) })()
+	defer context.AfterFunc(told, func() {
+		l.Close()
+		s.post.Close().Await(context.WithoutCancel(told), s.cfg.DrainTimeout)
+		cancel(errStopped)
+	})()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(errStopped)
@@ -147,37 +137,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 		})
 	}
-}
-
-// drain waits until no statement is at work, for DrainTimeout at most. None is begun meanwhile.
-func (s *Server) drain() {
-	s.mu.Lock()
-	s.stopping = true
-	if s.working == 0 {
-		close(s.idle)
-	}
-	s.mu.Unlock()
-	select {
-	case <-s.idle:
-	case <-time.After(s.cfg.DrainTimeout):
-	}
-}
-
-// begin counts a statement, unless the server is being stopped; end is to be called.
-func (s *Server) begin() (end func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return nil, errStopped
-	}
-	s.working++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.working--; s.stopping && s.working == 0 {
-			close(s.idle)
-		}
-	}, nil
 }
 
 // enter gives a session a process id; false where there is no room.

@@ -29,6 +29,7 @@ type session struct {
 	ctx      context.Context // ends with the connection
 	password string
 	db       *engine.Conn
+	source   Source // of the statement at work
 	id       uint32
 	secret   []byte
 	settings map[string]string // by name in lower case
@@ -51,18 +52,21 @@ func (c *session) interrupt() {
 	}
 }
 
-// begin is the context of a statement, for as long as it may take, on behalf of who asks; end is to be called.
+// begin is the context of a statement, for as long as it may take, on behalf of who asks, over what answers now; end is to be called.
 func (c *session) begin(limit time.Duration) (ctx context.Context, end func(), err error) {
-	if ctx = c.ctx; c.server.cfg.Authenticate != nil {
-		if ctx, err = c.server.who(ctx, c.password); err != nil {
+	over, ok := c.server.post.Enter()
+	if !ok {
+		return nil, nil, errStopped
+	}
+	if ctx = c.ctx; over.Is.Authenticate != nil {
+		if ctx, err = over.Is.who(ctx, c.password); err != nil {
+			over.Leave()
 			return nil, nil, err
 		}
 	}
-	done, err := c.server.begin()
-	if err != nil {
-		return nil, nil, err
-	}
+	c.source = over.Is.Source
 	ctx, stop := context.WithCancelCause(ctx)
+	unbroken := context.AfterFunc(over.Broken, func() { stop(context.Cause(over.Broken)) })
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTime)
 	c.mu.Lock()
 	c.stop = stop
@@ -71,9 +75,10 @@ func (c *session) begin(limit time.Duration) (ctx context.Context, end func(), e
 		c.mu.Lock()
 		c.stop = nil
 		c.mu.Unlock()
+		unbroken()
 		cancel()
 		stop(nil)
-		done()
+		over.Leave()
 	}, nil
 }
 

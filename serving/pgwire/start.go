@@ -68,17 +68,18 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) error {
 
 // first reads what a connection begins with, over TLS where the client asks for it and there is some. A packet of nil: there is nothing to answer.
 func (s *Server) first(ctx context.Context, conn net.Conn) (net.Conn, *pgproto3.StartupMessage, error) {
+	encryption := s.post.Now().TLS
 	for range 3 {
 		body, err := readPacket(conn)
 		if err != nil {
 			return conn, nil, err
 		}
 		switch code := binary.BigEndian.Uint32(body); {
-		case code == codeTLS && s.cfg.TLS != nil:
+		case code == codeTLS && encryption != nil:
 			if _, err := conn.Write([]byte{'S'}); err != nil {
 				return conn, nil, err
 			}
-			secure := tls.Server(conn, s.cfg.TLS)
+			secure := tls.Server(conn, encryption)
 			if err := secure.HandshakeContext(ctx); err != nil {
 				return conn, nil, fmt.Errorf("begin TLS: %w", err)
 			}
@@ -121,9 +122,9 @@ func readPacket(conn net.Conn) ([]byte, error) {
 
 // admit asks who is there, and tells the client what it has to know.
 func (s *Server) admit(ctx context.Context, c *session, m *pgproto3.StartupMessage) (context.Context, error) {
-	if s.cfg.Authenticate != nil {
+	if now := s.post.Now(); now.Authenticate != nil {
 		var err error
-		if ctx, err = s.authenticate(ctx, c); err != nil {
+		if ctx, err = now.authenticate(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +151,7 @@ func (s *Server) admit(ctx context.Context, c *session, m *pgproto3.StartupMessa
 }
 
 // authenticate asks for a password, where nobody can listen.
-func (s *Server) authenticate(ctx context.Context, c *session) (context.Context, error) {
+func (b Behind) authenticate(ctx context.Context, c *session) (context.Context, error) {
 	if _, secure := c.conn.(*tls.Conn); !secure && !isLoopback(c.conn.RemoteAddr()) {
 		return nil, fail(stateNoAuth, "connect with sslmode=require; where the server has no certificate, give it one, or connect from its own machine", "a password is only taken over TLS")
 	}
@@ -170,12 +171,12 @@ func (s *Server) authenticate(ctx context.Context, c *session) (context.Context,
 		return nil, fail(stateProtocol, "", "expected a password")
 	}
 	c.password = password.Password
-	return s.who(ctx, c.password)
+	return b.who(ctx, c.password)
 }
 
-// who is ctx on behalf of the holder of a password.
-func (s *Server) who(ctx context.Context, password string) (context.Context, error) {
-	who, err := s.cfg.Authenticate(ctx, password)
+// who is ctx on behalf of the holder of a password. Authenticate is not nil.
+func (b Behind) who(ctx context.Context, password string) (context.Context, error) {
+	who, err := b.Authenticate(ctx, password)
 	var known *failure
 	if err != nil && !errors.As(err, &known) {
 		return nil, fail(stateWrongPassword, "the password is a bearer token of this server", "password authentication failed: %v", err)

@@ -135,7 +135,7 @@ func copyNode(node tree) tree {
 
 // relations are what the caller may read, by schema.name.
 func (c *session) relations(ctx context.Context) (map[string]*serving.Relation, error) {
-	all, err := c.server.cfg.Source.Relations(ctx)
+	all, err := c.source.Relations(ctx)
 	if err != nil {
 		return nil, err
 	}

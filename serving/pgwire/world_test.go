@@ -137,7 +137,7 @@ func (s *shop) scanned() []serving.Records {
 // serveShop runs a server and returns what clients connect with.
 func serveShop(t testing.TB, s Source, change func(*Config)) (url string) {
 	t.Helper()
-	cfg := Config{Source: s, Database: "shop", Engine: engine.Options{Threads: 1}}
+	cfg := Config{Behind: Behind{Source: s}, Database: "shop", Engine: engine.Options{Threads: 1}}
 	if change != nil {
 		change(&cfg)
 	}
