@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-//go:embed examples/starter/.gitignore examples/starter/README.md examples/starter/caudal.yaml examples/starter/views examples/starter/visits.csv
+//go:embed examples/starter/.gitignore examples/starter/alerts examples/starter/README.md examples/starter/caudal.yaml examples/starter/views examples/starter/visits.csv
 var starter embed.FS
 
 const (
@@ -23,7 +23,7 @@ const (
 func initCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "init [DIR]",
-		Short:   "Make a new project that runs: a source, a view with tests, events to try it with",
+		Short:   "Make a new project that runs: a source, a view and an alert with tests, events to try it with",
 		Example: "  caudal init shop\n  caudal init",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -70,7 +70,7 @@ func (a *app) init(dir string) error {
 	if dir != "." {
 		fmt.Fprintf(a.stdout, "  cd %s\n", dir)
 	}
-	fmt.Fprint(a.stdout, "  caudal test                        # the view's tests, through both layers\n"+
+	fmt.Fprint(a.stdout, "  caudal test                        # the tests, through both layers\n"+
 		"  caudal dev                         # everything embedded; then, in another terminal:\n"+
 		"  caudal produce visits visits.csv\n"+
 		"  caudal query pages --measures visits,visitors --dimensions page --grain 1h\n")

@@ -22,7 +22,7 @@ func TestANewProjectIsSoundTestedAndAnswers(t *testing.T) {
 	if out := d.must("lint"); !strings.HasPrefix(out, "ber_2_shops: ") || !strings.HasSuffix(out, " no mistakes\n") {
 		t.Errorf("lint says %s", out)
 	}
-	if out := d.must("test"); !strings.Contains(out, "2 passed, 0 failed") {
+	if out := d.must("test"); !strings.Contains(out, "3 passed, 0 failed") {
 		t.Errorf("test says %s", out)
 	}
 	d = startDevIn(t, dir)

@@ -25,9 +25,10 @@ func testCommand(a *app) *cobra.Command {
 	var o testOptions
 	c := &cobra.Command{
 		Use:   "test [DIR]",
-		Short: "Run the inline tests of the views: the same events through speed, through batch, and through the merge of both",
+		Short: "Run the inline tests of the views and alerts: the same events through speed, through batch, and through the merge of both",
 		Long: "Each test's events are sent to an embedded broker and go through the roles as they are, in this process: the answer of the speed layer, that of a\n" +
-			"batch, and those that are merged where the batch came between two events have to be what the test expects, and the same as each other.",
+			"batch, and those that are merged where the batch came between two events have to be what the test expects, and the same as each other.\n" +
+			"An alert is judged after each event, and has to tell what its test expects, whichever layer answers.",
 		Example: "  caudal test --project examples/retail\n  caudal test --run 'sales: refund' -o json\n  caudal test --seams 100     # a batch between any two events",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,7 +38,7 @@ func testCommand(a *app) *cobra.Command {
 			return a.test(c.Context(), o)
 		},
 	}
-	c.Flags().StringVar(&o.run, "run", "", "only tests whose name, \"view: test\", this regular expression matches")
+	c.Flags().StringVar(&o.run, "run", "", "only tests whose name, \"view: test\" or \"alert name: test\", this regular expression matches")
 	c.Flags().IntVar(&o.seams, "seams", 1, "places between two events of a test that a batch is put to, at most; 0: speed alone and batch alone are compared")
 	return c
 }
@@ -87,18 +88,18 @@ func (a *app) printOutcomes(outcomes []trial.Outcome, took time.Duration) error 
 		if !o.Passed {
 			failed++
 		}
-		rows = append(rows, []string{o.View, o.Test, o.File, strconv.Itoa(o.Line), strconv.FormatBool(o.Passed), o.Error, strconv.Itoa(len(o.Differences))})
+		rows = append(rows, []string{o.View, o.Alert, o.Test, o.File, strconv.Itoa(o.Line), strconv.FormatBool(o.Passed), o.Error, strconv.Itoa(len(o.Differences))})
 	}
 	switch {
 	case a.output != "table":
 		if outcomes == nil {
 			outcomes = []trial.Outcome{}
 		}
-		if err := a.print(outcomes, []string{"view", "test", "file", "line", "passed", "error", "differences"}, rows); err != nil {
+		if err := a.print(outcomes, []string{"view", "alert", "test", "file", "line", "passed", "error", "differences"}, rows); err != nil {
 			return err
 		}
 	case len(outcomes) == 0:
-		fmt.Fprintln(a.stdout, "no view has a test: add `tests:` to a file of views/ (docs/testing.md)")
+		fmt.Fprintln(a.stdout, "no view and no alert has a test: add `tests:` to a file of views/ or alerts/ (docs/testing.md)")
 	default:
 		for _, o := range outcomes {
 			a.printOutcome(o)
@@ -114,10 +115,10 @@ func (a *app) printOutcomes(outcomes []trial.Outcome, took time.Duration) error 
 // printOutcome says how one test came out, and of a failed one what differs.
 func (a *app) printOutcome(o trial.Outcome) {
 	if o.Passed {
-		fmt.Fprintf(a.stdout, "ok    %s: %s\n", o.View, o.Test)
+		fmt.Fprintf(a.stdout, "ok    %s\n", o.Name())
 		return
 	}
-	fmt.Fprintf(a.stdout, "FAIL  %s: %s\n", o.View, o.Test)
+	fmt.Fprintf(a.stdout, "FAIL  %s\n", o.Name())
 	if o.Error != "" {
 		fmt.Fprintf(a.stdout, "      %s:%d: %s\n", o.File, o.Line, o.Error)
 	}

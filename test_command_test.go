@@ -41,12 +41,49 @@ func TestAFailedTestIsExitStatusOneWithItsPlace(t *testing.T) {
 		t.Errorf("a pattern without a test: exit status %d: %s", status, out)
 	}
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)
-	if out, status = d.caudal("test"); status != exitOK || !strings.Contains(out, "no view has a test") {
+	if out, status = d.caudal("test"); status != exitOK || !strings.Contains(out, "no view and no alert has a test") {
 		t.Errorf("without tests: exit status %d: %s", status, out)
 	}
 }
 
-// Every view of every example has tests, and they pass.
+const wrongAlert = `alert: dear
+view: sales
+by: [country]
+when: "revenue > 5"
+tests:
+  - name: wrong
+    given: [{at: "2026-01-01T10:00:00Z", invoice: A, country: France, amount: 6}]
+    expect:
+      - {kind: firing, labels: {country: France}, values: {revenue: 7}}
+      - {kind: recovered, labels: {country: France}}
+`
+
+func TestAFailedTestOfAnAlertShowsWhatIsExpectedBesideWhatIsFound(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
+	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)
+	write(t, filepath.Join(dir, "alerts", "dear.yaml"), wrongAlert)
+	d := &devProcess{t: t, dir: dir}
+	out, status := d.caudal("test")
+	const want = `FAIL  alert dear: wrong
+      alerts/dear.yaml:9: firing, country=France: values.revenue
+        expected  7
+        speed     "6.00"
+        batch     "6.00"
+      alerts/dear.yaml:10: recovered, country=France: nobody is told of this
+        expected  {"kind":"recovered"}
+0 passed, 1 failed`
+	if status != exitFailed || !strings.Contains(out, want) {
+		t.Errorf("exit status %d:\n%s", status, out)
+	}
+	out, status = d.caudal("test", "--run", "alert dear: ", "-o", "json")
+	var outcomes []trial.Outcome
+	if err := json.Unmarshal([]byte(out), &outcomes); err != nil || status != exitFailed || len(outcomes) != 1 || outcomes[0].Alert != "dear" || outcomes[0].View != "sales" || len(outcomes[0].Differences) != 2 {
+		t.Errorf("exit status %d, %v: %s", status, err, out)
+	}
+}
+
+// Every view and every alert of every example has tests, and they pass.
 func TestTheTestsOfTheExamplesPass(t *testing.T) {
 	folders, err := os.ReadDir("examples")
 	if err != nil {
@@ -63,13 +100,18 @@ func TestTheTestsOfTheExamplesPass(t *testing.T) {
 					t.Errorf("view %s has no test", v.Name)
 				}
 			}
+			for _, a := range p.Alerts {
+				if len(a.Tests) == 0 {
+					t.Errorf("alert %s has no test", a.Name)
+				}
+			}
 			outcomes, err := trial.Run(t.Context(), trial.Config{Project: p, Seams: 1, Cases: trial.Cases(p, func(string) bool { return true })})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, o := range outcomes {
 				if !o.Passed {
-					t.Errorf("%s: %s: %s %+v", o.View, o.Test, o.Error, o.Differences)
+					t.Errorf("%s: %s %+v", o.Name(), o.Error, o.Differences)
 				}
 			}
 		})

@@ -16,8 +16,12 @@ import (
 )
 
 // carryOut sends the events of all trials and asks, with one batch in between.
-func (l *layers) carryOut(ctx context.Context, trials []*trial) error {
-	if err := l.settle(ctx, trials); err != nil { // the speed layer has taken every partition
+func (l *layers) carryOut(ctx context.Context, all []*trial) error {
+	if err := l.settle(ctx, all); err != nil { // the speed layer has taken every partition
+		return err
+	}
+	trials, alerts := apart(all)
+	if err := l.watchBefore(ctx, alerts); err != nil {
 		return err
 	}
 	if err := eachPath(trials, func(w *path) error { return l.send(ctx, w, 0, w.seam) }); err != nil {
@@ -30,7 +34,10 @@ func (l *layers) carryOut(ctx context.Context, trials []*trial) error {
 		t.speed = l.ask(ctx, t, t.paths[0])
 		l.countSpeed(ctx, t)
 	}
-	if err := l.batch(ctx, trials); err != nil {
+	if err := l.batch(ctx, all); err != nil {
+		return err
+	}
+	if err := l.watchAfter(ctx, alerts); err != nil {
 		return err
 	}
 	if err := eachPath(trials, func(w *path) error { return l.send(ctx, w, w.seam, len(w.given)) }); err != nil {

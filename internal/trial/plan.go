@@ -23,6 +23,7 @@ type path struct {
 	seam   int
 	sent   map[int]int64 // records so far, by partition
 	merged reading       // after the last event, where the seam lies before it
+	watch  *watched      // of an alert; else nil
 }
 
 // reading is what was answered at one moment.
@@ -39,11 +40,16 @@ func plan(cases []Case, seams int) []*trial {
 	var trials []*trial
 	for i, c := range cases {
 		t := &trial{Case: c}
-		for k, seam := range places(len(c.Test.Given), seams) {
+		scene := c.scene()
+		for k, seam := range places(len(scene.Given), seams) {
 			name := fmt.Sprintf("t%d_%d", i+1, k)
 			source := *c.View.Source
-			source.Name, source.Topic, source.Partitions = name, name, c.Test.Partitions
-			t.paths = append(t.paths, &path{view: c.View.Over(name, &source), given: c.Test.Given, seam: seam, sent: map[int]int64{}})
+			source.Name, source.Topic, source.Partitions = name, name, scene.Partitions
+			w := &path{view: c.View.Over(name, &source), given: scene.Given, seam: seam, sent: map[int]int64{}}
+			if c.Alert != nil {
+				w.watch = &watched{alert: c.Alert.Over(w.view)}
+			}
+			t.paths = append(t.paths, w)
 		}
 		trials = append(trials, t)
 	}
@@ -65,7 +71,7 @@ func eachPath(trials []*trial, f func(*path) error) error {
 	for _, t := range trials {
 		for _, p := range t.paths {
 			if err := f(p); err != nil {
-				return fmt.Errorf("%s:%d: %w", t.Test.File, t.Test.Line, err)
+				return fmt.Errorf("%s:%d: %w", t.scene().File, t.scene().Line, err)
 			}
 		}
 	}

@@ -1,5 +1,5 @@
-// Package trial runs the inline tests of views through the layers as they are: each test's events go to topics of an embedded broker, the
-// speed layer and the archive read them there, a batch computes them, and the serving layer is asked.
+// Package trial runs the inline tests of views and alerts through the layers as they are: each test's events go to topics of an embedded broker, the
+// speed layer and the archive read them there, a batch computes them, and the serving layer is asked, or an alert judged by what it answers.
 //
 // Every test has topics of its own, so that all tests of a project go through one set of layers and one batch together. On the first topic
 // all events arrive before the batch: what is answered before it comes from the speed layer alone, and what is answered after it from batch
@@ -17,31 +17,58 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// Case is an inline test of a view.
+// Case is an inline test of a view, or of an alert.
 type Case struct {
-	View *view.View
-	Test *view.Test
+	View   *view.View
+	Test   *view.Test // of the view; nil where it is the alert's
+	Alert  *view.Alert
+	Notice *view.AlertTest // of the alert
 }
 
-// Cases are the inline tests of a project whose name, "view: test", the filter lets pass, in the order of the files.
+// Cases are the inline tests of a project whose name the filter lets pass: those of the views and then those of the alerts, in the order of the files.
 func Cases(p *view.Project, pass func(name string) bool) []Case {
 	var cases []Case
+	add := func(c Case) {
+		if pass(c.Name()) {
+			cases = append(cases, c)
+		}
+	}
 	for _, v := range p.Views {
 		for i := range v.Tests {
-			if c := (Case{v, &v.Tests[i]}); pass(c.Name()) {
-				cases = append(cases, c)
-			}
+			add(Case{View: v, Test: &v.Tests[i]})
+		}
+	}
+	for _, a := range p.Alerts {
+		for i := range a.Tests {
+			add(Case{View: a.View, Alert: a, Notice: &a.Tests[i]})
 		}
 	}
 	return cases
 }
 
-// Name is how people speak of the test.
-func (c Case) Name() string { return c.View.Name + ": " + c.Test.Name }
+// Name is how people speak of the test: "view: test", or "alert name: test".
+func (c Case) Name() string { return c.Of() + ": " + c.scene().Name }
+
+// Of is what is tested: a view's name, or "alert name".
+func (c Case) Of() string {
+	if c.Alert != nil {
+		return "alert " + c.Alert.Name
+	}
+	return c.View.Name
+}
+
+// scene is what happens.
+func (c Case) scene() *view.Scene {
+	if c.Alert != nil {
+		return &c.Notice.Scene
+	}
+	return &c.Test.Scene
+}
 
 // Outcome is how a test came out.
 type Outcome struct {
 	View        string       `json:"view"`
+	Alert       string       `json:"alert,omitempty"` // whose test it is; absent: the view's
 	Test        string       `json:"test"`
 	File        string       `json:"file"`
 	Line        int          `json:"line"`
@@ -49,6 +76,14 @@ type Outcome struct {
 	Paths       int          `json:"paths"`           // ways through the layers whose answers were compared
 	Error       string       `json:"error,omitempty"` // why there is no answer
 	Differences []Difference `json:"differences"`
+}
+
+// Name is how people speak of the test, as Case.Name.
+func (o *Outcome) Name() string {
+	if o.Alert != "" {
+		return "alert " + o.Alert + ": " + o.Test
+	}
+	return o.View + ": " + o.Test
 }
 
 // Difference is one value that is not what the test expects, or that the layers do not agree on. The values are JSON; "" where there is none.
@@ -101,7 +136,11 @@ func Run(ctx context.Context, cfg Config) (out []Outcome, err error) {
 		return nil, err
 	}
 	for _, t := range trials {
-		out = append(out, t.outcome())
+		if t.Alert != nil {
+			out = append(out, t.told())
+		} else {
+			out = append(out, t.outcome())
+		}
 	}
 	return out, nil
 }

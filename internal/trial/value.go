@@ -3,6 +3,7 @@ package trial
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
@@ -19,6 +20,21 @@ type column struct {
 	name string
 	kind view.Kind
 	zone *time.Location
+}
+
+// json is a value of the column that is told as text, as people read it; nil: null.
+func (c column) json(text *string) json.RawMessage {
+	switch {
+	case text == nil:
+		return json.RawMessage("null")
+	case c.kind == view.Bool:
+		return json.RawMessage(*text)
+	}
+	quoted, err := json.Marshal(*text)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: the text %q as JSON: %v", *text, err))
+	}
+	return quoted
 }
 
 // same says whether two values of the column are equal.

@@ -35,10 +35,11 @@ type Alert struct {
 	GroupBy     []string      // of By: what happens at once to keys with the same values of these is told in one message
 	Ungrouped   bool          // each key is told of by itself; false where GroupBy is given, perhaps as an empty list
 	To          []string      // names of sinks
-	Hash        string        // SHA-256, hex, of everything that decides when it fires
+	Tests       []AlertTest
+	Hash        string // SHA-256, hex, of everything that decides when it fires
 }
 
-// Measures are the names of the measures that the alert looks at: of one that looks at none in particular, all that are of a row alone.
+// Measures are the names of the measures that the alert looks at. One without data looks at those that say that an event has come, and nothing else.
 func (a *Alert) Measures() []string {
 	switch a.Kind {
 	case AlertWhen:
@@ -48,7 +49,27 @@ func (a *Alert) Measures() []string {
 	case AlertForecast:
 		return []string{a.Forecast.Measure}
 	}
-	return a.View.OwnMeasures()
+	return a.View.steady()
+}
+
+// steady are the names of the measures that stay as they are while no event comes, whichever layer says them: a batch has the exact answer where the
+// speed layer has a sketch, and sums of doubles in another order. All that are of a row alone, where the view has no such measure.
+func (v *View) steady() []string {
+	var names []string
+	for i := range v.Measures {
+		switch m := &v.Measures[i]; m.Agg {
+		case Count, Min, Max, First, Last:
+			names = append(names, m.Name)
+		case Sum:
+			if m.Type.Kind != Double {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return v.OwnMeasures()
+	}
+	return names
 }
 
 // Change is how far a measure may be from what it was. Bounds are shares of the value before: 0.5 is half as much again.

@@ -11,7 +11,7 @@ import (
 
 func alertKeys() []string {
 	return []string{"alert", "description", "view", "window", "by", "where", "when", "change", "no_data", "forecast", "on", "severity", "for", "cool_down",
-		"look_back", "group_by", "to"}
+		"look_back", "group_by", "to", "tests"}
 }
 func changeKeys() []string { return []string{"measure", "against", "above", "below"} }
 func forecastKeys() []string {
@@ -58,6 +58,9 @@ func (p *linter) alert(f File, haveSources bool) {
 		return
 	}
 	d.seal()
+	if d.tests(n.get("tests")); len(p.problems) > before {
+		return
+	}
 	p.project.Alerts = append(p.project.Alerts, d.Alert)
 }
 

@@ -3,7 +3,6 @@ package view
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 )
@@ -17,162 +16,25 @@ func TestQueryKeys() []string {
 	return []string{"measures", "dimensions", "grain", "window", "from", "to", "where", "having", "compare", "fill", "order", "limit"}
 }
 
-// The keys of a given event that are no fields of the source: they say how its record arrives.
-const (
-	givenPartition = "_partition"
-	givenTimestamp = "_timestamp"
-)
-
-// Bounds of a test: it is an example that people read.
-const (
-	maxGiven      = 1000
-	maxPartitions = 16
-)
-
-// testDraft is an inline test that is being read.
+// testDraft is an inline test of a view that is being read.
 type testDraft struct {
 	*Test
 	d       *draft
-	decoder Decoder  // nil: records are not read while definitions are checked
 	of      string   // "test refunds of view sales"
 	columns []string // that a row of the answer has
 	keys    []string // of them those that tell a row from the others
-	latest  []int64  // by partition: the latest event so far, µs; math.MinInt64: none
 }
 
 // tests reads the inline tests of a view that is sound otherwise.
 func (d *draft) tests(c Checker, n *node) {
-	if n == nil {
-		return
-	}
-	if n.shape != sequence {
-		d.r.add(n, d.of+": tests is "+n.word(), "write a list of {name: …, given: […], expect: […]}")
-		return
-	}
 	decoder, _ := c.(Decoder)
-	names := map[string]int{}
-	for _, item := range n.items {
-		if !d.r.mapping(item, "a test of "+d.of, testKeys()) {
-			continue
-		}
-		t := &testDraft{Test: &Test{File: d.r.file, Line: item.line, Partitions: 1, QueryLine: item.line}, d: d, decoder: decoder}
-		d.r.require(item, "a test of "+d.of, "name", "given", "expect")
-		t.Name = d.r.filled(item.get("name"), "name of a test of "+d.of)
-		t.of = fmt.Sprintf("test %q of %s", t.Name, d.of)
-		if line, ok := names[t.Name]; ok && t.Name != "" {
-			d.r.add(item.get("name"), t.of+" is there twice", fmt.Sprintf("line %d has it: choose another name", line))
-		}
-		names[t.Name] = item.line
-		t.Partitions = int(d.r.integer(item.get("partitions"), t.of+": partitions", 1, 1, maxPartitions))
-		t.latest = slices.Repeat([]int64{math.MinInt64}, t.Partitions)
-		t.given(item.get("each"), item.get("given"))
+	d.r.scenes(n, d.of, testKeys(), sceneDraft{source: d.Source, decoder: decoder, most: maxGiven}, func(s sceneDraft, item *node) {
+		t := &testDraft{Test: &Test{Scene: *s.Scene, QueryLine: s.Line}, d: d, of: s.of}
 		t.query(item.get("query"))
 		t.counts(item.get("counts"))
 		t.expect(item.get("expect"))
 		d.Tests = append(d.Tests, *t.Test)
-	}
-}
-
-// given reads the events, each with the fields of `each` that it does not have itself.
-func (t *testDraft) given(each, n *node) {
-	r := t.d.r
-	if each != nil && !t.known(each, "each of "+t.of) {
-		return
-	}
-	switch {
-	case n == nil:
-		return
-	case n.shape != sequence:
-		r.add(n, t.of+": given is "+n.word(), "write a list of events, each a mapping with the source's fields")
-		return
-	case len(n.items) > maxGiven:
-		r.add(n, fmt.Sprintf("%s gives %d events", t.of, len(n.items)), fmt.Sprintf("a test has at most %d: more than anybody reads", maxGiven))
-		return
-	}
-	for i, item := range n.items {
-		t.event(i, each, item)
-	}
-}
-
-// known checks that a mapping has no keys but fields and what says how a record arrives.
-func (t *testDraft) known(n *node, of string) bool {
-	keys := []string{givenPartition, givenTimestamp}
-	for _, f := range t.d.Source.Fields {
-		keys = append(keys, f.Name)
-	}
-	before := len(*t.d.r.problems)
-	return t.d.r.mapping(n, of, keys) && len(*t.d.r.problems) == before
-}
-
-// event reads one given event. A text is a record that is sent as it is.
-func (t *testDraft) event(i int, each, n *node) {
-	s := t.d.Source
-	of := fmt.Sprintf("event %d of %s", i+1, t.of)
-	e := GivenEvent{Line: n.line}
-	if n.shape == scalar {
-		e.Value = []byte(n.text)
-		t.arrive(n, n, &e, of)
-		return
-	}
-	if !t.known(n, of) {
-		return
-	}
-	var value any = map[string]any{}
-	for _, f := range s.Fields {
-		at := n.get(f.Name)
-		if at == nil && each != nil {
-			at = each.get(f.Name)
-		}
-		path := f.Path()
-		switch {
-		case at != nil:
-			value = put(value, path, writtenJSON(at, f.Type.Kind == String))
-		case f.Name == s.EventID && f.Type.Kind == String:
-			value = put(value, path, json.RawMessage(fmt.Sprintf(`"given %d"`, i+1)))
-		case f.Name == s.EventID && f.Type.Kind == Int64:
-			value = put(value, path, json.RawMessage(fmt.Sprint(i+1)))
-		}
-	}
-	data, err := json.Marshal(value)
-	if err != nil {
-		panic("BUG: an event of a test as JSON: " + err.Error())
-	}
-	e.Value = data
-	t.arrive(n, each, &e, of)
-}
-
-// arrive settles on which partition and when a record arrives: when its event happened, but never before those that came earlier, unless it says.
-func (t *testDraft) arrive(n, each *node, e *GivenEvent, of string) {
-	r := t.d.r
-	say := func(key string) *node {
-		if at := n.get(key); at != nil || each == nil {
-			return at
-		}
-		return each.get(key)
-	}
-	e.Partition = int(r.integer(say(givenPartition), of+": "+givenPartition, 0, 0, int64(t.Partitions-1)))
-	happened := t.latest[e.Partition]
-	if t.decoder != nil {
-		at, problem := t.decoder.Decode(t.d.Source, e.Value)
-		switch {
-		case problem == "":
-			happened = max(happened, at)
-		case n.shape == mapping:
-			r.add(n, of+" would be a dead letter: "+problem, "mend it, or write the record as a text, which is sent as it is")
-			return
-		}
-	}
-	t.latest[e.Partition] = happened
-	e.Timestamp = max(happened, 0)
-	if at := say(givenTimestamp); at != nil {
-		us, ok := ParseTestTime(r.text(at, of+": "+givenTimestamp), time.UTC)
-		if !ok {
-			r.add(at, quote(of+": "+givenTimestamp, at.text)+" is no time", "write e.g. 2026-03-28T10:00:00Z")
-			return
-		}
-		e.Timestamp = us
-	}
-	t.Given = append(t.Given, *e)
+	})
 }
 
 // query reads what is asked. Without measures all are: those that no row names have to be the same through both layers all the same.
@@ -323,18 +185,22 @@ func (t *testDraft) fits(p pair) bool {
 	} else if p.key == "time" || p.key == "end" {
 		kind = Timestamp
 	}
-	of := p.key + " in a row that " + t.of + " expects"
+	return t.d.r.fits(n, kind, p.key+" in a row that "+t.of+" expects", v.Location)
+}
+
+// fits checks that an expected value can be one of a kind. Times without a zone are of loc.
+func (r *reader) fits(n *node, kind Kind, of string, loc *time.Location) bool {
 	switch {
 	case n.shape == null || kind == Array || kind == Invalid || kind == String && n.shape == scalar:
 		return true
 	case n.shape != scalar:
-		t.d.r.add(n, of+" is "+n.word(), "write a single value")
+		r.add(n, of+" is "+n.word(), "write a single value")
 		return false
 	}
 	ok, mend := true, ""
 	switch kind {
 	case Timestamp, Date:
-		_, ok = ParseTestTime(n.text, v.Location)
+		_, ok = ParseTestTime(n.text, loc)
 		mend = "write 2026-03-28T10:00:00Z, or a date in the view's time zone"
 	case Bool:
 		ok, mend = n.text == "true" || n.text == "false", "write true or false"
@@ -342,7 +208,7 @@ func (t *testDraft) fits(p pair) bool {
 		ok, mend = jsonNumber.MatchString(n.text), "write a number, or null"
 	}
 	if !ok {
-		t.d.r.add(n, fmt.Sprintf("%s: %q does not fit a %s", of, n.text, Type{Kind: kind}), mend)
+		r.add(n, fmt.Sprintf("%s: %q does not fit a %s", of, n.text, Type{Kind: kind}), mend)
 	}
 	return ok
 }

@@ -132,6 +132,8 @@ func TestSchemasListTheKeysThatParseKnows(t *testing.T) {
 		{"sink", at(project, "$defs", "sink"), sinkKeys()},
 		{"emit", at(view, "properties", "emit"), emitKeys()},
 		{"alert", alert, alertKeys()},
+		{"test of an alert", at(alert, "$defs", "test"), alertTestKeys()},
+		{"notice that a test expects", at(alert, "$defs", "notice"), expectedNoticeKeys()},
 		{"change", at(alert, "properties", "change"), changeKeys()},
 		{"forecast", at(alert, "properties", "forecast"), forecastKeys()},
 		{"window", at(view, "$defs", "window"), windowKeys()},

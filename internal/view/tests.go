@@ -2,14 +2,19 @@ package view
 
 import "encoding/json"
 
-// Test is an inline test of a view: events, and what a query is to answer once they have arrived. Tests are no part of the definition's
-// hash: they change no cell.
-type Test struct {
+// Scene is what happens in an inline test.
+type Scene struct {
 	Name       string
 	File       string // relative to the project
 	Line       int    // from 1
 	Partitions int    // of the topic that the events arrive on
 	Given      []GivenEvent
+}
+
+// Test is an inline test of a view: events, and what a query is to answer once they have arrived. Tests are no part of the definition's
+// hash: they change no cell.
+type Test struct {
+	Scene
 	// Query is what is asked, as the API takes it in JSON, without the view; QueryLine is where it stands, or the test.
 	Query     json.RawMessage
 	QueryLine int
@@ -27,6 +32,7 @@ type GivenEvent struct {
 	Value     []byte
 	Partition int
 	Timestamp int64 // of the record, µs UTC
+	Clock     bool  // there is no record: the clock goes on to Timestamp, and alerts are looked at
 }
 
 // ExpectedRow is one row of the answer that a test expects: the columns that it names.

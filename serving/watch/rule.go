@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ type rule struct {
 	post  *post
 
 	state    alert.State
-	snapshot string       // that the last look was at
+	observer observer
 	stored   []byte       // the state as it stands in the lake
 	tag      lake.NoteTag // of it
 	kept     time.Time    // by the clock: when it was put there
@@ -69,7 +68,7 @@ func (r *rule) look(ctx context.Context, m serving.Mark, quiet []alert.Silence) 
 
 // judge looks at as many windows as one look may have. More are to be looked at where it returns true.
 func (r *rule) judge(ctx context.Context, m serving.Mark, quiet []alert.Silence, now time.Time) (more bool, err error) {
-	o, err := r.observe(ctx, m)
+	o, err := r.observer.observe(ctx, &r.state, m)
 	if err != nil {
 		r.wait(ctx, err.Error())
 		return false, nil
@@ -89,7 +88,7 @@ func (r *rule) judge(ctx context.Context, m serving.Mark, quiet []alert.Silence,
 	if err := r.keep(ctx, now, notices); err != nil {
 		return false, err
 	}
-	return o.Range.To != math.MaxInt64, nil
+	return !whole(o), nil
 }
 
 // wait notes why nothing is judged; "" = it is.
@@ -103,66 +102,6 @@ func (r *rule) wait(ctx context.Context, why string) {
 	}
 	r.waiting = why
 	r.w.metrics.waiting.WithLabelValues("alert " + r.alert.Name).Set(value)
-}
-
-// observe asks for what the next look is about; nil where there is nothing to judge yet.
-func (r *rule) observe(ctx context.Context, m serving.Mark) (*alert.Observation, error) {
-	a := r.alert
-	q := serving.Query{View: a.View.Name, Grain: a.Window.Name, Dimensions: a.By, Measures: a.Measures(), Where: a.Where}
-	if !m.Known && a.Kind != view.AlertNoData {
-		r.state.Begin(a)
-		return nil, nil
-	}
-	o := &alert.Observation{Range: alert.Range{From: math.MinInt64, To: math.MaxInt64}, Watermark: math.MinInt64 + a.LookBack.Microseconds(), Lateness: a.View.Source.Lateness.Microseconds()}
-	if a.Kind == view.AlertNoData {
-		if m.Known {
-			o.Range.From = a.Window.Floor(m.Watermark-a.LookBack.Microseconds(), a.View.Location)
-		}
-	} else if err := r.bound(ctx, q, m, o); err != nil {
-		return nil, err
-	}
-	got, err := ask(ctx, r.w.cfg.Asker, q, o.Range)
-	if err != nil {
-		return nil, err
-	}
-	if got.partial != "" {
-		return nil, fmt.Errorf("the answer is partial: %s", got.partial)
-	}
-	o.Rows = got.rows
-	if got.known {
-		o.Watermark = got.watermark
-	}
-	o.Batch = r.snapshot != "" && r.snapshot != got.snapshot
-	for _, past := range alert.Past(a, o.Range) {
-		earlier, err := ask(ctx, r.w.cfg.Asker, q, past)
-		if err != nil {
-			return nil, err
-		}
-		o.Past = append(o.Past, earlier.rows)
-	}
-	if o.Range.To == math.MaxInt64 {
-		r.snapshot = got.snapshot
-	}
-	return o, nil
-}
-
-// bound says which buckets are looked at: so many that one look is bounded, and none is left out.
-func (r *rule) bound(ctx context.Context, q serving.Query, m serving.Mark, o *alert.Observation) error {
-	a, loc := r.alert, r.alert.View.Location
-	from := r.state.From(a, m.Watermark)
-	o.Range.From = from
-	span := int64(r.w.cfg.Windows) * a.Window.Size.Microseconds()
-	if from != math.MinInt64 && m.Watermark-from <= span {
-		return nil
-	}
-	first, found, err := firstBucket(ctx, r.w.cfg.Asker, q, from)
-	if err != nil || !found {
-		return err
-	}
-	if to := a.Window.Floor(first+span, loc); to < m.Watermark {
-		o.Range.To = to
-	}
-	return nil
 }
 
 // keepNoDataEvery is how seldom it is kept that data has come.

@@ -204,7 +204,7 @@ func (w *Watcher) work(ctx context.Context) error {
 	defer cancel()
 	rules := make([]*rule, len(w.cfg.Project.Alerts))
 	for i, a := range w.cfg.Project.Alerts {
-		rules[i] = &rule{w: w, alert: a, post: post}
+		rules[i] = &rule{w: w, alert: a, post: post, observer: observer{asker: w.cfg.Asker, alert: a, windows: w.cfg.Windows}}
 		if err := rules[i].load(ctx); err != nil {
 			return err
 		}
