@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"internal/readers":      {"internal/view", "internal/intake", "internal/engine", "internal/lake", "internal/trino", "batch/table"},
 	"internal/trino":        {},
 	"internal/seamtest":     {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/ledger", "internal/live", "internal/embedded", "internal/feed", "internal/testservices", "speed", "batch", "batch/table", "serving"},
-	"internal/trial":        {"internal/view", "internal/engine", "internal/stream", "internal/lake", "internal/live", "internal/embedded", "speed", "batch", "serving", "serving/watch"},
+	"internal/trial":        {"internal/alert", "internal/view", "internal/engine", "internal/stream", "internal/lake", "internal/live", "internal/embedded", "speed", "batch", "serving", "serving/watch"},
 	"speed":                 {"internal/algebra", "internal/view", "internal/intake", "internal/engine", "internal/stream", "internal/lake", "internal/live", "internal/trace"},
 	"batch/workdir":         {},
 	"batch/table":           {"internal/sqltext", "batch/workdir", "internal/algebra", "internal/view", "internal/engine", "internal/lake", "internal/tabular"},
