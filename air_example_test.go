@@ -21,6 +21,7 @@ var airKnown = map[string]struct {
 }
 
 func TestTheAirOfTheStationsIsWhatIsKnown(t *testing.T) {
+	t.Parallel()
 	replayExample(t, "air", "air.csv.gz", 103446, func(ctx context.Context, _ *whole, server *serving.Server) error {
 		result, err := server.Query(ctx, serving.Query{View: "quality", Dimensions: []string{"station"}, Measures: []string{"readings", "measured", "pm25_sum", "gaps"}})
 		if err != nil {

@@ -94,6 +94,7 @@ func seriesOf(c alert.Cause) string {
 // The precision and recall of the example's rules against what people have labelled are what its README says. An alert is right where one of its hours
 // lies in a labelled window of its series; a window is found where an alert is right about it.
 func TestTheAnomaliesAreFoundAsOftenAsTheReadmeSays(t *testing.T) {
+	t.Parallel()
 	labels := readLabels(t)
 	replayExample(t, "anomalies", "series.csv.gz", 85225, func(ctx context.Context, w *whole, server *serving.Server) error {
 		total := score{}

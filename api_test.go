@@ -11,6 +11,7 @@ import (
 )
 
 func TestAUserSendsEventsOverHTTPFollowsThemAndReadsTheDescription(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	running, err := findRunning(d.dir)

@@ -55,6 +55,7 @@ func ownRedis(t *testing.T) *testservices.RedisServer {
 // an empty Redis and what Kafka keeps give every number back.
 func TestACopyOfTheLakeIsAllThatABackupNeeds(t *testing.T) {
 	long(t)
+	t.Parallel()
 	lake, saved := t.TempDir(), t.TempDir()
 	s := siteOf(t, where{lake: lake, redis: ownRedis(t).Addr()})
 	speed, archive := s.start("speed", none), s.start("archive", none)
@@ -82,6 +83,7 @@ func TestACopyOfTheLakeIsAllThatABackupNeeds(t *testing.T) {
 // its next life.
 func TestTheLakeAnswersWhereKafkaIsLostToo(t *testing.T) {
 	long(t)
+	t.Parallel()
 	lake, saved := t.TempDir(), t.TempDir()
 	s := siteOf(t, where{lake: lake, redis: ownRedis(t).Addr()})
 	speed, archive := s.start("speed", none), s.start("archive", none)
@@ -114,6 +116,7 @@ func TestTheLakeAnswersWhereKafkaIsLostToo(t *testing.T) {
 // TestALostLakeIsMadeAgainFromWhatKafkaKeeps: the lake is empty, Redis holds what belongs to the one that was lost.
 func TestALostLakeIsMadeAgainFromWhatKafkaKeeps(t *testing.T) {
 	long(t)
+	t.Parallel()
 	redis := ownRedis(t).Addr()
 	s := siteOf(t, where{lake: t.TempDir(), redis: redis})
 	speed, archive := s.start("speed", none), s.start("archive", none)

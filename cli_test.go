@@ -149,6 +149,7 @@ func (d *devProcess) awaitQuery(want string, args ...string) {
 }
 
 func TestAUserProducesQueriesBatchesAndRollsBack(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	d.must("produce", "orders", filepath.Join(d.dir, "orders.csv"))
 	ask := []string{"--measures", "revenue,lines", "--dimensions", "country", "--grain", "1d", "--order", "country"}
@@ -191,6 +192,7 @@ func TestAUserProducesQueriesBatchesAndRollsBack(t *testing.T) {
 }
 
 func TestPruneDeletesOldSnapshotsAndADryRunNothing(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	d.must("produce", "orders", filepath.Join(d.dir, "orders.csv"))
 	write(t, filepath.Join(d.dir, "caudal.yaml"), shopProject+"batch: {snapshots: 1, instant_rollbacks: 0}\n")
@@ -252,6 +254,7 @@ func TestMistakesInACallAreExitStatusTwoWithAMend(t *testing.T) {
 }
 
 func TestDevStartsAnewWhenADefinitionIsSaved(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	d.must("produce", "orders", filepath.Join(d.dir, "orders.csv"))
 	write(t, filepath.Join(d.dir, "views", "sales.yaml"), strings.ReplaceAll(shopView, "agg: count", "agg: cuont"))

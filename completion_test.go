@@ -7,6 +7,7 @@ import (
 )
 
 func TestTheShellCompletesViewsSourcesAndWhatTheyHave(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView+"windows:\n  - {name: last_3h, hopping: {size: 3h, every: 1h}}\n")

@@ -55,6 +55,7 @@ var broken = []struct{ reason, raw string }{
 }
 
 func TestEveryRecordIsAnEventADuplicateOrADeadLetterWithItsBytes(t *testing.T) {
+	t.Parallel()
 	for _, world := range []struct {
 		name  string
 		kafka func(t *testing.T) []string

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAUserErasesAKey(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	d.must("produce", "orders", filepath.Join(d.dir, "orders.csv"))

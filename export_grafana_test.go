@@ -12,6 +12,7 @@ import (
 
 // TestTheExportedDashboardAsksWhatSQLAnswers sends the statements of the dashboard's panels as Grafana does, with its macro filled in.
 func TestTheExportedDashboardAsksWhatSQLAnswers(t *testing.T) {
+	t.Parallel()
 	psql, err := exec.LookPath("psql")
 	if err != nil {
 		testservices.Missing(t, "psql", testservices.ErrNotInstalled)

@@ -41,6 +41,7 @@ func (s *clusterSite) holder(partition string) (master *testservices.RedisServer
 
 // TestFaultARedisClusterLosesAMaster: a master dies, and its replica, which lacks the last writes, takes its place.
 func TestFaultARedisClusterLosesAMaster(t *testing.T) {
+	t.Parallel()
 	s := newClusterSite(t)
 	for i := range 2 {
 		master, slot := s.holder("0")
@@ -69,6 +70,7 @@ func TestFaultARedisClusterLosesAMaster(t *testing.T) {
 // TestFaultASlotOfARedisClusterMoves: the slot of a partition moves to another master, key by key, while its cells are written and read.
 func TestFaultASlotOfARedisClusterMoves(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := newClusterSite(t)
 	for range 3 {
 		from, slot := s.holder("0")
@@ -87,6 +89,7 @@ func TestFaultASlotOfARedisClusterMoves(t *testing.T) {
 // with commands at its door that it has not carried out.
 func TestFaultAMasterOfARedisClusterIsFrozen(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := newClusterSite(t)
 	for range 2 {
 		master, slot := s.holder("0")

@@ -10,6 +10,7 @@ import (
 // TestFaultTheBrokerIsRestarted kills Kafka under load and starts it again on the same log, while producers and roles go on.
 func TestFaultTheBrokerIsRestarted(t *testing.T) {
 	long(t)
+	t.Parallel()
 	kafka, err := testservices.StartKafka()
 	if err != nil {
 		testservices.Missing(t, "real Kafka", err)
@@ -34,9 +35,9 @@ func TestFaultTheBrokerIsRestarted(t *testing.T) {
 	archive.terminate()
 }
 
-// produceUntil produces all the time, a little at once.
-func (s *site) produceUntil(stop <-chan struct{}) error {
-	tick := time.NewTicker(20 * time.Millisecond)
+// produceUntil produces twenty orders at once, again after a while.
+func (s *site) produceUntil(stop <-chan struct{}, every time.Duration) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		if err := s.shop.Produce(s.t.Context(), 20); err != nil {
@@ -50,11 +51,11 @@ func (s *site) produceUntil(stop <-chan struct{}) error {
 	}
 }
 
-// underLoad does something while orders are produced all the time, and compares every number after it.
+// underLoad does something while two hundred orders a second are produced, and compares every number after it.
 func (s *site) underLoad(do func()) {
 	s.t.Helper()
 	stop, stopped := make(chan struct{}), make(chan error, 1)
-	go func() { stopped <- s.produceUntil(stop) }()
+	go func() { stopped <- s.produceUntil(stop, 100*time.Millisecond) }()
 	func() {
 		defer close(stop)
 		do()

@@ -10,6 +10,7 @@ import (
 // operator does, all under load: every record is on three nodes, and an acknowledged one on two.
 func TestFaultAKafkaOfThreeNodesLosesEach(t *testing.T) {
 	long(t)
+	t.Parallel()
 	kafka := testservices.ThreeKafkas(t)
 	s := siteOf(t, where{brokers: kafka.Brokers()})
 	speed, archive := s.start("speed", none), s.start("archive", none)

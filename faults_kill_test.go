@@ -106,35 +106,46 @@ func (s *site) on(name string, test func()) {
 	})
 }
 
-func TestFaultKilledBetweenAnyTwoSteps(t *testing.T) {
-	s := recorded(t)
-	s.on("speed", func() { s.killedWhileServing("speed", s.start("archive", none), s.heals) })
-	if t.Failed() {
-		return
-	}
-	s.on("archive", func() { s.killedWhileServing("archive", s.start("speed", none), func() { s.heals(); s.archived() }) })
-	if t.Failed() {
-		return
-	}
-	s.on("batch", func() {
-		speed, archive := s.start("speed", none), s.start("archive", none)
-		s.ask()
-		s.each(handful(s.atEveryStep("batch", "kill", 2), 1), func(c stepFault) {
-			s.produce(300)
-			s.heals()
-			run := s.nextRun()
-			l := s.launch("batch", c, nil, "batch", "run", "--run", run)
-			l.killed(func() { s.produce(5) })
-			if s.runs%2 == 0 {
-				run = s.nextRun() // cron does not know of the one that was killed
-			}
-			s.batch("--run", run)
-			s.heals()
+// eachRecorded runs parts of a test, each on a recorded site of its own: the answers of a part are not compared over the records of the others.
+func eachRecorded(t *testing.T, parts map[string]func(*site)) {
+	for name, part := range parts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			part(recorded(t))
 		})
-		s.settles()
-		speed.terminate()
-		archive.terminate()
+	}
+}
+
+func TestFaultKilledBetweenAnyTwoSteps(t *testing.T) {
+	t.Parallel()
+	eachRecorded(t, map[string]func(*site){
+		"speed": func(s *site) { s.killedWhileServing("speed", s.start("archive", none), s.heals) },
+		"archive": func(s *site) {
+			s.killedWhileServing("archive", s.start("speed", none), func() { s.heals(); s.archived() })
+		},
+		"batch": (*site).killedBatch,
 	})
+}
+
+// killedBatch kills a run at its steps while orders come in.
+func (s *site) killedBatch() {
+	speed, archive := s.start("speed", none), s.start("archive", none)
+	s.ask()
+	s.each(handful(s.atEveryStep("batch", "kill", 2), 1), func(c stepFault) {
+		s.produce(300)
+		s.heals()
+		run := s.nextRun()
+		l := s.launch("batch", c, nil, "batch", "run", "--run", run)
+		l.killed(func() { s.produce(5) })
+		if s.runs%2 == 0 {
+			run = s.nextRun() // cron does not know of the one that was killed
+		}
+		s.batch("--run", run)
+		s.heals()
+	})
+	s.settles()
+	speed.terminate()
+	archive.terminate()
 }
 
 // killedWhileServing kills a role at its steps while orders come in, and starts it again as a supervisor would. beside runs all the time.
@@ -161,52 +172,46 @@ func (s *site) nextRun() string {
 // TestFaultTerminatedDuringAnyPhase: SIGTERM finishes the step in hand, so that the next life has nothing to do again.
 func TestFaultTerminatedDuringAnyPhase(t *testing.T) {
 	long(t)
-	s := recorded(t)
-	s.on("start", s.terminatedWhileStarting)
-	if t.Failed() {
-		return
-	}
-	s.on("speed", func() {
-		archive := s.start("archive", none)
-		s.ask()
-		s.each(s.atEveryStep("speed", "term", 3), func(c stepFault) {
-			s.terminated("speed", c)
-			if last := s.last("speed", "query", "after flush"); last != "after flush" {
-				s.t.Errorf("what was computed is not in Redis: the last step of a micro-batch is %q", last)
-			}
-			l := s.start("speed", none)
-			s.heals()
-			l.terminate()
-		})
+	t.Parallel()
+	eachRecorded(t, map[string]func(*site){
+		"start": (*site).terminatedWhileStarting, "speed": (*site).terminatedSpeed, "archive": (*site).terminatedArchive, "batch": (*site).terminatedBatch,
+	})
+}
+
+func (s *site) terminatedSpeed() {
+	archive := s.start("archive", none)
+	s.ask()
+	s.each(s.atEveryStep("speed", "term", 3), func(c stepFault) {
+		s.terminated("speed", c)
+		if last := s.last("speed", "query", "after flush"); last != "after flush" {
+			s.t.Errorf("what was computed is not in Redis: the last step of a micro-batch is %q", last)
+		}
 		l := s.start("speed", none)
-		s.settles()
+		s.heals()
 		l.terminate()
-		archive.terminate()
 	})
-	if t.Failed() {
-		return
-	}
-	s.on("archive", func() {
-		speed := s.start("speed", none)
-		s.ask()
-		s.each(s.atEveryStep("archive", "term", 3), func(c stepFault) {
-			s.terminated("archive", c)
-			if _, counts := s.steps("archive"); counts["after-intent"] != counts["after-commit"] {
-				s.t.Errorf("%d chunks were begun and %d committed", counts["after-intent"], counts["after-commit"])
-			}
-			l := s.start("archive", none)
-			s.archived()
-			l.terminate()
-		})
+	l := s.start("speed", none)
+	s.settles()
+	l.terminate()
+	archive.terminate()
+}
+
+func (s *site) terminatedArchive() {
+	speed := s.start("speed", none)
+	s.ask()
+	s.each(s.atEveryStep("archive", "term", 3), func(c stepFault) {
+		s.terminated("archive", c)
+		if _, counts := s.steps("archive"); counts["after-intent"] != counts["after-commit"] {
+			s.t.Errorf("%d chunks were begun and %d committed", counts["after-intent"], counts["after-commit"])
+		}
 		l := s.start("archive", none)
-		s.settles()
+		s.archived()
 		l.terminate()
-		speed.terminate()
 	})
-	if t.Failed() {
-		return
-	}
-	s.on("batch", s.terminatedBatch)
+	l := s.start("archive", none)
+	s.settles()
+	l.terminate()
+	speed.terminate()
 }
 
 // terminatedWhileStarting: whenever SIGTERM comes, a role ends well, or of the signal itself before it listens for it.

@@ -58,6 +58,7 @@ func ballast(t *testing.T, dir string, leave int64) (free func()) {
 // goes on by itself once there is room. Archived reads every file of the lake against the checksum of its commit.
 func TestFaultTheDiskUnderTheLakeIsFull(t *testing.T) {
 	long(t)
+	t.Parallel()
 	disk := smallDisk(t, "24m")
 	lake := filepath.Join(disk, "lake")
 	s := siteOf(t, where{lake: lake})

@@ -12,13 +12,14 @@ import (
 // TestFaultTwoWorkersOnOnePartition: two workers believe that they own every partition, and fight for each until one is gone.
 func TestFaultTwoWorkersOnOnePartition(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := siteOf(t, where{})
 	archive := s.start("archive", none)
 	s.ask()
 	first := s.start("speed", none)
 	s.produce(300)
 	s.heals()
-	t.Setenv(ownGroup, s.name+"-other")
+	s.group = s.name + "-other"
 	second := s.start("speed", none)
 	for range 10 {
 		s.produce(200)
@@ -36,6 +37,7 @@ func TestFaultTwoWorkersOnOnePartition(t *testing.T) {
 // TestFaultWorkerFrozenPastItsSession: a worker is frozen between two steps until another has its partitions, and then wakes.
 func TestFaultWorkerFrozenPastItsSession(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := recorded(t)
 	archive := s.start("archive", none)
 	s.ask()
@@ -65,6 +67,7 @@ func TestFaultWorkerFrozenPastItsSession(t *testing.T) {
 // TestFaultArchiveFrozenPastItsSession: another archive finishes what the frozen one had begun.
 func TestFaultArchiveFrozenPastItsSession(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := recorded(t)
 	speed := s.start("speed", none)
 	s.ask()
@@ -98,6 +101,7 @@ func TestFaultArchiveFrozenPastItsSession(t *testing.T) {
 // still does, no answer goes back.
 func TestFaultBatchFrozenPastItsLock(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := recorded(t)
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.ask()
@@ -132,6 +136,7 @@ func TestFaultBatchFrozenPastItsLock(t *testing.T) {
 // that died does not stand for the hours that the clock has jumped.
 func TestFaultOneRunAtATime(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := siteOf(t, where{})
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.produce(300)
@@ -166,6 +171,7 @@ func TestFaultOneRunAtATime(t *testing.T) {
 // TestFaultTheClockJumps: the clocks of the machine and of its producers jump forwards and backwards by hours.
 func TestFaultTheClockJumps(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := siteOf(t, where{})
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.ask()

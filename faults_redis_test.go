@@ -128,6 +128,7 @@ func (s *site) awaitSaid(role, what, before string) {
 }
 
 func TestFaultRedisIsFlushed(t *testing.T) {
+	t.Parallel()
 	s := newRedisSite(t)
 	for i := range 4 {
 		s.produce(200)
@@ -145,6 +146,7 @@ func TestFaultRedisIsFlushed(t *testing.T) {
 
 func TestFaultRedisFailsOverWithLostWrites(t *testing.T) {
 	long(t)
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		lost func(*redisSite)
@@ -174,6 +176,7 @@ func TestFaultRedisFailsOverWithLostWrites(t *testing.T) {
 
 func TestFaultRedisStartsAgainWithAnOlderCopy(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := newRedisSite(t)
 	s.batch()
 	s.produce(200)
@@ -195,6 +198,7 @@ func TestFaultRedisStartsAgainWithAnOlderCopy(t *testing.T) {
 // TestFaultRedisIsOutOfMemory: flushes wait, a batch can still cut, and all goes on by itself once there is memory.
 func TestFaultRedisIsOutOfMemory(t *testing.T) {
 	long(t)
+	t.Parallel()
 	s := newRedisSite(t)
 	before := s.said("speed")
 	s.do(s.primary, "CONFIG", "SET", "maxmemory", "1")
@@ -216,6 +220,7 @@ func TestFaultRedisIsOutOfMemory(t *testing.T) {
 // and says so, and the old snapshot stays.
 func TestFaultRedisIsReadOnly(t *testing.T) {
 	long(t)
+	t.Parallel()
 	for _, c := range []struct {
 		name, word string
 		begin, end func(s *redisSite, replica *testservices.RedisServer)

@@ -66,6 +66,7 @@ type site struct {
 
 	asShipped bool                 // see where
 	command   string               // program that roles are started with; "": the one under test
+	group     string               // consumer group of a speed worker that is to own all partitions, whoever else does; "": the usual one
 	recorded  map[string]recording // by role
 	asking    context.CancelFunc
 	asked     chan error
@@ -142,6 +143,13 @@ func (s *site) check(err error) {
 func (s *site) end() {
 	s.quiet()
 	for _, l := range s.running {
+		select {
+		case <-l.ended:
+			if s.t.Failed() && l.err != nil {
+				s.t.Logf("%s had ended before: %v", l.role, l.err)
+			}
+		default:
+		}
 		if err := l.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			s.t.Error(err)
 		}
@@ -192,7 +200,7 @@ func (s *site) launch(role string, fault stepFault, stdout io.Writer, args ...st
 	s.check(err)
 	l.cmd.Stdout, l.cmd.Stderr = stdout, log
 	if !s.asShipped {
-		l.cmd.Env = append(l.cmd.Env, stepsFile+"="+s.stepsOf(role), clockShift+"="+filepath.Join(s.dir, "clock"))
+		l.cmd.Env = append(l.cmd.Env, ownGroup+"="+s.group, stepsFile+"="+s.stepsOf(role), clockShift+"="+filepath.Join(s.dir, "clock"))
 	}
 	if fault.do != "" {
 		l.cmd.Env = append(l.cmd.Env, faultAt+"="+fault.String())

@@ -199,6 +199,7 @@ func (s *site) watchedWell() {
 // TestFaultWatcherKilledBetweenAnyTwoSteps: kill -9 of who watches, at every step, while events come and batches run. No alert is lost and none told twice,
 // and each row is in its topic once.
 func TestFaultWatcherKilledBetweenAnyTwoSteps(t *testing.T) {
+	t.Parallel()
 	s := watchedSite(t)
 	speed, archive := s.start("speed", none), s.start("archive", none)
 	s.produce(300)

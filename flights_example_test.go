@@ -126,6 +126,7 @@ type flightsReplay struct {
 // that of the naive fold: in all by airport, and of each of the last 26 hours when they should have left; batches run in between.
 // CAUDAL_TEST_FLIGHTS is the step in hours; 1 compares every hour of the year.
 func TestTheFlightsAreRightAtEveryHourOfTheReplay(t *testing.T) {
+	t.Parallel()
 	step := 7 * 24
 	if text := os.Getenv("CAUDAL_TEST_FLIGHTS"); text != "" {
 		var err error

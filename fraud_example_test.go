@@ -82,6 +82,7 @@ func TestTheFraudExampleTrainsAModelAndKeepsTheBetterOne(t *testing.T) {
 }
 
 func TestMistakesWithTrainingSetsAndModelsNameTheMend(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("examples", "fraud"))); err != nil {
 		t.Fatal(err)

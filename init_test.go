@@ -9,6 +9,7 @@ import (
 )
 
 func TestANewProjectIsSoundTestedAndAnswers(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "Über 2 Shops!")
 	said, err := caudal(t, "init", dir).Output()
 	if err != nil || !strings.Contains(string(said), "caudal dev") {

@@ -32,6 +32,7 @@ func kills(t *testing.T) int {
 }
 
 func TestKnownAnswersAfterKillsOnTheEmbeddedServices(t *testing.T) {
+	t.Parallel()
 	surviveKills(t, func(string) ([]string, []string) { return nil, nil })
 }
 
@@ -39,6 +40,7 @@ func TestKnownAnswersAfterKillsOnRealServices(t *testing.T) {
 	if os.Getenv("CAUDAL_TEST_KILLS") == "" {
 		t.Skip("SKIP kill -9 on real Kafka, Redis and S3: it takes minutes; CAUDAL_TEST_KILLS=20 runs it")
 	}
+	t.Parallel()
 	brokers, redis, s3 := testservices.Kafka(t), testservices.Redis(t), testservices.S3(t)
 	testservices.LeaveNoTopic(t, "orders") // of the example
 	testservices.LeaveNoTopic(t, "unique_orders")

@@ -8,6 +8,7 @@ import (
 
 // What `caudal lint` cannot know without a lake, `caudal lint --lake` tells: that rows of before could not be read as rows of now.
 func TestLintComparesTheSourcesWithWhatTheLakeHolds(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)

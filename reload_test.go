@@ -77,6 +77,7 @@ func TestDefinitionsAreReadAgainOnAHangup(t *testing.T) {
 
 // TestAReloadRefusesAnotherProject: a process goes on being what it is.
 func TestAReloadRefusesAnotherProject(t *testing.T) {
+	t.Parallel()
 	s := siteOf(t, where{})
 	speed := s.listening("speed")
 	path := filepath.Join(s.dir, "caudal.yaml")

@@ -67,6 +67,7 @@ func answersAt(t *testing.T, speed float64) string {
 }
 
 func TestAReplayAnswersTheSameAtEverySpeed(t *testing.T) {
+	t.Parallel()
 	atOnce := answersAt(t, 0)
 	for _, speed := range []float64{5_000, 20_000} {
 		if got := answersAt(t, speed); got != atOnce {

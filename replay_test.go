@@ -25,6 +25,7 @@ func (d *devProcess) changedProject(view string) *devProcess {
 }
 
 func TestAUserReplaysAViewSwitchesAndGoesBack(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	d.must("produce", "orders", filepath.Join(d.dir, "orders.csv"))
 	ask := []string{"--measures", "revenue,lines", "--grain", "1d"}

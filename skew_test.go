@@ -45,6 +45,7 @@ func earlier(t *testing.T) string {
 // docs/operations/upgrade.md, and back again. Whatever runs beside whatever, every number is right, and both releases give the same answers.
 func TestRolesOfTwoReleasesWorkTogether(t *testing.T) {
 	long(t)
+	t.Parallel()
 	before, after := earlier(t), ""
 	s := siteOf(t, where{asShipped: true})
 	s.command = before

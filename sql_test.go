@@ -53,6 +53,7 @@ func shopSold(t *testing.T) *devProcess {
 }
 
 func TestAUserAsksInSQLWithPsql(t *testing.T) {
+	t.Parallel()
 	d := shopSold(t)
 	defer d.stop()
 	at, _ := sqlOf(d)
@@ -124,6 +125,7 @@ func TestCtrlCInPsqlEndsTheWorkOnTheServer(t *testing.T) {
 }
 
 func TestPythonsClientsAskInSQL(t *testing.T) {
+	t.Parallel()
 	python := testservices.SQLClients(t)
 	d := shopSold(t)
 	defer d.stop()
@@ -188,6 +190,7 @@ func retailHead(t *testing.T, lines int) *devProcess {
 // TestSQLAnswersAsHTTPDoes asks the same in both: the views of the retail example at every grain, of any dimensions, measures and times, half of the
 // events from batch and half live.
 func TestSQLAnswersAsHTTPDoes(t *testing.T) {
+	t.Parallel()
 	d := retailHead(t, 8000)
 	defer d.stop()
 	at, api := sqlOf(d)

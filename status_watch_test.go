@@ -12,6 +12,7 @@ import (
 )
 
 func TestAWatchedStatusWritesALineWhenSomethingChanged(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	watch := caudal(t, "status", "--watch", "--project", d.dir)

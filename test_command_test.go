@@ -85,6 +85,7 @@ func TestAFailedTestOfAnAlertShowsWhatIsExpectedBesideWhatIsFound(t *testing.T) 
 
 // Every view and every alert of every example has tests, and they pass.
 func TestTheTestsOfTheExamplesPass(t *testing.T) {
+	t.Parallel()
 	folders, err := os.ReadDir("examples")
 	if err != nil {
 		t.Fatal(err)

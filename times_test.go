@@ -85,7 +85,7 @@ func TestTimesToFresh(t *testing.T) {
 	s := siteOf(t, where{brokers: kafka.Brokers(), redis: redis.Addr(), asShipped: true})
 	s.produce(2000)
 	stop, stopped := make(chan struct{}), make(chan error, 1)
-	go func() { stopped <- s.produceUntil(stop) }()
+	go func() { stopped <- s.produceUntil(stop, 20*time.Millisecond) }()
 	speed, other := s.listening("speed"), s.listening("speed")
 	archive, serve := s.listening("archive"), s.listening("serve", "--sql", "")
 	w := &stopwatch{site: s, v: visit(t, serve.addr)}
