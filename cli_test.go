@@ -262,7 +262,7 @@ func TestDevStartsAnewWhenADefinitionIsSaved(t *testing.T) {
 	d.awaitURL()
 	// The view is rebuilt beside the answers, which then come from the new definition.
 	out, status := "", exitUsage
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if out, status = d.caudal("query", "sales", "--measures", "largest", "--grain", "1d", "-o", "csv"); status == exitOK && strings.Contains(out, "2026-01-01T00:00:00Z,10.00,") {
 			d.stop()
 			return

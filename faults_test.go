@@ -241,7 +241,7 @@ func (l *life) signal(sig syscall.Signal) {
 // killed waits until the process has died by SIGKILL; meanwhile is called again and again until then.
 func (l *life) killed(meanwhile func()) {
 	l.s.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; meanwhile() {
+	for deadline := time.Now().Add(patience); ; meanwhile() {
 		select {
 		case <-l.ended:
 			var exit *exec.ExitError
@@ -256,6 +256,9 @@ func (l *life) killed(meanwhile func()) {
 		}
 	}
 }
+
+// patience is how long a test waits for what has to come: far longer than it takes, as others may want the machine too.
+const patience = 2 * time.Minute
 
 // stopWithin bounds how long a role may take to end after SIGTERM.
 const stopWithin = 15 * time.Second
@@ -308,7 +311,7 @@ func (l *life) frozen(meanwhile func()) {
 // until waits for what others bring about, without help.
 func (s *site) until(what string, holds func() error) {
 	s.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		err := holds()
 		if err == nil {
 			return

@@ -31,7 +31,7 @@ func TestANewProjectIsSoundTestedAndAnswers(t *testing.T) {
 	d.must("produce", "visits", filepath.Join(dir, "visits.csv"))
 	const want = "time,page,visits,seconds,source,exactness\n2026-03-28T00:00:00Z,/cart,25,2436,speed,exact\n" // counted in the file
 	got := ""
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		got = d.must("query", "pages", "--measures", "visits,seconds", "--dimensions", "page", "--where", "page = '/cart'", "-o", "csv")
 		if got == want {
 			return

@@ -161,7 +161,7 @@ func TestRulesAndDashboardsAskForWhatARunningProcessExports(t *testing.T) {
 		t.Fatalf("only %d expressions were found", len(expressions))
 	}
 	var now exposed
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		now = readExposed(t, get(t, r.HTTP+"/metrics"))
 		now["up"] = nil
 		wrong := now.missing(expressions, recorded)

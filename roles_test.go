@@ -88,7 +88,7 @@ func listening(t *testing.T, log io.Reader) string {
 func awaitOK(t *testing.T, url string) {
 	t.Helper()
 	status := ""
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		response, err := http.Get(url)
 		if err != nil {
 			t.Fatal(err)
@@ -100,6 +100,7 @@ func awaitOK(t *testing.T, url string) {
 			return
 		}
 		status = response.Status
+		<-time.After(20 * time.Millisecond)
 	}
 	t.Fatalf("%s answers %s", url, status)
 }

@@ -85,7 +85,7 @@ func (c *traceCollector) root(name string) string {
 // await returns once a trace has spans of all the names.
 func (c *traceCollector) await(trace func() string, names ...string) map[string]*spans.Span {
 	c.t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(patience)
 	for {
 		found := c.named(trace())
 		missing := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return found[n] != nil })
