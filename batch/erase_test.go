@@ -85,6 +85,7 @@ func of(customer string) EraseOptions {
 }
 
 func TestAnErasureLeavesNothingOfACustomerAndAllOfTheOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(400, 91, 3)
 	w.visit("Zacharias", day)
@@ -165,6 +166,7 @@ func TestAnErasureLeavesNothingOfACustomerAndAllOfTheOthers(t *testing.T) {
 }
 
 func TestAnErasureThatIsStoppedAnywhereIsFinishedByTheSameCommand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	var steps []string
 	prepare := func(i int) EraseOptions {
@@ -245,6 +247,7 @@ func TestAnErasureThatIsStoppedAnywhereIsFinishedByTheSameCommand(t *testing.T) 
 }
 
 func TestAnErasureFinishesOneThatWasStoppedBefore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(40, 96, 1)
 	w.visit("Dora", day)
@@ -274,6 +277,7 @@ func TestAnErasureFinishesOneThatWasStoppedBefore(t *testing.T) {
 }
 
 func TestAnErasureReachesFormerDefinitionsAndTheirSpeedState(t *testing.T) {
+	t.Parallel()
 	w := newWorldOf(t, defined(t))
 	w.visit("Berta", day)
 	w.produce(100, 93, 2)

@@ -22,6 +22,7 @@ func (w *world) segmentFile() string {
 }
 
 func TestTheGateRefusesWhatWasDamagedAndTheOldSnapshotStays(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(path string, data []byte) error{
 		"one byte altered": func(path string, data []byte) error {
 			data[len(data)/3] ^= 1
@@ -107,6 +108,7 @@ func TestTheGateRefusesOffsetsThatAreNotCovered(t *testing.T) {
 
 // The same for what the lake says of its files: no damage of a commit leads to a snapshot.
 func TestCommitsThatWereDamagedAreRefusedAndTheOldSnapshotStays(t *testing.T) {
+	t.Parallel()
 	type commit = map[string]any
 	for name, c := range map[string]struct {
 		damage func(c commit)

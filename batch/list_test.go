@@ -7,6 +7,7 @@ import (
 )
 
 func TestRollbackAnswersAsBeforeAndTheNextRunGoesOnFromThere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(200, 50, 2)
 	w.archiveAll(nil)
@@ -47,6 +48,7 @@ func TestRollbackAnswersAsBeforeAndTheNextRunGoesOnFromThere(t *testing.T) {
 }
 
 func TestPruneKeepsWhatIsPromisedAndItsFiles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.project.Batch.Snapshots = 2
 	for i := range 4 {

@@ -12,6 +12,7 @@ import (
 // An archive dies between the files of a chunk, and retention takes some of the chunk's range before the next one begins. What stands is
 // part of the chunk, what can still be read too, and what is in neither is stated; nobody has to look.
 func TestAChunkThatRetentionBrokeIsPutTogetherFromWhatIsLeft(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		first, then int64  // percent of the log that retention takes before the first attempt, and before the next
 		crash       string // of the first attempt
