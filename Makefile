@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 1
 
-.PHONY: help build demo test check spec bench bench-json services soak infra accuracy anomalies
+.PHONY: help build demo test check spec bench bench-json bench-full bench-peers services soak infra accuracy anomalies
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,11 +33,19 @@ check: ## formatting, vet, static analysis, imports
 spec: ## the specification of the seam and its mutants (docs/spec)
 	docs/spec/run.sh
 
-bench: ## the speed, archive, batch, lake and serving paths beside this machine's own limit for that work
+bench: ## all paths, memory and growth beside this machine's own limit for that work (docs/performance.md)
 	go run ./benchmarks
 
 bench-json: ## the same as JSON
 	go run ./benchmarks -json
+
+bench-full: ## the same with 100 million rows, 5 million live cells and a day at rest
+	go run ./benchmarks -full
+
+EVENTS ?= 3000000
+bench-peers: ## caudal, Flink, Spark, DuckDB and polars over the same EVENTS= events, and their answers compared
+	benchmarks/peers/install.sh
+	go run ./benchmarks -peers -events $(EVENTS)
 
 SEEDS ?= 1000
 accuracy: ## the sketches over SEEDS= seeds: promised bound, measured error

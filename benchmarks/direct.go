@@ -19,16 +19,11 @@ const directRounds = 100
 // readDirectly reads the batch rows of each panel from a table of DuckDB, sorted by what is asked for: what a person would write who has
 // the view files and needs neither the live part nor its provenance.
 func (s *stage) readDirectly(ctx context.Context) (took latencies, err error) {
-	db, err := engine.Open(engine.Options{MemoryLimit: "512MB"})
+	db, conn, err := openEngine(engine.Options{MemoryLimit: "512MB"})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := db.Connect()
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
 	plans := map[string]*algebra.Plan{}
 	for _, v := range s.project.Views {
 		if plans[v.Name], err = algebra.Compile(v); err != nil {

@@ -9,16 +9,19 @@ import (
 
 // eventSource makes JSON events of about 190 bytes: 100,000 users, 40 countries, 3,000 products. The same source makes the same events.
 type eventSource struct {
-	random *rand.Rand
-	made   int
-	ids    string // begins each event's id
-	first  int64  // event time of the first, µs UTC
-	step   int64  // µs of event time from each to the next
+	random   *rand.Rand
+	made     int
+	ids      string // begins each event's id
+	first    int64  // event time of the first, µs UTC
+	step     int64  // µs of event time from each to the next
+	users    int    // so many, one after the other; 0: 100,000 at random
+	products int
+	again    int // every so many of them one more copy of the event before it comes; 0: none does
 }
 
 // newEvents makes 5,000 events a second of event time, from 2026-01-01 UTC on.
 func newEvents(seed uint64) *eventSource {
-	return &eventSource{random: rand.New(rand.NewPCG(seed, 1)), ids: "e", first: 1_767_225_600_000_000, step: 200}
+	return &eventSource{products: 3000, random: rand.New(rand.NewPCG(seed, 1)), ids: "e", first: 1_767_225_600_000_000, step: 200}
 }
 
 // next makes the next n events.
@@ -30,8 +33,15 @@ func (e *eventSource) next(n int) []stream.Message {
 	for k := range messages {
 		i := e.made
 		e.made++
+		if k > 0 && e.again > 0 && i%e.again == 0 {
+			messages[k] = messages[k-1]
+			continue
+		}
 		b := buffer[len(buffer):]
 		user := random.IntN(100_000)
+		if e.users > 0 {
+			user = i % e.users
+		}
 		b = append(b, `{"id":"`...)
 		b = append(b, e.ids...)
 		b = appendPadded(b, i, 12)
@@ -44,7 +54,7 @@ func (e *eventSource) next(n int) []stream.Message {
 		b = append(b, `","country":"Country `...)
 		b = appendPadded(b, random.IntN(40), 2)
 		b = append(b, `","product":"product-`...)
-		b = appendPadded(b, random.IntN(3000), 5)
+		b = appendPadded(b, random.IntN(e.products), 5)
 		b = append(b, `","quantity":`...)
 		b = strconv.AppendInt(b, 1+int64(random.IntN(12)), 10)
 		b = append(b, `,"unit_price":`...)

@@ -29,3 +29,16 @@ func TestNumbersArePadded(t *testing.T) {
 		}
 	}
 }
+
+func TestEventsAreRepeatedAndUsersTakeTurns(t *testing.T) {
+	source := newEvents(1)
+	source.again, source.users = 10, 3
+	messages := source.next(100)
+	for i, m := range messages {
+		if again := i > 0 && string(m.Value) == string(messages[max(i, 1)-1].Value); again != (i > 0 && i%10 == 0) {
+			t.Errorf("event %d is the one before again: %v", i, again)
+		} else if want := fmt.Sprintf("u%06d", i%3); !again && string(m.Key) != want {
+			t.Errorf("event %d is of %s and should be of %s", i, m.Key, want)
+		}
+	}
+}

@@ -60,9 +60,9 @@ func limits(ctx context.Context, n int) (_ []row, err error) {
 		return nil, err
 	}
 	return []row{
-		{Name: limitDecode, Value: decode, Unit: perSecond},
-		{Name: limitSpeed, Value: appended, Unit: perSecond, Limit: limitDecode},
-		{Name: limitArchive, Value: encoded, Unit: perSecond, Limit: limitDecode},
+		{Item: "a", Name: limitDecode, Value: decode, Unit: perSecond},
+		{Item: "b", Name: limitSpeed, Value: appended, Unit: perSecond, Limit: limitDecode},
+		{Item: "e", Name: limitArchive, Value: encoded, Unit: perSecond, Limit: limitDecode},
 	}, nil
 }
 

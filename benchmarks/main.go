@@ -10,13 +10,16 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/caudal/caudal/internal/testservices"
 )
 
 // row is one measured figure beside the limit that it is compared with and the aim that it should meet.
 type row struct {
+	Item  string  `json:"item,omitempty"` // letter of issue 8's list
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
@@ -30,17 +33,27 @@ type row struct {
 type part struct {
 	name    string
 	measure func(ctx context.Context, events int) ([]row, error)
+	full    bool // asked for by -full only: it takes minutes, or gigabytes
 }
 
-var parts = []part{{"limits", limits}, {"speed", speedPath}, {"archive", archivePath}, {"real", realPaths}, {"batch", batchPath}, {"lake", lakePath}, {"training", trainingSet}, {"serving", servingPath}, {"demo", demoMemory}}
+var parts = []part{{name: "limits", measure: limits}, {name: "flush", measure: flushPath}, {name: "speed", measure: speedPath}, {name: "archive", measure: archivePath},
+	{name: "real", measure: realPaths}, {name: "batch", measure: batchPath}, {name: "batch-10m", measure: batchOf(10_000_000)}, {name: "batch-100m", measure: batchOf(100_000_000), full: true},
+	{name: "lake", measure: lakePath}, {name: "training", measure: trainingSet}, {name: "serving", measure: servingPath},
+	{name: "memory", measure: memoryOf(1_000, 100_000)}, {name: "memory-5m", measure: memoryOf(5_000_000), full: true}, {name: "rest", measure: restFor(time.Hour)}, {name: "rest-day", measure: restFor(24 * time.Hour), full: true},
+	{name: "growth", measure: growth}, {name: "demo", measure: demoMemory}}
 
 func main() {
 	n := flag.Int("events", 1_000_000, "events to measure with")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("part", "", "measure one part only and print it as JSON: limits, speed, archive, real, batch, lake, training, serving or demo")
+	only := flag.String("part", "", "measure one part only and print it as JSON: "+partNames())
+	full := flag.Bool("full", false, "measure what takes many minutes too: 100 million rows, 5 million cells, a day at rest")
+	peers := flag.Bool("peers", false, "compare with what people would use instead, which benchmarks/peers/install.sh installs, and with nothing else")
 	asked := flag.String("duty", "", "do what this JSON asks for over services that run, for another process of this binary")
 	flag.Parse()
-	work := func() error { return run(context.Background(), *n, *asJSON, *only) }
+	work := func() error { return run(context.Background(), *n, *asJSON, *full, *only) }
+	if *peers {
+		work = func() error { return comparePeers(context.Background(), *n) }
+	}
 	if *asked != "" {
 		work = func() error { return runDuty(context.Background(), *asked) }
 	}
@@ -50,7 +63,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, n int, asJSON bool, only string) error {
+func run(ctx context.Context, n int, asJSON, full bool, only string) error {
 	if only != "" {
 		for _, p := range parts {
 			if p.name == only {
@@ -73,6 +86,9 @@ func run(ctx context.Context, n int, asJSON bool, only string) error {
 	}
 	var rows []row
 	for _, p := range parts {
+		if p.full && !full {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "measuring %s with %d events\n", p.name, n)
 		c := exec.CommandContext(ctx, self, "-events", strconv.Itoa(n), "-part", p.name)
 		c.Stderr = os.Stderr
@@ -93,6 +109,15 @@ func run(ctx context.Context, n int, asJSON bool, only string) error {
 		return e.Encode(map[string]any{"rows": rows})
 	}
 	return printTable(rows)
+}
+
+// partNames lists the parts.
+func partNames() string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // relate fills in the ratios and whether the aims are met.
@@ -119,7 +144,7 @@ func relate(rows []row) {
 
 func printTable(rows []row) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "figure\tvalue\tunit\tof its limit\taim\tmet\t")
+	fmt.Fprintln(w, "\tfigure\tvalue\tunit\tof its limit\taim\tmet\t")
 	for _, r := range rows {
 		ratio, aim, met := "", "", ""
 		if r.Ratio > 0 {
@@ -128,14 +153,14 @@ func printTable(rows []row) error {
 		if r.Aim > 0 {
 			aim, met = fmt.Sprintf("%.0f", r.Aim), map[bool]string{true: "yes", false: "no"}[r.Met]
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Name, figure(&r), r.Unit, ratio, aim, met)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Item, r.Name, figure(&r), r.Unit, ratio, aim, met)
 	}
 	return w.Flush()
 }
 
 // figure is a row's value as the table shows it: latencies and cores with the digits that tell them apart.
 func figure(r *row) string {
-	if r.Unit == milliseconds || r.Unit == cores {
+	if r.Unit == milliseconds || r.Unit == cores || r.Unit == times {
 		return fmt.Sprintf("%.2f", r.Value)
 	}
 	return fmt.Sprintf("%.0f", r.Value)

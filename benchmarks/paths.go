@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -44,7 +42,7 @@ func speedPath(ctx context.Context, n int) (_ []row, err error) {
 	}
 	memory, err := peak()
 	return []row{
-		{Name: "speed path, durable and deduplicated, 4 rollups", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimSpeed},
+		{Item: "d", Name: "speed path, durable and deduplicated, 4 rollups", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimSpeed},
 		{Name: "peak memory of that process (broker, Redis and producer in it)", Value: memory, Unit: mebibytes, Aim: aimMemory},
 	}, err
 }
@@ -62,7 +60,7 @@ func archivePath(ctx context.Context, n int) (_ []row, err error) {
 	}
 	memory, err := peak()
 	return []row{
-		{Name: "archive path, to committed segments", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitArchive},
+		{Item: "e", Name: "archive path, to committed segments", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitArchive},
 		{Name: "peak memory of that process", Value: memory, Unit: mebibytes},
 	}, err
 }
@@ -121,17 +119,7 @@ func until(ctx context.Context, run func(context.Context) error, done func(conte
 
 // peak is the largest resident set of this process so far, in MiB.
 func peak() (float64, error) {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, fmt.Errorf("read the peak of memory: %w", err)
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, errors.New("the system does not tell the peak of memory")
+	return memoryOfProcess("self", "VmHWM:")
 }
 
 // demoMemory runs `caudal demo --once` as a user would.

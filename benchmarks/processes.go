@@ -1,26 +1,31 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/caudal/caudal/batch"
+	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/speed"
 )
 
 // services are the addresses of a stage's services, for a process of its own.
 type services struct {
-	Brokers []string `json:"brokers"`
-	Redis   string   `json:"redis"`
-	Lake    string   `json:"lake"` // folder
+	Brokers    []string `json:"brokers"`
+	Redis      string   `json:"redis"`
+	Lake       string   `json:"lake"`       // folder
+	Partitions int      `json:"partitions"` // of the topic; 0: as the project says
 }
 
 // duty is what a process of its own does over the services of a stage.
@@ -29,8 +34,10 @@ type duty struct {
 	Project string // embedded
 	Speed   bool
 	Archive bool
-	Feed    bool // events of now at eventRate
-	Fill    int  // so many events of the rollups' source, as fast as they are taken
+	Batch   bool          // one full run
+	Rest    time.Duration // the speed layer polls every millisecond, and says so after a SIGUSR2 and as many polls as in so long a time
+	Feed    bool          // events of now at eventRate
+	Fill    int           // so many events of the rollups' source, as fast as they are taken
 }
 
 // runDuty does what another process asks for in JSON, until it is killed or has nothing left to do.
@@ -39,6 +46,7 @@ func runDuty(ctx context.Context, asked string) error {
 	if err := json.Unmarshal([]byte(asked), &d); err != nil {
 		return fmt.Errorf("read the duty: %w", err)
 	}
+	collectWhenAsked()
 	s := &stage{services: d.services}
 	err := s.connect(ctx, d.Project)
 	if err == nil {
@@ -50,7 +58,11 @@ func runDuty(ctx context.Context, asked string) error {
 func (s *stage) work(ctx context.Context, d duty) error {
 	running, ctx := errgroup.WithContext(ctx)
 	if d.Speed {
-		worker, err := speed.New(speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake})
+		cfg := speed.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake}
+		if d.Rest > 0 {
+			cfg.Poll, cfg.MemoryPoll, cfg.Steps = time.Millisecond, time.Millisecond, restingFor(d.Rest, s.project.Sources[0].Partitions)
+		}
+		worker, err := speed.New(cfg)
 		if err != nil {
 			return err
 		}
@@ -62,6 +74,16 @@ func (s *stage) work(ctx context.Context, d duty) error {
 			return err
 		}
 		running.Go(func() error { return archive.Run(ctx) })
+	}
+	if d.Batch {
+		runner, err := batch.NewRunner(batch.Config{Project: s.project, Stream: s.stream, Lake: s.lake, Live: s.live, Engine: engine.Options{MemoryLimit: batchMemory}})
+		if err != nil {
+			return err
+		}
+		running.Go(func() error {
+			_, err := runner.Run(ctx, batch.RunOptions{Full: true})
+			return err
+		})
 	}
 	if d.Feed {
 		running.Go(func() error { return s.feed(ctx) })
@@ -79,6 +101,7 @@ const yielding = 10
 // process is this binary at a duty.
 type process struct {
 	*exec.Cmd
+	said  io.Reader // what it prints
 	ended chan struct{}
 	err   error // how it ended
 }
@@ -96,6 +119,9 @@ func (s *stage) start(d duty, niceness int) (*process, error) {
 	}
 	p := &process{Cmd: exec.Command("nice", "-n", strconv.Itoa(niceness), self, "-duty", string(asked)), ended: make(chan struct{})}
 	p.Stderr = os.Stderr
+	if p.said, err = p.StdoutPipe(); err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start a process: %w", err)
 	}
@@ -111,6 +137,27 @@ func (p *process) stop() (time.Duration, error) {
 	<-p.ended
 	return p.ProcessState.UserTime() + p.ProcessState.SystemTime(), nil
 }
+
+// spent is the processor time that the process has taken so far.
+func (p *process) spent() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the processor time of a process: %w", err)
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // from the state on, which is the third
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the processor time of a process: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// ticksPerSecond is the unit of processor times that Linux tells of others.
+const ticksPerSecond = 100
 
 // beside runs a process at a duty for as long as use takes, and returns the processor time that it took.
 func (s *stage) beside(d duty, use func(*process) error) (time.Duration, error) {

@@ -17,13 +17,15 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-//go:embed project dashboard
+//go:embed project dashboard country cells
 var definitions embed.FS
 
-// The embedded projects: the four rollups that the paths are measured with, and the dashboard that serving is asked by.
+// The embedded projects: the four rollups that the paths are measured with, the dashboard that serving is asked by, one rollup by itself, and one that has a cell for each user.
 const (
-	rollups   = "project"
-	dashboard = "dashboard"
+	rollups     = "project"
+	dashboard   = "dashboard"
+	country     = "country"
+	cellProject = "cells"
 )
 
 // loadProject reads an embedded project.
@@ -121,6 +123,9 @@ func openStage(ctx context.Context, name string, broker startBroker, redis start
 func (s *stage) connect(ctx context.Context, name string) (err error) {
 	if s.project, err = loadProject(ctx, name); err != nil {
 		return err
+	}
+	if s.Partitions > 0 {
+		s.project.Sources[0].Partitions = s.Partitions
 	}
 	if s.stream, err = stream.Connect(stream.Config{Brokers: s.Brokers, FetchBytes: 1 << 20}); err != nil {
 		return err

@@ -77,8 +77,8 @@ func backlog(ctx context.Context, s *stage, n int) ([]row, error) {
 		return err
 	})
 	return []row{
-		{Name: "speed layer, Kafka to Redis, from offset 0 of a backlog", Value: rate, Unit: perSecond, Limit: limitSpeed, Aim: aimBacklog},
-		{Name: "processor time of the speed layer in it", Value: float64(used.Microseconds()) / float64(n), Unit: microseconds},
+		{Item: "g", Name: "speed layer, Kafka to Redis, from offset 0 of a backlog", Value: rate, Unit: perSecond, Limit: limitSpeed, Aim: aimBacklog},
+		{Item: "g", Name: "processor time of the speed layer in it", Value: float64(used.Microseconds()) / float64(n), Unit: microseconds},
 	}, err
 }
 
@@ -110,8 +110,8 @@ func whileProduced(ctx context.Context, s *stage, n int) ([]row, error) {
 		return err
 	})
 	return []row{
-		{Name: "speed layer, Kafka to Redis, while the events are produced", Value: float64(n) / counted.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimWhileProduced},
-		{Name: "the producer meanwhile", Value: float64(n) / produced.Seconds(), Unit: perSecond},
+		{Item: "d", Name: "speed layer, Kafka to Redis, while the events are produced", Value: float64(n) / counted.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimWhileProduced},
+		{Item: "d", Name: "the producer meanwhile", Value: float64(n) / produced.Seconds(), Unit: perSecond},
 	}, err
 }
 
@@ -134,7 +134,7 @@ func bothLayers(ctx context.Context, s *stage, n int) ([]row, error) {
 		})
 		return err
 	})
-	return []row{{Name: "speed layer and archive together, the slower of the two", Value: slower, Unit: perSecond, Limit: limitArchive, Aim: aimBoth}}, err
+	return []row{{Item: "f", Name: "speed layer and archive together, the slower of the two", Value: slower, Unit: perSecond, Limit: limitArchive, Aim: aimBoth}}, err
 }
 
 // archived is how many records are in committed chunks.

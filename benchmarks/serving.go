@@ -92,10 +92,10 @@ func servingPath(ctx context.Context, n int) (_ []row, err error) {
 	}
 	memory, err := peak()
 	rows := []row{
-		{Name: limitDirectP50, Value: direct.at(0.5), Unit: milliseconds},
-		{Name: limitDirectP99, Value: direct.at(0.99), Unit: milliseconds},
-		{Name: "merged query over HTTP, one after another, p50", Value: alone.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
-		{Name: "merged query over HTTP, one after another, p99", Value: alone.at(0.99), Unit: milliseconds, Limit: limitDirectP99},
+		{Item: "i", Name: limitDirectP50, Value: direct.at(0.5), Unit: milliseconds},
+		{Item: "i", Name: limitDirectP99, Value: direct.at(0.99), Unit: milliseconds},
+		{Item: "i", Name: "merged query over HTTP, one after another, p50", Value: alone.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
+		{Item: "i", Name: "merged query over HTTP, one after another, p99", Value: alone.at(0.99), Unit: milliseconds, Limit: limitDirectP99},
 		{Name: "processor time of such a query and its client", Value: float64((after - before).Microseconds()) / float64(len(alone)), Unit: "µs"},
 	}
 	return append(append(rows, loaded...), row{Name: "peak memory of that process (serving, clients)", Value: memory, Unit: mebibytes}), err
@@ -138,14 +138,14 @@ func (s *stage) underLoad(ctx context.Context, client *client) (_ []row, err err
 	}
 	meanwhile := fmt.Sprintf("merged query at %d q/s while %d events/s come in", queryRate, eventRate)
 	return []row{
-		{Name: meanwhile + ", p50", Value: queries.took.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
-		{Name: meanwhile + ", p99", Value: queries.took.at(0.99), Unit: milliseconds, Limit: limitDirectP99, Aim: aimQuery},
-		{Name: "queries answered meanwhile", Value: queries.rate, Unit: "queries/s", Aim: 0.98 * queryRate},
+		{Item: "i", Name: meanwhile + ", p50", Value: queries.took.at(0.5), Unit: milliseconds, Limit: limitDirectP50},
+		{Item: "i", Name: meanwhile + ", p99", Value: queries.took.at(0.99), Unit: milliseconds, Limit: limitDirectP99, Aim: aimQuery},
+		{Item: "i", Name: "queries answered meanwhile", Value: queries.rate, Unit: "queries/s", Aim: 0.98 * queryRate},
 		{Name: "of them partial", Value: float64(queries.partial), Unit: "queries"},
 		{Name: "events taken in meanwhile", Value: float64(after-before) / lasted, Unit: perSecond, Aim: 0.98 * eventRate},
 		{Name: "cores that serving and its clients got meanwhile", Value: (spentAfter - spent).Seconds() / lasted, Unit: cores},
-		{Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
-		{Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
+		{Item: "j", Name: "event to visible in a query meanwhile, p50", Value: seen.at(0.5), Unit: milliseconds},
+		{Item: "j", Name: "event to visible in a query meanwhile, p99", Value: seen.at(0.99), Unit: milliseconds, Aim: aimVisible},
 	}, nil
 }
 

@@ -49,15 +49,11 @@ func trainingSet(ctx context.Context, n int) (_ []row, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	options := engine.Options{MemoryLimit: "2GB"}
-	db, err := engine.Open(options)
+	db, conn, err := openEngine(options)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := db.Connect()
-	if err != nil {
-		return nil, err
-	}
 	store, err := lake.Open(ctx, filepath.Join(dir, "lake"), lake.Options{NoSync: true})
 	if err != nil {
 		return nil, err
