@@ -104,6 +104,7 @@ func newGuardedWorld(t testing.TB) *guardedWorld {
 	}
 	w.guard, err = auth.New(auth.Config{TokenFile: w.file, Open: []string{"livez", "query"}, Rate: 1e6, Check: func(g auth.Grant) error { return CheckGrant(w.project, g) }})
 	must(t, err)
+	w.shares = time.Minute // so that an answer of one caller would be shown to others whom it is not for, if it could
 	w.serve()
 	for _, v := range w.server.definitions.now.Load().Views {
 		must(t, w.server.refresh(context.Background(), w.server.state(v), time.Time{}))

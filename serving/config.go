@@ -45,6 +45,7 @@ type Config struct {
 	Concurrency  int           // queries that read the batch results at once; default 8
 	QueryTimeout time.Duration // of one HTTP query; default 30 s
 	SpeedTimeout time.Duration // after which a query answers without the speed layer; default 2 s
+	AnswerAge    time.Duration // how long an answer also answers others who ask the same; default 0: each is computed
 	SpeedAge     time.Duration // how long what was read of the speed layer also answers other queries for the same cells; default 0: each reads
 	QueryMemory  int64         // bytes that one query may take for cells; default 256 MiB
 	SpeedCache   int64         // bytes of decoded speed chunks that are kept; default 256 MiB
@@ -69,7 +70,7 @@ func (c Config) Validate() error {
 		return errors.New("serving: no redis")
 	case c.Stream == nil:
 		return errors.New("serving: no kafka")
-	case c.Concurrency < 0 || c.QueryTimeout < 0 || c.SpeedTimeout < 0 || c.QueryMemory < 0 || c.SpeedCache < 0 || c.SpeedAge < 0 || c.BatchCache < 0 ||
+	case c.Concurrency < 0 || c.QueryTimeout < 0 || c.SpeedTimeout < 0 || c.QueryMemory < 0 || c.SpeedCache < 0 || c.SpeedAge < 0 || c.AnswerAge < 0 || c.BatchCache < 0 ||
 		c.Scans < 0 || c.ScanTimeout < 0 || c.ScanRows < 0 || c.ScanMemory < 0 || c.Push.Every < 0 || c.Push.Beat < 0 || c.Push.Linger < 0:
 		return errors.New("serving: a limit is negative")
 	}

@@ -21,6 +21,7 @@ type Server struct {
 	cfg         Config
 	store       *store
 	derived     *derivedAnswers
+	answers     *answers
 	speed       *speedReader
 	topics      *topics
 	definitions *definitions
@@ -44,7 +45,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, derived: newDerivedAnswers(), speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache), newReadings(cfg.SpeedAge, cfg.SpeedTimeout, cfg.Clock)}, routes: routes(), scans: make(chan struct{}, cfg.Scans), intake: make(chan struct{}, intakes)}
+	s := &Server{cfg: cfg, derived: newDerivedAnswers(), answers: newAnswers(cfg.AnswerAge, cfg.QueryTimeout, cfg.Clock), speed: &speedReader{cfg.Live, newSpeedCache(cfg.SpeedCache), newReadings(cfg.SpeedAge, cfg.SpeedTimeout, cfg.Clock)}, routes: routes(), scans: make(chan struct{}, cfg.Scans), intake: make(chan struct{}, intakes)}
 	s.pusher = &pusher{server: s, questions: map[string]*followed{}}
 	if cfg.Produce != nil {
 		s.gate = ingest.New(cfg.Project.Sources, cfg.Produce)
@@ -72,6 +73,7 @@ func New(cfg Config) (*Server, error) {
 // Close removes the local copy of the batch results and ends the connections that events go by. No query may be running, nor Run.
 func (s *Server) Close() error {
 	s.pusher.close()
+	s.answers.close()
 	s.speed.young.close()
 	var err error
 	if s.gate != nil {
@@ -166,14 +168,11 @@ func (s *Server) Query(ctx context.Context, query Query) (*Result, error) {
 		s.metrics.observe("", err, time.Since(start))
 		return nil, err
 	}
-	r, err := s.answer(ctx, q)
+	r, err := s.recent(ctx, q, query)
+	s.metrics.observe(q.view.Name, err, time.Since(start))
 	if err != nil {
-		s.metrics.observe(q.view.Name, err, time.Since(start))
 		return nil, err
 	}
-	elapsed := time.Since(start)
-	r.Statistics.ElapsedMS = float64(elapsed.Microseconds()) / 1000
-	s.metrics.observe(q.view.Name, nil, elapsed)
 	if r.Provenance.Partial {
 		s.metrics.partial.WithLabelValues(q.view.Name).Inc()
 	}
@@ -193,7 +192,21 @@ func (s *Server) ask(ctx context.Context, query Query) (*question, error) {
 	return resolve(p, query, g)
 }
 
-func (s *Server) answer(ctx context.Context, q *question) (*Result, error) {
+// recent is answer, or what somebody was answered to the same question less than Config.AnswerAge ago, not to be changed.
+func (s *Server) recent(ctx context.Context, q *question, asked Query) (*Result, error) {
+	if !q.isShared() {
+		return s.answer(ctx, q)
+	}
+	return s.answers.get(ctx, answerKeyOf(q, asked), func(ctx context.Context) (*Result, error) { return s.answer(ctx, q) })
+}
+
+func (s *Server) answer(ctx context.Context, q *question) (r *Result, err error) {
+	start := time.Now()
+	defer func() {
+		if err == nil {
+			r.Statistics.ElapsedMS = float64(time.Since(start).Microseconds()) / 1000
+		}
+	}()
 	vs := s.state(q.view)
 	gather := func(q *question) (*merged, error) {
 		switch {

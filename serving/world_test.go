@@ -108,6 +108,7 @@ type world struct {
 	guard   *auth.Guard
 	logger  *slog.Logger
 	push    PushConfig
+	shares  time.Duration // Config.AnswerAge
 }
 
 func (w *world) clock() time.Time {
@@ -341,7 +342,7 @@ func (w *world) flush(p int, start, from, to int64) {
 // serve starts a server over the world.
 func (w *world) serve() *Server {
 	w.t.Helper()
-	s, err := New(Config{Project: w.project, Lake: w.lake, Live: w.live, Stream: w.log, CacheDir: w.t.TempDir(), Clock: w.clock, Produce: func(string) ingest.Writer { return w.sent }, Engine: engine.Options{Threads: 1}, Guard: w.guard, Logger: w.logger, Push: w.push})
+	s, err := New(Config{Project: w.project, Lake: w.lake, Live: w.live, Stream: w.log, CacheDir: w.t.TempDir(), Clock: w.clock, Produce: func(string) ingest.Writer { return w.sent }, Engine: engine.Options{Threads: 1}, Guard: w.guard, Logger: w.logger, Push: w.push, AnswerAge: w.shares})
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, s.Close()) })
 	w.server = s

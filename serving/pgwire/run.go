@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
@@ -177,11 +178,12 @@ func (c *session) fetch(ctx context.Context, conn *engine.Conn, a *analysis, u *
 		return fail(stateTooLarge, "bound the time in WHERE, name fewer dimensions or take a coarser grain",
 			"the statement needs %d rows of %s, and one may need %d", r.Statistics.TotalRows, name, maxRows)
 	}
-	for i := range r.Rows {
-		r.Rows[i] = r.Rows[i][:len(columns)]
+	rows := make([][]algebra.Value, len(r.Rows))
+	for i := range rows {
+		rows[i] = r.Rows[i][:len(columns)]
 	}
 	c.tell(name, &r.Provenance)
-	return conn.AppendValues(u.name+" rows", kinds, r.Rows)
+	return conn.AppendValues(u.name+" rows", kinds, rows)
 }
 
 // tell says of what a statement read how sure it is, where that is not all.
