@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests with real services need: redis-server and Apache Kafka's jars (into .services/kafka); what checks infra/:
-# promtool and systemd-analyze; what checks the HTTP API: schemathesis (into .services/schemathesis); what checks the page: chromium, and axe-core (into .services/axe); what examples/fraud trains its model with (into .services/fraud);
+# promtool, systemd-analyze and buildah; what checks the HTTP API: schemathesis (into .services/schemathesis); what checks the page: chromium, and axe-core (into .services/axe); what examples/fraud trains its model with (into .services/fraud);
 # what asks in SQL: psql, psycopg, SQLAlchemy and pandas (into .services/sql);
 # the engines that read the lake: DuckDB, pandas, polars and PySpark (into .services/readers), with Spark's Iceberg runtime (into .services/iceberg);
 # and Trino, with the Java that it wants (into .services/trino), by install-trino.sh.
@@ -22,6 +22,7 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v promtool >/dev/null || missing="$missing prometheus"
 command -v psql >/dev/null || missing="$missing postgresql-client"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v buildah >/dev/null || missing="$missing buildah"
 command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
 command -v npm >/dev/null || missing="$missing npm"
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
