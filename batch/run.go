@@ -35,7 +35,9 @@ type Config struct {
 	// RowsPerLoad bounds the source rows that are computed together; a single period may exceed it. Default: as many as the engine's
 	// memory holds the exact distinct counts of, at bytesPerRow each.
 	RowsPerLoad int64
-	// LockTTL is how long the lock of a run holds without being renewed, and so how long a crashed run blocks the next; default 60 s.
+	// LockTTL is how long the lock of a run holds without being renewed, and so how long a crashed run blocks the next (half as long again: see
+	// lake.Lock). It is renewed four times within, and a run that cannot for three quarters of it gives up: 40 s, the default, bear a request to the lake
+	// that hangs for its 15 s. Shorter ones end runs over a stall that is no more than that.
 	LockTTL time.Duration
 	// OpenRun is how long a run that noted its cut and has not published may still be carried on; the boundaries of older ones are
 	// forgotten. To carry such a run on all the same does no harm: its answers are partial until speed has rebuilt its state. Default 1 h.
@@ -59,7 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.Default()
 	}
 	if c.LockTTL == 0 {
-		c.LockTTL = time.Minute
+		c.LockTTL = 40 * time.Second
 	}
 	if c.OpenRun == 0 {
 		c.OpenRun = time.Hour

@@ -1,5 +1,9 @@
 # The whole of caudal on AWS. Each module is one concern; what one gives the next is in this file alone.
 
+locals {
+  kafka_by_iam = var.kafka_auth == "iam"
+}
+
 module "network" {
   source = "./modules/network"
   name   = var.name
@@ -45,10 +49,19 @@ module "roles" {
   certificate_arn   = var.certificate_arn
   bucket_arn        = module.lake.bucket_arn
   bucket_key_arn    = module.lake.key_arn
+  topics            = var.topics
+  made_topics       = var.made_topics
+  kafka_by_iam      = local.kafka_by_iam
+  kafka_arns        = module.kafka.arns
+
+  remote_write_url      = module.metrics.remote_write_url
+  metrics_workspace_arn = module.metrics.workspace_arn
+  collector_image       = var.collector_image
+
   environment = {
-    KAFKA_BROKERS        = module.kafka.brokers
+    KAFKA_BROKERS        = local.kafka_by_iam ? module.kafka.iam_brokers : module.kafka.brokers
     KAFKA_TLS            = "true"
-    KAFKA_SASL_MECHANISM = "SCRAM-SHA-512"
+    KAFKA_SASL_MECHANISM = local.kafka_by_iam ? "AWS_MSK_IAM" : "SCRAM-SHA-512"
     REDIS_ADDRS          = module.redis.address
     REDIS_CLUSTER        = "true"
     REDIS_TLS            = "true"
@@ -56,13 +69,14 @@ module "roles" {
     LAKE_REGION          = var.region
     BATCH_MEMORY         = "${floor(var.roles["batch"].memory * 3 / 4)}MB"
   }
-  secrets = {
-    KAFKA_USERNAME = "${module.kafka.secret_arn}:username::"
-    KAFKA_PASSWORD = "${module.kafka.secret_arn}:password::"
+  secrets = merge({
     REDIS_USERNAME = "${module.redis.secret_arn}:username::"
     REDIS_PASSWORD = "${module.redis.secret_arn}:password::"
-  }
-  secret_arns     = [module.kafka.secret_arn, module.redis.secret_arn]
+    }, local.kafka_by_iam ? {} : {
+    KAFKA_USERNAME = "${module.kafka.secret_arn}:username::"
+    KAFKA_PASSWORD = "${module.kafka.secret_arn}:password::"
+  })
+  secret_arns     = concat([module.redis.secret_arn], local.kafka_by_iam ? [] : [module.kafka.secret_arn])
   secret_key_arns = [module.kafka.key_arn]
 }
 
@@ -85,4 +99,12 @@ module "alarms" {
   ecs_cluster     = module.roles.cluster_name
   batch_log_group = module.roles.log_group_names["batch"]
   load_balancer   = module.roles.load_balancer_suffix
+}
+
+module "metrics" {
+  source    = "./modules/metrics"
+  name      = var.name
+  region    = var.region
+  rules     = file("${path.module}/../infra/prometheus/rules.yaml")
+  topic_arn = module.alarms.topic_arn
 }

@@ -32,3 +32,8 @@ output "athena_workgroup" {
   description = "Workgroup for queries of the lake"
   value       = module.athena.workgroup
 }
+
+output "prometheus_url" {
+  description = "Workspace of the managed Prometheus, for Grafana and promtool"
+  value       = module.metrics.query_url
+}

@@ -74,6 +74,36 @@ variable "kafka" {
   }
 }
 
+variable "kafka_auth" {
+  description = "How the tasks are known to Kafka: iam (their own roles, no password) or scram"
+  type        = string
+  default     = "iam"
+  validation {
+    condition     = contains(["iam", "scram"], var.kafka_auth)
+    error_message = "iam or scram."
+  }
+}
+
+variable "made_topics" {
+  description = "Topics that the role watch makes and writes to: those of emit and of sinks in the definitions"
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for t in var.made_topics : can(regex("^[a-zA-Z0-9._-]{1,249}$", t))])
+    error_message = "Names that Kafka takes."
+  }
+}
+
+variable "collector_image" {
+  description = "Image of the AWS Distro for OpenTelemetry, which scrapes each task: pin a version"
+  type        = string
+  default     = "public.ecr.aws/aws-observability/aws-otel-collector:v0.43.1"
+  validation {
+    condition     = can(regex(":v?[0-9]+[.][0-9]+", var.collector_image))
+    error_message = "A tag with a version."
+  }
+}
+
 variable "redis" {
   description = "ElastiCache (Valkey): shards, replicas of each, node type"
   type = object({
@@ -99,11 +129,12 @@ variable "roles" {
     speed   = { count = 2, cpu = 2048, memory = 4096 }
     archive = { count = 2, cpu = 1024, memory = 2048 }
     serve   = { count = 2, cpu = 1024, memory = 4096 }
+    watch   = { count = 2, cpu = 512, memory = 1024 }
     batch   = { count = 1, cpu = 4096, memory = 16384 }
   }
   validation {
-    condition     = toset(keys(var.roles)) == toset(["speed", "archive", "serve", "batch"])
-    error_message = "The roles are speed, archive, serve and batch."
+    condition     = toset(keys(var.roles)) == toset(["speed", "archive", "serve", "watch", "batch"])
+    error_message = "The roles are speed, archive, serve, watch and batch."
   }
   validation {
     condition     = alltrue([for r in values(var.roles) : contains([256, 512, 1024, 2048, 4096, 8192, 16384], r.cpu)])

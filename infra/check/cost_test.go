@@ -92,10 +92,10 @@ func (c *costs) bill(l load) (names []string, items map[string]item) {
 	read := month * a.EventBytes * a.Consumers * a.OtherZone / gb
 	same("Kafka: reading across zones", read*p.BetweenZones, "%.0f TB", read/1000)
 	same("Redis", l.Redis.Nodes*p.Node[l.Redis.Type]*a.Hours, "%.0f × %s", l.Redis.Nodes, l.Redis.Type)
-	for _, name := range []string{"speed", "archive", "serve", "batch"} {
+	for _, name := range []string{"speed", "archive", "serve", "watch", "batch"} {
 		r := l.Roles[name]
 		hours := a.Hours * r.Hours / 24
-		same("Fargate: "+name, r.Count*hours*(r.CPU*p.CPU+r.Memory*p.Memory), "%.0f × %.0f vCPU, %.0f GB, %.0f h a day", r.Count, r.CPU, r.Memory, r.Hours)
+		same("Fargate: "+name, r.Count*hours*(r.CPU*p.CPU+r.Memory*p.Memory), "%.0f × %g vCPU, %g GB, %g h a day", r.Count, r.CPU, r.Memory, r.Hours)
 	}
 	stored := func(bytes float64) (size, dollars float64) {
 		size = month * a.Months * bytes / gb

@@ -1,7 +1,31 @@
-# What somebody has to be told of where no Prometheus watches; infra/prometheus has the finer ones.
+# What AWS itself sees, and so is told where no task runs that could be scraped; the finer ones are in infra/prometheus and go to the managed Prometheus.
 
 resource "aws_sns_topic" "alarms" {
   name = "${var.name}-alarms"
+}
+
+data "aws_caller_identity" "this" {}
+
+# CloudWatch and the managed Prometheus of this account tell it; nobody else may
+data "aws_iam_policy_document" "alarms" {
+  statement {
+    actions   = ["sns:Publish", "sns:GetTopicAttributes"]
+    resources = [aws_sns_topic.alarms.arn]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com", "aps.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.this.account_id]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn    = aws_sns_topic.alarms.arn
+  policy = data.aws_iam_policy_document.alarms.json
 }
 
 resource "aws_sns_topic_subscription" "email" {
@@ -81,7 +105,7 @@ resource "aws_cloudwatch_metric_alarm" "lag" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "running" {
-  for_each            = toset(["speed", "archive", "serve"])
+  for_each            = toset(["speed", "archive", "serve", "watch"])
   alarm_name          = "${var.name}-${each.key}-running"
   alarm_description   = "No task of this role runs: docs/operations/alerts.md#caudalroledown"
   namespace           = "ECS/ContainerInsights"

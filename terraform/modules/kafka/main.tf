@@ -1,4 +1,5 @@
-# MSK: replicated over three zones, TLS everywhere, SCRAM with a secret that Terraform makes and nobody reads.
+# MSK: replicated over three zones, TLS everywhere. The tasks are known by their IAM roles, or by SCRAM, which producers elsewhere can speak too, with a
+# secret that Terraform makes and nobody reads.
 
 resource "aws_security_group" "kafka" {
   name        = "${var.name}-kafka"
@@ -6,11 +7,13 @@ resource "aws_security_group" "kafka" {
   vpc_id      = var.vpc_id
 }
 
+# 9096 asks for SCRAM, 9098 for IAM
 resource "aws_vpc_security_group_ingress_rule" "kafka" {
+  for_each                     = toset(["9096", "9098"])
   security_group_id            = aws_security_group.kafka.id
   referenced_security_group_id = var.client_id
-  from_port                    = 9096
-  to_port                      = 9096
+  from_port                    = tonumber(each.key)
+  to_port                      = tonumber(each.key)
   ip_protocol                  = "tcp"
 }
 
@@ -61,6 +64,7 @@ resource "aws_msk_cluster" "this" {
   client_authentication {
     sasl {
       scram = true
+      iam   = true
     }
   }
 

@@ -27,6 +27,7 @@ locals {
     speed   = ["run", "speed", "--http", ":8080"]
     archive = ["run", "archive", "--http", ":8080"]
     serve   = ["run", "serve", "--http", ":8080"]
+    watch   = ["run", "watch", "--http", ":8080"]
     batch   = ["batch", "run", "-o", "json"]
   }
 }
@@ -50,7 +51,7 @@ resource "aws_ecs_task_definition" "role" {
   }
 
   # the image of a project: caudal's, with the project's folder at /etc/caudal
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode(concat([{
     name                   = "caudal"
     image                  = "${aws_ecr_repository.this.repository_url}:${var.image_tag}"
     command                = local.commands[each.key]
@@ -72,7 +73,7 @@ resource "aws_ecs_task_definition" "role" {
         awslogs-stream-prefix = each.key
       }
     }
-  }])
+  }], local.collector_containers[each.key]))
 }
 
 # Batch is no service: the scheduler starts it.

@@ -81,3 +81,42 @@ variable "secret_key_arns" {
   description = "Keys that they are encrypted with, beside the account's own"
   type        = list(string)
 }
+
+variable "topics" {
+  description = "Topics of the project's sources"
+  type        = list(string)
+}
+
+variable "made_topics" {
+  description = "Topics that the role watch makes and writes to: rows of views, alerts"
+  type        = list(string)
+}
+
+variable "kafka_by_iam" {
+  description = "Whether the tasks are known to Kafka by their IAM roles"
+  type        = bool
+}
+
+variable "kafka_arns" {
+  description = "ARN of the cluster, and what those of its topics and consumer groups begin with"
+  type = object({
+    cluster = string
+    topics  = string
+    groups  = string
+  })
+}
+
+variable "remote_write_url" {
+  description = "Where the collectors write what they scrape"
+  type        = string
+}
+
+variable "metrics_workspace_arn" {
+  description = "The same as an ARN"
+  type        = string
+}
+
+variable "collector_image" {
+  description = "Image of the AWS Distro for OpenTelemetry, pinned"
+  type        = string
+}
