@@ -80,10 +80,10 @@ func loadProject(ctx context.Context, dir string) (*view.Project, error) {
 		return nil, env.failed
 	}
 	if err != nil {
-		return nil, err
+		return nil, env.hide(err)
 	}
 	if err := checkGrants(p); err != nil {
-		return nil, err
+		return nil, env.hide(err)
 	}
 	return p, nil
 }

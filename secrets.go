@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/caudal/caudal/internal/view"
@@ -14,9 +16,19 @@ import (
 
 // environment is where definitions find their variables. Where NAME is not set and NAME_FILE is, the value is what that file holds, less
 // the line's end: so a secret that is mounted as a file need not stand in the environment.
-type environment struct{ failed error } // files that could not be read
+type environment struct {
+	failed error             // files that could not be read
+	found  map[string]string // values by name
+}
 
-func (e *environment) lookUp(name string) (string, bool) {
+// lookUp is a variable's value.
+func (e *environment) lookUp(name string) (value string, set bool) {
+	defer func() {
+		if e.found == nil {
+			e.found = map[string]string{}
+		}
+		e.found[name] = value
+	}()
 	if value, set := os.LookupEnv(name); set {
 		return value, true
 	}
@@ -30,6 +42,31 @@ func (e *environment) lookUp(name string) (string, bool) {
 		return "", true
 	}
 	return strings.TrimRight(string(data), "\r\n"), true
+}
+
+// hidden is how long a variable's value has to be to be kept out of what is said of a mistake, in characters: what is shorter is a word or a number that a person has to see,
+// and no secret.
+const hidden = 6
+
+// hide puts the names of variables in the place of their values in what is wrong with definitions: a secret may stand where it does not belong.
+func (e *environment) hide(err error) error {
+	var problems view.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	var values []string
+	for _, name := range slices.Sorted(maps.Keys(e.found)) {
+		if value := e.found[name]; len(value) >= hidden {
+			values = append(values, value, "${"+name+"}")
+		}
+	}
+	names := strings.NewReplacer(values...)
+	shown := make(view.Problems, len(problems))
+	for i, p := range problems {
+		p.What, p.Mend = names.Replace(p.What), names.Replace(p.Mend)
+		shown[i] = p
+	}
+	return shown
 }
 
 // tlsConfig makes what a definition says into Go's settings; nil where it says nothing.

@@ -3,8 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +55,42 @@ func (w *stopwatch) snapshot() {
 	}
 }
 
+// judged waits until one of those who watch has judged the alert twice from now on.
+func (w *stopwatch) judged(watchers ...*instance) {
+	w.t.Helper()
+	looks := func() (n int, err error) {
+		for _, i := range watchers {
+			answer, err := http.Get("http://" + i.addr + "/metrics")
+			if err != nil {
+				return 0, err
+			}
+			text, err := io.ReadAll(answer.Body)
+			if err = errors.Join(err, answer.Body.Close()); err != nil {
+				return 0, err
+			}
+			if found := regexp.MustCompile(`caudal_watch_looks_total\{alert="busy"\} (\d+)`).FindSubmatch(text); found != nil {
+				more, err := strconv.Atoi(string(found[1]))
+				if err != nil {
+					return 0, err
+				}
+				n += more
+			}
+		}
+		return n, nil
+	}
+	before := -1
+	w.until("the alert is judged", func() error {
+		n, err := looks()
+		if before < 0 && err == nil {
+			before = n
+		}
+		if err == nil && n < before+2 {
+			err = fmt.Errorf("judged %d times, and %d before", n, before)
+		}
+		return err
+	})
+}
+
 // time notes how long it takes from a fault until all is as before.
 func (w *stopwatch) time(what string, fault, again func()) {
 	w.t.Helper()
@@ -83,10 +124,11 @@ func TestTimesToFresh(t *testing.T) {
 	}
 	t.Cleanup(func() { redis.Stop() })
 	s := siteOf(t, where{brokers: kafka.Brokers(), redis: redis.Addr(), asShipped: true})
+	write(t, filepath.Join(s.dir, "alerts", "busy.yaml"), "alert: busy\nview: sales\nby: [country]\nwhen: \"lines > 1000000\"\non: update\n")
 	s.produce(2000)
 	stop, stopped := make(chan struct{}), make(chan error, 1)
 	go func() { stopped <- s.produceUntil(stop, 20*time.Millisecond) }()
-	speed, other := s.listening("speed"), s.listening("speed")
+	speed, second := s.listening("speed"), s.listening("speed")
 	archive, serve := s.listening("archive"), s.listening("serve", "--sql", "")
 	w := &stopwatch{site: s, v: visit(t, serve.addr)}
 	w.fresh()
@@ -94,7 +136,7 @@ func TestTimesToFresh(t *testing.T) {
 	killed := func(i *instance) func() { return func() { i.kill(); i.again() } }
 	w.time("`speed` killed, another worker is there", killed(speed), w.fresh)
 	w.fresh()
-	other.terminate()
+	second.terminate()
 	w.fresh()
 	w.time("`speed` killed, the only worker", killed(speed), w.fresh)
 	w.time("`serve` killed, the only one", killed(serve), func() { serve.ready(); w.fresh() })
@@ -120,6 +162,11 @@ func TestTimesToFresh(t *testing.T) {
 			t.Error(err)
 		}
 	}, w.fresh)
+	watch, other := s.listening("watch"), s.listening("watch")
+	w.judged(watch, other)
+	w.time("`watch` killed, another stands by: until alerts are judged again", watch.kill, func() { w.judged(other) })
+	w.time("`watch` killed, the only one: likewise", other.kill, func() { other.again(); w.judged(other) })
+	other.terminate()
 	close(stop)
 	s.check(<-stopped)
 	w.v.leave()
