@@ -77,7 +77,7 @@ func acknowledgeAlert(a *app) *cobra.Command {
 			return a.print(k, []string{"id", "by", "comment"}, [][]string{{k.ID, k.By, k.Comment}})
 		},
 	}
-	c.Flags().StringVar(&comment, "comment", "", "for those who read it later")
+	c.Flags().StringVar(&comment, "comment", "", "for those who read it later, at most 1,000 bytes")
 	return c
 }
 
@@ -85,10 +85,10 @@ func silenceAlert(a *app) *cobra.Command {
 	var comment, lasts string
 	c := &cobra.Command{
 		Use: "silence ALERT [dimension=value…]", Short: "Keep what an alert finds from being told, for a time", Args: cobra.MinimumNArgs(1),
-		Example: "  caudal alerts silence big_spender country=France --for 2h --comment \"sale\"",
+		Example: "  caudal alerts silence big_spender country=France --for 2h --comment \"sale\"\n  caudal alerts silence big_spender 'country=Korea, South'",
 		RunE: func(c *cobra.Command, args []string) error {
 			var s serving.Silence
-			values := url.Values{"alert": {args[0]}, "labels": args[1:], "for": {lasts}, "comment": {comment}}
+			values := url.Values{"alert": {args[0]}, "labels": quotedList(args[1:]), "for": {lasts}, "comment": {comment}}
 			if err := a.ask(c.Context(), http.MethodPost, "/v1/silences?"+values.Encode(), &s); err != nil {
 				return err
 			}
@@ -96,8 +96,17 @@ func silenceAlert(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&lasts, "for", "1h", "how long, such as 90m or 2d")
-	c.Flags().StringVar(&comment, "comment", "", "for those who read it later")
+	c.Flags().StringVar(&comment, "comment", "", "for those who read it later, at most 1,000 bytes")
 	return c
+}
+
+// quotedList writes texts so that a list of the API has each as one, whatever is in it.
+func quotedList(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+	}
+	return out
 }
 
 func listSilences(a *app) *cobra.Command {

@@ -58,7 +58,7 @@ func (s score) line(name string) string {
 
 // meets says whether a cause has an hour in a window.
 func meets(a *view.Alert, c alert.Cause, w [2]int64) bool {
-	return c.Bucket <= w[1] && a.Window.Next(c.Last, a.View.Location) > w[0]
+	return c.Bucket <= w[1] && a.Window.End(c.Last, a.View.Location) > w[0]
 }
 
 // judge runs a rule over the rows of the whole year.

@@ -74,10 +74,14 @@ func readFlights(t *testing.T) []flight {
 }
 
 // tally is what one hour, or all of them, is to answer of an airport.
-type tally struct{ flights, minutes, miles int64 }
+type tally struct{ flights, minutes, miles, came int64 }
 
-func (a *tally) add(f flight) {
+// add counts a flight; late: it came later than an hour behind the newest.
+func (a *tally) add(f flight, late bool) {
 	a.flights++
+	if late {
+		a.came++
+	}
 	a.minutes += f.late
 	a.miles += f.distance
 }
@@ -94,6 +98,7 @@ func (d *departed) add(f flight) {
 	if f.cancelled {
 		return
 	}
+	late := f.should.Before(d.newest.Add(-time.Hour))
 	hour := f.origin + " " + f.should.UTC().Truncate(time.Hour).Format(time.RFC3339)
 	for _, at := range []struct {
 		m   map[string]*tally
@@ -102,9 +107,9 @@ func (d *departed) add(f flight) {
 		if at.m[at.key] == nil {
 			at.m[at.key] = &tally{}
 		}
-		at.m[at.key].add(f)
+		at.m[at.key].add(f, late)
 	}
-	if f.should.Before(d.newest.Add(-time.Hour)) {
+	if late {
 		d.late++
 	}
 	if f.should.After(d.newest) {
@@ -211,14 +216,18 @@ func (r *flightsReplay) run(ctx context.Context, flights []flight, step time.Dur
 	if _, err := in.Next(); err != io.EOF {
 		return fmt.Errorf("the producer has more than the file: %v", err)
 	}
-	if r.truth.late != 25363 || r.truth.airports["EWR"].flights+r.truth.airports["JFK"].flights+r.truth.airports["LGA"].flights != 328521 {
+	came := int64(0)
+	for _, a := range r.truth.airports {
+		came += a.came
+	}
+	if r.truth.late != 25363 || came != 25363 || r.truth.airports["EWR"].flights+r.truth.airports["JFK"].flights+r.truth.airports["LGA"].flights != 328521 {
 		r.t.Errorf("the fold says %d late, %+v", r.truth.late, r.truth.airports)
 	}
 	r.t.Logf("%d moments of the replay, %d answers compared", hours, r.compared)
 	return out.Close()
 }
 
-var flightMeasures = []string{"flights", "minutes", "miles"}
+var flightMeasures = []string{"flights", "minutes", "miles", "came_late"}
 
 // compare holds the answers after an hour of the replay to the fold.
 func (r *flightsReplay) compare(ctx context.Context, now time.Time) error {
@@ -292,6 +301,7 @@ func talliesOf(result *serving.Result) (map[string]tally, error) {
 			Time                    time.Time
 			Origin                  string
 			Flights, Minutes, Miles int64
+			Came                    int64 `json:"came_late"`
 		}
 	}
 	if err := json.Unmarshal(text, &body); err != nil {
@@ -303,7 +313,7 @@ func talliesOf(result *serving.Result) (map[string]tally, error) {
 		if result.Meta.Grain != "" {
 			key += d.Time.UTC().Format(time.RFC3339)
 		}
-		rows[key] = tally{d.Flights, d.Minutes, d.Miles}
+		rows[key] = tally{d.Flights, d.Minutes, d.Miles, d.Came}
 	}
 	return rows, nil
 }

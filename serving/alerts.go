@@ -208,7 +208,7 @@ func causeOf(a *view.Alert, c *alert.Cause) AlertCause {
 		}
 		return at.UTC().Format(time.RFC3339)
 	}
-	out := AlertCause{ID: c.ID, Alert: a.Name, View: a.View.Name, Severity: a.Severity, Phase: string(c.Phase), Labels: mapOf(c.Labels), Window: a.Window.Name, Bucket: instant(c.Bucket),
+	out := AlertCause{ID: c.ID, Alert: a.Name, View: a.View.Name, Severity: a.Severity, Phase: string(c.Phase), Labels: mapOf(c.Labels), Window: a.Window.Name, Bucket: instant(c.First()),
 		Last: instant(c.Last), Since: instant(c.Since), Fired: clock(c.Fired), Ended: clock(c.Ended), Late: c.Late, Silenced: c.Silenced, Reason: c.Reason}
 	if c.Until != 0 {
 		out.Until = instant(c.Until)
@@ -251,6 +251,9 @@ func (s *Server) Acknowledge(ctx context.Context, id, comment string) (Acknowled
 		err = s.findCause(ctx, g, id)
 	}
 	if err != nil {
+		return Acknowledgement{}, err
+	}
+	if err := checkComment(comment); err != nil {
 		return Acknowledgement{}, err
 	}
 	k := Acknowledgement{ID: id, By: name, Comment: comment, At: s.cfg.Clock().UTC().Truncate(time.Second)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,18 @@ func TestAnAlertIsAcknowledgedAndSilencedByThoseWhoMay(t *testing.T) {
 	}
 	if list, err := Silences(context.Background(), w.lake); err != nil || len(list) != 1 || list[0].By != "writer" {
 		t.Errorf("kept is %+v, %v", list, err)
+	}
+	long := strings.Repeat("x", 1001)
+	for _, path := range []string{"/v1/alerts/sales-france/acknowledge?comment=" + long, "/v1/silences?alert=watch_sales&comment=" + long} {
+		if got := do("writer", "POST", path, 400); !strings.Contains(got, "the comment has 1001 bytes") || !strings.Contains(got, "write at most 1000 bytes") {
+			t.Errorf("a long comment: %s", got)
+		}
+	}
+	do("writer", "POST", "/v1/alerts/sales-france/acknowledge?comment="+long[1:], 200)
+	var comma Silence
+	must(t, json.Unmarshal([]byte(do("writer", "POST", "/v1/silences?alert=watch_sales&labels="+url.QueryEscape(`"country=Korea, ""South""", product=P1`), 200)), &comma))
+	if len(comma.Labels) != 2 || *comma.Labels["country"] != `Korea, "South"` || *comma.Labels["product"] != "P1" {
+		t.Errorf("labels with a comma are %+v", comma.Labels)
 	}
 	do("reader", "DELETE", "/v1/silences/"+made.ID, 403)
 	do("writer", "DELETE", "/v1/silences/"+made.ID, 200)

@@ -138,17 +138,47 @@ func (p *parameter) notWhole(text string) error {
 	return invalid(p.name, fmt.Sprintf("give %d to %d", p.least, p.most), "%q is no whole number in that range", text)
 }
 
-// splitList reads a=x,y&a=z as x, y, z.
+// splitList reads a=x,y&a=z as x, y, z. What begins with a quote goes on to the next one, commas and all; two of them stand for one.
 func splitList(values []string) []string {
 	list := []string{}
 	for _, v := range values {
-		for part := range strings.SplitSeq(v, ",") {
+		for rest, more := v, true; more; {
+			var part string
+			if quoted, after, ok := cutQuoted(strings.TrimSpace(rest)); ok {
+				list, rest, more = append(list, quoted), after, after != ""
+				continue
+			}
+			part, rest, more = strings.Cut(rest, ",")
 			if part = strings.TrimSpace(part); part != "" {
 				list = append(list, part)
 			}
 		}
 	}
 	return list
+}
+
+// cutQuoted reads a text in quotes, up to the comma after it; false where there is none, so that a quote within a text is a letter like others.
+func cutQuoted(text string) (quoted, after string, ok bool) {
+	if !strings.HasPrefix(text, `"`) {
+		return "", "", false
+	}
+	var b strings.Builder
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] != '"':
+			b.WriteByte(text[i])
+		case strings.HasPrefix(text[i+1:], `"`):
+			b.WriteByte('"')
+			i++
+		default:
+			after = strings.TrimSpace(text[i+1:])
+			if after != "" && after[0] != ',' {
+				return "", "", false
+			}
+			return b.String(), strings.TrimPrefix(after, ","), true
+		}
+	}
+	return "", "", false
 }
 
 // readBody reads the parameters from one JSON object. The names of the path's parameters may stand in it too, if they say the same.

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -17,7 +18,7 @@ func alertRoutes() []route {
 	}
 	away := []int{http.StatusServiceUnavailable}
 	missing := []int{http.StatusNotFound, http.StatusServiceUnavailable}
-	comment := parameter{name: "comment", in: inQuery, description: "for those who read it later"}
+	comment := parameter{name: "comment", in: inQuery, description: fmt.Sprintf("for those who read it later, at most %d bytes", longestComment)}
 	return []route{
 		{
 			method: http.MethodGet, path: "/v1/alerts", id: "list_alerts", tag: "alerts", summary: "What alerts found",
@@ -58,7 +59,7 @@ func alertRoutes() []route {
 			description: "What still fires when the silence ends is told then.",
 			parameters: []parameter{
 				{name: "alert", in: inQuery, required: true, description: "name of the alert"},
-				{name: "labels", in: inQuery, kind: isList, description: "`name=value` that a cause has to have, all of them; default: every cause of the alert"},
+				{name: "labels", in: inQuery, kind: isList, description: "`name=value` that a cause has to have, all of them; one with a comma in quotes: `\"country=Korea, South\"`; default: every cause of the alert"},
 				{name: "for", in: inQuery, description: "how long, such as 90m or 2d; default 1h"}, comment,
 			},
 			answers: json("the silence", Silence{}), problems: missing,

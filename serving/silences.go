@@ -30,7 +30,7 @@ type SilenceList struct {
 	Silences []Silence `json:"silences"` // that have not ended, the one that ends first in front
 }
 
-// Bounds of silences.
+// Bounds of silences, and of what is written on them and on causes.
 const (
 	silencesMost    = 1000
 	longestSilence  = 366 * 24 * time.Hour
@@ -41,6 +41,14 @@ const (
 
 func silenceOf(s alert.Silence) Silence {
 	return Silence{ID: s.ID, Alert: s.Alert, Labels: mapOf(s.Labels), Until: s.Until.Format(time.RFC3339), Comment: s.Comment, By: s.By, Created: s.Created.Format(time.RFC3339)}
+}
+
+// checkComment bounds what is written for those who read it later.
+func checkComment(comment string) error {
+	if len(comment) > longestComment {
+		return invalid("comment", fmt.Sprintf("write at most %d bytes", longestComment), "the comment has %d bytes", len(comment))
+	}
+	return nil
 }
 
 // mayKnow finds the alert of a silence that a grant's holder may know of; nil where it may not, or the alert is gone.
@@ -89,8 +97,8 @@ func (s *Server) Silence(ctx context.Context, name string, labels []string, last
 	if lasts < time.Second || lasts > longestSilence {
 		return Silence{}, invalid("for", "give 1s to 366d, such as 2h", "a silence cannot last that long, or that short")
 	}
-	if len(comment) > longestComment {
-		return Silence{}, invalid("comment", fmt.Sprintf("write at most %d bytes", longestComment), "the comment has %d bytes", len(comment))
+	if err := checkComment(comment); err != nil {
+		return Silence{}, err
 	}
 	now := s.cfg.Clock().UTC().Truncate(time.Second)
 	silence := alert.Silence{ID: strings.ToLower(rand.Text()[:silenceIDLength]), Alert: name, Labels: alert.Labels{}, Until: now.Add(lasts), Comment: comment, By: by, Created: now}

@@ -24,7 +24,7 @@ func spender() *view.Alert {
 		panic(err)
 	}
 	return &view.Alert{
-		Name: "spender", Hash: "h1", Kind: view.AlertWhen, When: "events > 10", WhenNames: []string{"events"}, Window: g, By: []string{"user"},
+		Name: "spender", Hash: "h1", Kind: view.AlertWhen, When: "events > 10", WhenNames: []string{"events"}, Window: view.GrainFrame(g), By: []string{"user"},
 		View:     &view.View{Name: "sales", Location: time.UTC, Measures: []view.Measure{{Name: "events", Type: view.Type{Kind: view.Double}}}},
 		LookBack: time.Hour, Severity: "critical", Ungrouped: true, To: []string{"log"},
 	}

@@ -30,7 +30,7 @@ type look struct {
 	o       *Observation
 	notices []Notice
 	when    *condition.Condition // of AlertWhen
-	own     map[string][]*Cause  // causes of this definition, by key
+	causes  map[string][]*Cause  // of this definition, by key
 	gone    map[*Cause]bool      // of them: to be forgotten
 	begun   []*Cause
 }
@@ -51,10 +51,10 @@ func Evaluate(a *view.Alert, before State, o Observation) (State, []Notice) {
 		}
 		all := l.series()
 		for _, key := range slices.Sorted(maps.Keys(all)) {
-			l.judge(all[key], l.own[key])
+			l.judge(all[key], l.causes[key])
 		}
 		l.keep()
-		s.Through = max(s.Through, min(o.Watermark, o.Range.To))
+		s.Through = max(s.Through, min(o.Watermark, l.looked()))
 	}
 	l.unsilence()
 	s.Floor = max(s.Floor, o.Range.From)
@@ -75,7 +75,7 @@ func (l *look) redefine() {
 		c := &s.Causes[i]
 		if c.Phase == Firing {
 			c.Until = c.Since
-			l.end(c, Recovered, "the alert's definition changed")
+			l.finished(c, Recovered, "the alert's definition changed")
 		}
 	}
 	old := slices.DeleteFunc(s.Causes, func(c Cause) bool { return !c.Phase.over() })
@@ -109,11 +109,11 @@ func (l *look) series() map[string]*series {
 	for k := range l.o.Past {
 		add(l.o.Past[k], func(s *series) cells { return s.past[k] })
 	}
-	l.own, l.gone = map[string][]*Cause{}, map[*Cause]bool{}
+	l.causes, l.gone = map[string][]*Cause{}, map[*Cause]bool{}
 	for i := range l.state.Causes {
 		if c := &l.state.Causes[i]; c.Last != math.MinInt64 && (!c.Phase.over() || c.Last >= l.state.Floor) {
 			find(c.Labels)
-			l.own[c.Labels.key()] = append(l.own[c.Labels.key()], c)
+			l.causes[c.Labels.key()] = append(l.causes[c.Labels.key()], c)
 		}
 	}
 	return all
@@ -129,16 +129,28 @@ func folded(r *Row) bool {
 }
 
 func (l *look) next(bucket int64) int64 { return l.alert.Window.Next(bucket, l.alert.View.Location) }
+func (l *look) end(bucket int64) int64  { return l.alert.Window.End(bucket, l.alert.View.Location) }
+
+// looked is until when all buckets that end are in the range.
+func (l *look) looked() int64 {
+	if l.o.Range.To == math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return l.end(l.alert.Window.Floor(l.o.Range.To-1, l.alert.View.Location))
+}
 
 // closed says whether a bucket is over.
 func (l *look) closed(bucket int64) bool {
-	return l.next(bucket) <= l.o.Watermark && bucket < l.o.Range.To
+	return l.end(bucket) <= l.o.Watermark && bucket < l.o.Range.To
 }
 
 // within is the newest event time, as far as it lies in a bucket.
 func (l *look) within(bucket int64) int64 {
-	return min(max(bucket, l.o.Watermark+l.o.Lateness), l.next(bucket))
+	return min(max(bucket, l.o.Watermark+l.o.Lateness), l.end(bucket))
 }
+
+// own is the start of the part of a bucket that no earlier one has: the bucket's own start, but for hops.
+func (l *look) own(bucket int64) int64 { return l.end(bucket) - (l.next(bucket) - bucket) }
 
 // judge brings the causes of a key up to date.
 func (l *look) judge(s *series, own []*Cause) {
@@ -162,9 +174,10 @@ func (l *look) judge(s *series, own []*Cause) {
 	all := own
 	covered := func(bucket int64) bool {
 		return slices.ContainsFunc(all, func(c *Cause) bool {
-			return !l.gone[c] && c.Phase != Corrected && c.Bucket <= bucket && bucket <= c.Last
+			return !l.gone[c] && c.Phase != Corrected && c.First() <= bucket && bucket <= c.Last
 		})
 	}
+	l.join(own, holding, covered)
 	for _, c := range own {
 		if !l.gone[c] && !c.Phase.over() {
 			l.extend(c, holding)
@@ -205,10 +218,7 @@ func (l *look) keep() {
 
 // begin is a cause that begins with a bucket.
 func (l *look) begin(s *series, own []*Cause, bucket int64) *Cause {
-	c := &Cause{Labels: s.labels, Phase: Pending, Bucket: bucket, Last: bucket, Since: bucket, Late: l.next(bucket) <= l.state.Through}
-	if !l.closed(bucket) {
-		c.Since = l.within(bucket)
-	}
+	c := &Cause{Labels: s.labels, Phase: Pending, Bucket: bucket, Last: bucket, Since: l.since(bucket), Late: l.end(bucket) <= l.state.Through}
 	if c.Late {
 		c.Reason = l.why()
 	}
@@ -221,13 +231,41 @@ func (l *look) begin(s *series, own []*Cause, bucket int64) *Cause {
 	return c
 }
 
+// since is from when on the condition holds in a bucket, as far as is known.
+func (l *look) since(bucket int64) int64 {
+	if l.closed(bucket) {
+		return l.own(bucket)
+	}
+	return l.within(bucket)
+}
+
+// join lets causes begin earlier: where the condition turns out to hold in the buckets before the first as well, as it does in hops that share its events,
+// and after late events, that is the same cause, which is not told of once more.
+func (l *look) join(own []*Cause, holding map[int64]bool, covered func(bucket int64) bool) {
+	buckets := slices.Sorted(maps.Keys(holding))
+	for _, c := range own {
+		if l.gone[c] || c.Phase == Corrected || c.Phase == Passed {
+			continue
+		}
+		for _, bucket := range slices.Backward(buckets) {
+			if l.next(bucket) != c.First() || covered(bucket) {
+				continue
+			}
+			c.Head = &bucket
+			if !c.told() && c.Phase != Firing {
+				c.Since = min(c.Since, l.since(bucket))
+			}
+		}
+	}
+}
+
 // recheck looks at the buckets of a cause again. True: it is to be forgotten, as nobody was told of it.
 func (l *look) recheck(c *Cause, holding map[int64]bool) (forget bool) {
-	if c.Phase == Corrected || c.Bucket < l.o.Range.From || c.Last >= l.o.Range.To {
+	if c.Phase == Corrected || c.First() < l.o.Range.From || c.Last >= l.o.Range.To {
 		return false
 	}
 	over := true
-	for bucket := c.Bucket; bucket <= c.Last; bucket = l.next(bucket) {
+	for bucket := c.First(); bucket <= c.Last; bucket = l.next(bucket) {
 		if holding[bucket] {
 			return false
 		}
@@ -240,8 +278,8 @@ func (l *look) recheck(c *Cause, holding map[int64]bool) (forget bool) {
 	case c.Phase == Passed:
 		return true
 	default:
-		c.Until = l.next(c.Last)
-		l.end(c, Corrected, l.why())
+		c.Until = l.end(c.Last)
+		l.finished(c, Corrected, l.why())
 	}
 	return false
 }
@@ -266,7 +304,7 @@ func (l *look) advance(c *Cause, s *series, others []*Cause, bands map[int64]*Ba
 	if row := s.rows[c.Last]; row != nil && c.Phase != Firing {
 		c.Values, c.Expected = LabelsOf(l.alert.Measures(), row.Measures), bands[c.Last]
 	}
-	held := l.next(c.Last)
+	held := l.end(c.Last)
 	if !l.closed(c.Last) {
 		held = l.within(c.Last)
 	}
@@ -296,17 +334,17 @@ func (l *look) finish(c *Cause, holding map[int64]bool) {
 	if holding[next] || !l.closed(next) || next < l.o.Range.From {
 		return
 	}
-	c.Until = next
+	c.Until = l.end(c.Last)
 	switch c.Phase {
 	case Firing:
-		l.end(c, Recovered, "")
+		l.finished(c, Recovered, "")
 	case Pending, Waiting:
 		c.Phase, c.Ended = Passed, l.o.Now.UTC()
 	}
 }
 
-// end tells that a cause is over, where somebody was told of it.
-func (l *look) end(c *Cause, kind Phase, reason string) {
+// finished tells that a cause is over, where somebody was told of it.
+func (l *look) finished(c *Cause, kind Phase, reason string) {
 	told := c.told()
 	c.Phase, c.Reason, c.Ended = kind, reason, l.o.Now.UTC()
 	if told {

@@ -20,7 +20,7 @@ func (l *look) noData() {
 		switch {
 		case c != nil && quiet < limit:
 			c.Until = now.UnixMicro()
-			l.end(c, Recovered, "")
+			l.finished(c, Recovered, "")
 		case c == nil && quiet >= limit && len(l.state.Causes) >= MaxCauses:
 			l.state.Lost++
 		case c == nil && quiet >= limit:

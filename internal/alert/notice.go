@@ -59,7 +59,7 @@ func instant(us int64, loc *time.Location) string {
 func notice(a *view.Alert, c *Cause, kind Phase, now time.Time) Notice {
 	loc := a.View.Location
 	n := Notice{ID: c.ID + "-" + string(kind), Cause: c.ID, Kind: kind, Alert: a.Name, Description: a.Description, Severity: a.Severity, View: a.View.Name, Window: a.Window.Name,
-		Labels: c.Labels, Bucket: instant(c.Bucket, loc), Last: instant(c.Last, loc), Since: instant(c.Since, loc), At: now.UTC().Format(time.RFC3339Nano),
+		Labels: c.Labels, Bucket: instant(c.First(), loc), Last: instant(c.Last, loc), Since: instant(c.Since, loc), At: now.UTC().Format(time.RFC3339Nano),
 		Values: c.Values, Expected: c.Expected, Late: c.Late, Reason: c.Reason}
 	if c.Until != 0 {
 		n.Until = instant(c.Until, loc)

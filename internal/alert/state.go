@@ -60,7 +60,8 @@ type Cause struct {
 	ID       string    `json:"id"`
 	Labels   Labels    `json:"labels"`
 	Phase    Phase     `json:"phase"`
-	Bucket   int64     `json:"bucket"`             // µs: start of the first bucket
+	Bucket   int64     `json:"bucket"`             // µs: start of the first bucket, of which the id is
+	Head     *int64    `json:"head,omitempty"`     // µs: start of an earlier bucket from which on the condition turned out to hold
 	Last     int64     `json:"last"`               // µs: start of the last bucket in which it holds
 	Since    int64     `json:"since"`              // µs, event time: from when on it holds
 	Until    int64     `json:"until,omitempty"`    // µs, event time: when it was over
@@ -72,6 +73,14 @@ type Cause struct {
 	Late     bool      `json:"late,omitempty"`     // its first bucket was over and judged before the condition held in it
 	Reason   string    `json:"reason,omitempty"`   // why it is over, where that is not what the next bucket says
 	Round    int       `json:"round,omitempty"`    // of causes with the same first bucket: how many came before
+}
+
+// First is the start of the first bucket in which it holds, µs UTC.
+func (c *Cause) First() int64 {
+	if c.Head != nil {
+		return *c.Head
+	}
+	return c.Bucket
 }
 
 // told says whether somebody knows of the cause.
@@ -125,7 +134,7 @@ func (s *State) From(a *view.Alert, watermark int64) int64 {
 	}
 	from := a.Window.Floor(watermark-a.LookBack.Microseconds(), a.View.Location)
 	if s.Definition == a.Hash && s.Begun {
-		from = max(min(from, a.Window.Floor(s.Through, a.View.Location)), s.Floor)
+		from = max(min(from, a.Window.First(s.Through, a.View.Location)), s.Floor)
 	}
 	return from
 }

@@ -50,7 +50,7 @@ func earlier(a *view.Alert, bucket int64, k int) int64 {
 	}
 	switch {
 	case step == 0:
-		return a.Window.Floor(bucket-1, loc)
+		return a.Window.Before(bucket, loc)
 	case step%(24*time.Hour) == 0:
 		days := int(step/(24*time.Hour)) * (k + 1)
 		return a.Window.Floor(time.UnixMicro(bucket).In(loc).AddDate(0, 0, -days).UnixMicro(), loc)

@@ -92,6 +92,40 @@ tests:
 	}
 }
 
+// Three and three within two minutes, over the boundary of a bucket: in no bucket of five minutes are more than five, and in four hops.
+func TestABurstOverABoundaryIsOneAlertOfHopsAtEverySeam(t *testing.T) {
+	const burst = `by: [country]
+when: "lines > 5 or revenue > 5000"
+tests:
+  - name: burst
+    each: {user: ann, country: DE, amount: 1}
+    given:
+      - {at: 2026-03-28T10:04:10Z}
+      - {at: 2026-03-28T10:04:20Z}
+      - {at: 2026-03-28T10:04:30Z}
+      - {at: 2026-03-28T10:05:10Z}
+      - {at: 2026-03-28T10:05:20Z}
+      - {at: 2026-03-28T10:05:30Z}
+      - {at: 2026-03-28T10:21:00Z, country: FR}
+    expect:
+`
+	p, err := engine.Parse(t.Context(), []view.File{{Path: "caudal.yaml", Data: []byte(shopYAML)},
+		{Path: "views/sales.yaml", Data: []byte(strings.Replace(salesYAML, "[1m, 1h, 1d]", "[1m, 5m, 1h, 1d]", 1) + "windows: [{name: last_5m, hopping: {size: 5m, every: 1m}}]\n")},
+		{Path: "alerts/hop.yaml", Data: []byte("alert: hop\nview: sales\nwindow: last_5m\n" + burst +
+			"      - {kind: firing, labels: {country: DE}, bucket: 2026-03-28T10:01:00Z, last: 2026-03-28T10:04:00Z, since: 2026-03-28T10:05:30Z, at: 2026-03-28T10:05:30Z, values: {lines: 6, revenue: 6}}\n" +
+			"      - {kind: recovered, labels: {country: DE}, until: 2026-03-28T10:09:00Z, at: 2026-03-28T10:21:00Z}\n")},
+		{Path: "alerts/grain.yaml", Data: []byte("alert: grain\nview: sales\nwindow: 5m\n" + burst + "      []\n")}},
+		func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range runSeams(t, p, 6) {
+		if !o.Passed || o.Paths != 8 {
+			t.Errorf("%s on %d ways: %s %+v", o.Name(), o.Paths, o.Error, o.Differences)
+		}
+	}
+}
+
 func TestAWrongExpectationOfAnAlertIsToldBesideWhatWasFound(t *testing.T) {
 	o := run(t, watchedShop(t, rush+`tests:
   - name: wrong

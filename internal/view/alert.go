@@ -18,7 +18,7 @@ type Alert struct {
 	Name        string
 	Description string
 	View        *View
-	Window      Grain
+	Window      Frame
 	By          []string // dimensions of the view: each combination of their values is judged by itself
 	Where       string   // condition over dimensions of the view; "" = all rows
 	Kind        AlertKind
@@ -133,6 +133,7 @@ type Emit struct {
 type canonicalAlert struct {
 	View       string        `json:"view"`
 	Window     string        `json:"window"`
+	Hop        *Hop          `json:"hop,omitempty"` // a window's definition is no part of the view's
 	By         []string      `json:"by"`
 	Where      string        `json:"where"`
 	Kind       AlertKind     `json:"kind"`
@@ -148,7 +149,7 @@ type canonicalAlert struct {
 
 // seal fills in Hash. Severity, sinks and grouping say how people are told and are no part of it.
 func (a *Alert) seal() {
-	c := canonicalAlert{View: a.View.Name, Window: a.Window.Name, By: append([]string{}, a.By...), Where: a.Where, Kind: a.Kind, When: a.When, NoData: a.NoData,
+	c := canonicalAlert{View: a.View.Name, Window: a.Window.Name, Hop: a.Window.Hop, By: append([]string{}, a.By...), Where: a.Where, Kind: a.Kind, When: a.When, NoData: a.NoData,
 		Closed: a.Closed, For: a.For, CoolDown: a.CoolDown, Definition: a.View.Hash}
 	switch a.Kind {
 	case AlertChange:

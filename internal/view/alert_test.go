@@ -106,10 +106,51 @@ func TestTheHashOfAnAlertIsOfWhatDecidesWhenItFires(t *testing.T) {
 	}
 }
 
+const hopsYAML = "windows: [{name: last_2h, hopping: {size: 2h, every: 1h}}, {name: last_3h, hopping: {size: 3h, every: 2h}}, {name: visits, session: {gap: 1h, max: 2h}}]\n"
+
+func TestAnAlertMayBeOverHops(t *testing.T) {
+	parse := func(windows, alert string) (*Project, Problems) {
+		return Parse([]File{{Path: "caudal.yaml", Data: []byte(soundServices + sinksYAML)}, {Path: "alerts/a.yaml", Data: []byte(alert)},
+			{Path: "views/a.yaml", Data: []byte(soundView + windows)}}, func(string) (string, bool) { return "x", true }, fakeChecker{})
+	}
+	over := func(window string) string { return strings.Replace(soundAlert, "window: 1h", "window: "+window, 1) }
+	p, problems := parse(hopsYAML, over("last_2h"))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	a := p.Alerts[0]
+	if a.Window.Name != "last_2h" || a.Window.Size() != 2*time.Hour || a.Window.Step() != time.Hour || a.LookBack != 24*time.Hour {
+		t.Errorf("the alert is %+v", a)
+	}
+	other, problems := parse(strings.Replace(hopsYAML, "size: 2h", "size: 4h", 1), over("last_2h"))
+	if len(problems) > 0 || other.Alerts[0].Hash == a.Hash || other.Views[0].Hash != p.Views[0].Hash {
+		t.Errorf("another size of the hops leaves the alert's hash, or changes the view's: %v", problems)
+	}
+	change := func(window, rest string) string {
+		return "alert: c\nview: sales\nwindow: " + window + "\nchange: {measure: lines, above: 50%" + rest + "}\n"
+	}
+	for alert, want := range map[string]string{
+		over("last_2"):                     `alerts/a.yaml:4:9: view sales has no grain and no hopping window "last_2" for window of alert big_spender: did you mean "last_2h"?; or add it to the view`,
+		over("visits"):                     `alerts/a.yaml:4:9: window of alert big_spender: visits is a session window: name a hopping window or a grain`,
+		change("last_3h", ""):              `change of alert c is against the hop before, and none of window last_3h ends where another begins: write against`,
+		change("last_3h", ", against: 3h"): `against of change of alert c is no whole number of windows of last_3h`,
+		"alert: q\nview: sales\nwindow: last_2h\nno_data: 1h\n": `alert q: no_data has no window that hops: leave window out`,
+	} {
+		if _, problems := parse(hopsYAML, alert); !containsProblem(problems, want) {
+			t.Errorf("%s: got\n%v\nwant %s", alert, problems, want)
+		}
+	}
+	for _, alert := range []string{change("last_2h", ""), change("last_3h", ", against: 4h")} {
+		if _, problems := parse(hopsYAML, alert); len(problems) > 0 {
+			t.Errorf("%s: %v", alert, problems)
+		}
+	}
+}
+
 func TestMistakesOfAnAlertAreToldWithTheirPlaceAndMend(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"view: sales", "view: sale", `alerts/a.yaml:3:7: unknown view "sale" in alert big_spender: did you mean "sales"?`},
-		{"window: 1h", "window: 5m", `view sales has no grain "5m" for window of alert big_spender: did you mean "1m"?; or add it to the view's grains`},
+		{"window: 1h", "window: 5m", `view sales has no grain and no hopping window "5m" for window of alert big_spender: did you mean "1m"?; or add it to the view`},
 		{"by: [country]", "by: [contry]", `alerts/a.yaml:5:6: unknown dimension "contry" in by of alert big_spender: did you mean "country"?`},
 		{"revenue > ", "revenu > ", `alerts/a.yaml:7:8: when of alert big_spender: "revenu" is no measure of view sales: mend`},
 		{"avg_line is not null", "avg_line = 'x", `alerts/a.yaml:7:56: when of alert big_spender: a quote that is not closed`},

@@ -52,7 +52,7 @@ func (p *linter) alert(f File, haveSources bool) {
 	if d.view(n.get("view"), haveSources) {
 		d.cells(n)
 		d.condition(n)
-		d.LookBack = r.duration(n.get("look_back"), "look_back of "+d.of, max(lookBackWindows*d.Window.Size, d.For+d.CoolDown), time.Second)
+		d.LookBack = r.duration(n.get("look_back"), "look_back of "+d.of, max(lookBackWindows*d.Window.Size(), d.For+d.CoolDown), time.Second)
 	}
 	if len(p.problems) > before || d.View == nil {
 		return
@@ -154,9 +154,38 @@ func (r *reader) grain(n *node, v *View, of string) Grain {
 	return v.Grains[0]
 }
 
+// frame reads what is judged: a grain, or hops; the finest grain where it is left out.
+func (d *alertDraft) frame(n *node) Frame {
+	of, name := "window of "+d.of, ""
+	if n != nil {
+		name = d.r.filled(n, of)
+	}
+	w := d.View.Window(name)
+	switch {
+	case w != nil && w.Session != nil:
+		d.r.add(n, fmt.Sprintf("%s: %s is a session window", of, name), "name a hopping window or a grain: where a session begins moves with late events, so that nothing could be told of it once")
+	case w != nil:
+		return Frame{Hop: w.Hop, Name: w.Name}
+	case n == nil || slices.ContainsFunc(d.View.Grains, func(g Grain) bool { return g.Name == name }):
+		return GrainFrame(d.r.grain(n, d.View, of))
+	case name != "":
+		var known []string
+		for _, g := range d.View.Grains {
+			known = append(known, g.Name)
+		}
+		for _, w := range d.View.Windows {
+			if w.Hop != nil {
+				known = append(known, w.Name)
+			}
+		}
+		d.r.add(n, fmt.Sprintf("view %s has no grain and no hopping window %q for %s", d.View.Name, name, of), suggest(name, known)+"; or add it to the view")
+	}
+	return GrainFrame(d.View.Grains[0])
+}
+
 // cells reads which cells are judged.
 func (d *alertDraft) cells(n *node) {
-	d.Window = d.r.grain(n.get("window"), d.View, "window of "+d.of)
+	d.Window = d.frame(n.get("window"))
 	dims := dimensionNames(d.View)
 	if v := n.get("by"); v != nil {
 		d.By = d.chosen(v, "by", "dimension", dims)
@@ -218,6 +247,9 @@ func (d *alertDraft) condition(n *node) {
 				d.r.add(other, d.of+": no_data has no "+key, "leave it out: no_data says how long nothing has to come")
 			}
 		}
+		if d.Window.Hop != nil {
+			d.r.add(n, d.of+": no_data has no window that hops", "leave window out, or name a grain: no_data says how long nothing has to come")
+		}
 	}
 	if d.Kind != AlertWhen {
 		d.Closed = true
@@ -274,9 +306,11 @@ func (d *alertDraft) change(n *node) {
 	d.r.require(n, of, "measure")
 	d.Change.Measure = d.measure(n.get("measure"), of)
 	if v := n.get("against"); v != nil && d.r.text(v, "against of "+of) != "before" {
-		if d.Change.Against = d.r.duration(v, "against of "+of, 0, d.Window.Size); d.Window.Unit == Fixed && d.Change.Against%d.Window.Size != 0 {
+		if d.Change.Against = d.r.duration(v, "against of "+of, 0, d.Window.Step()); d.Window.uneven(d.Change.Against) {
 			d.r.add(v, fmt.Sprintf("against of %s is no whole number of windows of %s", of, d.Window.Name), "write before, or a multiple of the window, e.g. 7d")
 		}
+	} else if d.Window.uneven(d.Window.Size()) {
+		d.r.add(n, of+" is against the hop before, and none of window "+d.Window.Name+" ends where another begins", "write against, as a multiple of its every, or choose an every that divides its size")
 	}
 	d.Change.Above, d.Change.Below = d.r.share(n.get("above"), "above of "+of), d.r.share(n.get("below"), "below of "+of)
 	if n.get("above") == nil && n.get("below") == nil {
@@ -313,7 +347,7 @@ func (d *alertDraft) forecast(n *node) {
 	f := &d.Forecast
 	f.Measure = d.measure(n.get("measure"), of)
 	if v := n.get("season"); v != nil {
-		if f.Season = d.r.duration(v, "season of "+of, 0, d.Window.Size); d.Window.Unit == Fixed && f.Season%d.Window.Size != 0 {
+		if f.Season = d.r.duration(v, "season of "+of, 0, d.Window.Step()); d.Window.uneven(f.Season) {
 			d.r.add(v, fmt.Sprintf("season of %s is no whole number of windows of %s", of, d.Window.Name), "write a multiple of the window, e.g. 1d or 7d")
 		}
 	}

@@ -53,8 +53,8 @@ function buttons(a, labels, timezone) {
     }
   };
   const values = Object.entries(a.labels);
-  const named = values.every(([, value]) => value !== null && !value.includes(',')); // a list in an address splits at commas
-  const labelled = values.map(([name, value]) => `&labels=${encodeURIComponent(`${name}=${value}`)}`).join('');
+  const named = values.every(([, value]) => value !== null);
+  const labelled = values.map(([name, value]) => `&labels=${encodeURIComponent(`"${`${name}=${value}`.replaceAll('"', '""')}"`)}`).join(''); // quoted: one text of a list
   return el('p', { class: 'acts' },
     a.acknowledged ? null : button('acknowledge', 'Acknowledge', () => post(`v1/alerts/${encodeURIComponent(a.id)}/acknowledge`)),
     named && !a.silenced ? button('silence', 'Silence for 1 h', () => post(`v1/silences?alert=${encodeURIComponent(a.alert)}${labelled}&for=1h`)) : null);

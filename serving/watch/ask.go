@@ -52,9 +52,12 @@ func ask(ctx context.Context, asker Asker, q serving.Query, r alert.Range) (*ans
 		if p.Partial {
 			a.partial = p.Reason
 		}
-		dims := len(q.Dimensions)
+		at, dims := 1, len(q.Dimensions)
+		if q.Window != "" {
+			at = 2 // after the start of a row of a window comes its end
+		}
 		for _, row := range result.Rows {
-			a.rows = append(a.rows, alert.Row{Bucket: row[0].Int64(), Key: row[1 : 1+dims], Measures: row[1+dims:]})
+			a.rows = append(a.rows, alert.Row{Bucket: row[0].Int64(), Key: row[at : at+dims], Measures: row[at+dims:]})
 		}
 		if q.Cursor = result.Statistics.Next; q.Cursor == "" {
 			return a, nil

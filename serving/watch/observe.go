@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/caudal/caudal/internal/alert"
 	"github.com/caudal/caudal/internal/view"
@@ -24,7 +25,12 @@ func whole(o *alert.Observation) bool { return o.Range.To == math.MaxInt64 }
 // observe asks for what the next look is about; nil where there is nothing to judge yet.
 func (b *observer) observe(ctx context.Context, s *alert.State, m serving.Mark) (*alert.Observation, error) {
 	a := b.alert
-	q := serving.Query{View: a.View.Name, Grain: a.Window.Name, Dimensions: a.By, Measures: a.Measures(), Where: a.Where}
+	q := serving.Query{View: a.View.Name, Dimensions: a.By, Measures: a.Measures(), Where: a.Where}
+	if a.Window.Hop != nil {
+		q.Window = a.Window.Name
+	} else {
+		q.Grain = a.Window.Name
+	}
 	if !m.Known && a.Kind != view.AlertNoData {
 		s.Begin(a)
 		return nil, nil
@@ -67,7 +73,8 @@ func (b *observer) bound(ctx context.Context, q serving.Query, s *alert.State, m
 	a, loc := b.alert, b.alert.View.Location
 	from := s.From(a, m.Watermark)
 	o.Range.From = from
-	span := int64(b.windows) * a.Window.Size.Microseconds()
+	// No less than what is looked at again each time, and what is open at once: so each look gets on.
+	span := (max(time.Duration(b.windows)*a.Window.Step(), a.LookBack) + 2*a.Window.Size()).Microseconds()
 	if from != math.MinInt64 && m.Watermark-from <= span {
 		return nil
 	}

@@ -107,6 +107,57 @@ func TestACrashBetweenAnyTwoStepsLosesNoAlertAndTellsNoneTwice(t *testing.T) {
 	}
 }
 
+// A burst is in the hops 1 to 4, which are all open when it comes.
+func TestABurstInManyHopsIsToldOnceWhereverItCrashes(t *testing.T) {
+	for _, step := range []string{"judged", "kept", "sent", "taken"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "http://127.0.0.1:1", viewYAML, alertYAML+"window: last_20m\n")
+			var met atomic.Int32
+			stop := w.start(func(name string) error {
+				if name == step && met.Add(1) == 1 {
+					return errors.New(name)
+				}
+				return nil
+			})
+			defer func() { must(t, stop()) }()
+			crashed := false
+			burst := func(n int64) {
+				w.cells.change(func() { w.cells.values["anna"] = map[int64]int64{0: 6, 1: n, 2: n, 3: n, 4: n, 5: 6} })
+			}
+			for i, happens := range []func(){
+				func() { burst(12); w.cells.until(19) },
+				func() { w.cells.until(44) },
+				func() { w.cells.until(45) }, // hop 5 is over
+				func() { w.cells.change(func() { w.cells.snapshot = "s1" }); burst(9) },
+			} {
+				happens()
+				want := []int64{19, 44, 45, 45}[i]
+				w.eventually(fmt.Sprintf("part %d was judged", i), func() bool {
+					if !crashed && met.Load() > 0 {
+						if err := stop(); !errors.Is(err, errCrash) {
+							t.Fatalf("it ended with %v", err)
+						}
+						crashed = true
+						stop = w.start(nil)
+					}
+					s := w.state("spender")
+					return s.Through >= want*minute && len(s.Outbox) == 0 && (i < 3 || len(w.told("ops.alerts")) == 3)
+				})
+				if told := w.told("ops.alerts"); i == 1 && !slices.Equal(told, []string{"firing anna@1"}) {
+					t.Errorf("before hop 5 is over told %q", told)
+				}
+			}
+			if !crashed {
+				t.Fatal("it never came to the step")
+			}
+			if got, want := w.told("ops.alerts"), []string{"firing anna@1", "recovered anna@1", "corrected anna@1"}; !slices.Equal(got, want) {
+				t.Errorf("told %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func TestAWebhookIsSignedAndTriedAgain(t *testing.T) {
 	var mu sync.Mutex
 	var ids []string
@@ -238,6 +289,28 @@ func TestAHistoryThatIsReplayedIsJudgedWholeAndInParts(t *testing.T) {
 	w.seen("spender", 5*5000)
 	must(t, stop())
 	if got := w.told("ops.alerts"); !slices.Equal(got, []string{"firing anna@10", "recovered anna@10", "firing anna@1000", "recovered anna@1000"}) {
+		t.Errorf("told %q", got)
+	}
+}
+
+// What is looked at again each time is more than one look may have of what there is to catch up with.
+func TestAnAlertThatLooksFarBackGetsToTheEnd(t *testing.T) {
+	w := newWorld(t, "http://127.0.0.1:1", viewYAML, alertYAML+"look_back: 5h\n")
+	w.adjust = func(c *Config) { c.Windows = 3 }
+	stop := w.start(nil)
+	w.cells.change(func() {
+		w.cells.values["anna"] = map[int64]int64{}
+		for bucket := range int64(100) {
+			w.cells.values["anna"][bucket] = 1
+		}
+		w.cells.values["anna"][90] = 11
+		w.cells.watermark = 500
+	})
+	w.seen("spender", 500)
+	w.cells.set("anna", 95, 11)
+	w.eventually("what came later is judged, too", func() bool { return len(w.told("ops.alerts")) == 4 })
+	must(t, stop())
+	if got := w.told("ops.alerts"); !slices.Equal(got, []string{"firing anna@90", "recovered anna@90", "firing anna@95", "recovered anna@95"}) {
 		t.Errorf("told %q", got)
 	}
 }

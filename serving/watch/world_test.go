@@ -41,6 +41,7 @@ source: orders
 dimensions: [{name: user, expr: "\"user\""}]
 grains: [5m]
 measures: [{name: events, agg: count}]
+windows: [{name: last_20m, hopping: {size: 20m, every: 5m}}]
 `
 
 const alertYAML = `alert: spender
@@ -53,7 +54,7 @@ to: [ops]
 // cells is a view whose answers are what a test says.
 type cells struct {
 	mu        sync.Mutex
-	values    map[string]map[int64]int64 // by user and bucket of five minutes
+	values    map[string]map[int64]int64 // by user and bucket of five minutes, or hop that begins every five minutes
 	watermark int64                      // minutes; before there are events: negative
 	snapshot  string
 	partial   string
@@ -99,6 +100,9 @@ func (c *cells) Query(_ context.Context, q serving.Query) (*serving.Result, erro
 		for bucket, n := range buckets {
 			if at := bucket * 5 * minute; at >= from && at < to {
 				row := []algebra.Value{algebra.TimestampValue(at)}
+				if q.Window != "" {
+					row = append(row, algebra.TimestampValue(at+20*minute))
+				}
 				if len(q.Dimensions) > 0 {
 					row = append(row, algebra.StringValue(user))
 				}
