@@ -53,14 +53,14 @@ type change struct {
 }
 
 // resolveWindowMeasures refuses of a window's rows what is for buckets: hops lie in one another, and sessions have no times in common, so that nothing adds
-// up over them, no row is missing, and none has another beside it.
+// up over them; no session is missing, and none has another beside it.
 func (r *question) resolveWindowMeasures(q Query) error {
 	if r.window == nil {
 		return nil
 	}
 	for name, given := range map[string]string{"compare": q.Compare, "fill": q.Fill} {
-		if given != "" && given != fillNone {
-			return invalid(name, "give a grain in place of the window", "rows of window %q are no buckets", r.window.Name)
+		if given != "" && given != fillNone && r.window.Session != nil {
+			return invalid(name, "give a grain or a hopping window in its place", "rows of window %q are sessions: they begin when their events do, so that none is missing, and none has another a period before", r.window.Name)
 		}
 	}
 	for _, name := range q.Measures {
@@ -83,7 +83,10 @@ func (r *question) resolveCompare(q Query) error {
 	}
 	finest := r.view.Grains[0]
 	switch {
-	case r.grain != nil && !p.Keeps(*r.grain):
+	case r.window != nil && !hopsKeep(r.window.Hop, p):
+		_, every := r.window.Hop.Text()
+		return invalid("compare", "give a multiple of "+every, "hops of window %q do not lie %s apart", r.window.Name, q.Compare)
+	case r.window == nil && r.grain != nil && !p.Keeps(*r.grain):
 		return invalid("compare", "buckets are compared with buckets: "+aligned(*r.grain), "buckets of %s do not lie %s apart", r.grain.Name, q.Compare)
 	case r.grain == nil && (r.from == beginning || r.to == forever):
 		return invalid("compare", "give from and to, or a grain", "without a grain the range is compared with one as long, and it has no ends")
@@ -143,7 +146,7 @@ func (r *question) before() *question {
 			return us
 		}
 		us = r.period.MoveEnd(us, -1, loc)
-		if r.exact {
+		if r.exact || r.window != nil {
 			return us
 		}
 		if r.grain != nil {
@@ -188,11 +191,14 @@ func (s *sheet) meet(past *sheet) error {
 	if s.q.grain == nil {
 		return s.meetWhole(past)
 	}
-	g, loc := *s.q.grain, s.q.view.Location
+	g, loc := s.q.paces(), s.q.view.Location
 	if from, to, ok := s.extent(); ok {
+		if s.q.window == nil {
+			from = g.Floor(from, loc)
+		}
 		for i := range past.rows {
 			at, ok := s.q.period.Move(past.rows[i].time, 1, g, loc)
-			if ok && at >= g.Floor(from, loc) && at < to {
+			if ok && at >= from && at < to {
 				if err := s.add(at, past.rows[i].dims); err != nil {
 					return err
 				}
@@ -228,7 +234,7 @@ func (s *sheet) compare(past *sheet) {
 		r := &s.rows[i]
 		at, ok := r.time, true
 		if s.q.grain != nil {
-			at, ok = s.q.period.Move(r.time, -1, *s.q.grain, s.q.view.Location)
+			at, ok = s.q.period.Move(r.time, -1, s.q.paces(), s.q.view.Location)
 		}
 		r.changes = make([]algebra.Answer, len(s.q.changes))
 		if ok {

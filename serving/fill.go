@@ -35,7 +35,7 @@ func (r *question) resolveFill(q Query) error {
 	return nil
 }
 
-// gaps adds the rows that are missing: each bucket of the range, for each of the rows' dimensions. Where the condition names values of a dimension, by = or
+// gaps adds the rows that are missing: each bucket of the range, or hop that begins in it, for each of the rows' dimensions. Where the condition names values of a dimension, by = or
 // in, there are rows for each of these.
 func (s *sheet) gaps() error {
 	if s.q.fill == "" {
@@ -49,7 +49,7 @@ func (s *sheet) gaps() error {
 	if len(keys) == 0 {
 		return nil
 	}
-	for at := s.q.grain.Floor(from, s.q.view.Location); at < to; at = s.q.grain.Next(at, s.q.view.Location) {
+	for at := s.q.firstFrom(from); at < to; at = s.q.following(at) {
 		for _, dims := range keys {
 			if err := s.add(at, dims); err != nil {
 				return err

@@ -217,14 +217,11 @@ func (s *Server) answer(ctx context.Context, q *question) (r *Result, err error)
 		}
 		return s.merge(ctx, vs, q)
 	}
+	whole := gather
 	if q.window != nil && !q.exact {
-		m, err := s.composed(ctx, q, gather)
-		if err != nil {
-			return nil, err
-		}
-		return s.result(ctx, q, m)
+		whole = func(q *question) (*merged, error) { return s.composed(ctx, q, gather) }
 	}
-	m, err := comparing(q, gather)
+	m, err := comparing(q, whole)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func (s *sheet) add(time int64, dims []algebra.Value) error {
 		}
 	}
 	s.at[s.place(time, dims)] = len(s.rows)
-	s.rows = append(s.rows, row{time: time, dims: dims, source: fromNothing, inputs: slices.Clone(s.empty)})
+	s.rows = append(s.rows, row{time: time, end: s.q.endOf(time), dims: dims, source: fromNothing, inputs: slices.Clone(s.empty)})
 	return nil
 }
 
@@ -95,7 +95,7 @@ func (s *sheet) extent() (from, to int64, ok bool) {
 		from = first
 	}
 	if to == forever {
-		to = s.q.grain.Next(last, s.q.view.Location)
+		to = s.q.following(last)
 	}
 	return from, to, true
 }

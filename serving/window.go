@@ -99,6 +99,49 @@ func ceilHop(h *view.Hop, us int64, loc *time.Location) int64 {
 	return us
 }
 
+// firstFrom is the start of the first row of a range that begins at us: of its bucket, or of the first hop that begins there or later.
+func (q *question) firstFrom(us int64) int64 {
+	if q.window != nil {
+		return ceilHop(q.window.Hop, us, q.view.Location)
+	}
+	return q.grain.Floor(us, q.view.Location)
+}
+
+// following is the start of the bucket or hop after the one that starts at start.
+func (q *question) following(start int64) int64 {
+	if q.window != nil {
+		return q.window.Hop.Next(start, q.view.Location)
+	}
+	return q.grain.Next(start, q.view.Location)
+}
+
+// endOf is the end of the hop that starts at start; of what is no hop 0.
+func (q *question) endOf(start int64) int64 {
+	if q.window == nil {
+		return 0
+	}
+	return q.window.Hop.End(start, q.view.Location)
+}
+
+// paces are the steps between the starts of rows, as a grain: of hops those of every.
+func (q *question) paces() view.Grain {
+	switch {
+	case q.window == nil:
+		return *q.grain
+	case q.window.Hop.Days:
+		return view.Grain{Unit: view.Day, Size: 24 * time.Hour}
+	}
+	return view.Grain{Unit: view.Fixed, Size: q.window.Hop.Every}
+}
+
+// hopsKeep says whether hops that are moved by a period begin where hops do. Hops of a length of time are moved by such a length, and those of days by days.
+func hopsKeep(h *view.Hop, p view.Period) bool {
+	if h.Days {
+		return p.Unit == view.Day && time.Duration(p.Count)*24*time.Hour%h.Every == 0
+	}
+	return p.Unit == view.Fixed && p.Length%h.Every == 0
+}
+
 // narrow is the plan as far as the question needs it.
 func (q *question) narrow(plan *algebra.Plan) *algebra.Plan {
 	if q.paned != nil && q.paned.Session != nil {
