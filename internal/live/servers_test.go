@@ -25,7 +25,7 @@ func eachServer(t *testing.T, test func(t *testing.T, r *Redis)) {
 	t.Run("cluster", func(t *testing.T) { test(t, connect(t, Config{Addrs: cluster(t).Addrs()[:1], Cluster: true})) })
 }
 
-func connect(t *testing.T, c Config) *Redis {
+func connect(t testing.TB, c Config) *Redis {
 	t.Helper()
 	r, err := Connect(c)
 	if err != nil {
@@ -42,7 +42,7 @@ var (
 	ownCluster = sync.OnceValues(func() (*testservices.RedisCluster, error) { return testservices.StartRedisCluster(3, 1) })
 )
 
-func realRedis(t *testing.T) *Redis {
+func realRedis(t testing.TB) *Redis {
 	t.Helper()
 	s, err := ownRedis()
 	if err != nil {
@@ -62,7 +62,7 @@ func cluster(t *testing.T) *testservices.RedisCluster {
 }
 
 // empty takes everything out of a Redis.
-func empty(t *testing.T, r *Redis) {
+func empty(t testing.TB, r *Redis) {
 	t.Helper()
 	if err := r.eachNode(context.Background(), func(ctx context.Context, n *redis.Client) error { return n.FlushAll(ctx).Err() }); err != nil {
 		t.Fatal(err)
