@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -65,20 +66,7 @@ func main() {
 
 func run(ctx context.Context, n int, asJSON, full bool, only string) error {
 	if only != "" {
-		for _, p := range parts {
-			if p.name == only {
-				rows, err := p.measure(ctx, n)
-				if errors.Is(err, testservices.ErrNotInstalled) {
-					fmt.Fprintf(os.Stderr, "%s is not measured: %v (make services installs it)\n", p.name, err)
-					rows, err = []row{}, nil
-				}
-				if err != nil {
-					return fmt.Errorf("measure %s: %w", p.name, err)
-				}
-				return json.NewEncoder(os.Stdout).Encode(rows)
-			}
-		}
-		return fmt.Errorf("no part %q", only)
+		return runPart(ctx, n, only)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -109,6 +97,28 @@ func run(ctx context.Context, n int, asJSON, full bool, only string) error {
 		return e.Encode(map[string]any{"rows": rows})
 	}
 	return printTable(rows)
+}
+
+// runPart measures one part in this process, and prints its rows as JSON.
+func runPart(ctx context.Context, n int, name string) error {
+	i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+	if i < 0 {
+		return fmt.Errorf("no part %q, but %s", name, partNames())
+	}
+	profiled, err := startProfile(name)
+	if err != nil {
+		return err
+	}
+	rows, err := parts[i].measure(ctx, n)
+	err = errors.Join(err, profiled())
+	if errors.Is(err, testservices.ErrNotInstalled) {
+		fmt.Fprintf(os.Stderr, "%s is not measured: %v (make services installs it)\n", name, err)
+		rows, err = []row{}, nil
+	}
+	if err != nil {
+		return fmt.Errorf("measure %s: %w", name, err)
+	}
+	return json.NewEncoder(os.Stdout).Encode(rows)
 }
 
 // partNames lists the parts.

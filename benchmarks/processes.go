@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,12 +48,31 @@ func runDuty(ctx context.Context, asked string) error {
 		return fmt.Errorf("read the duty: %w", err)
 	}
 	collectWhenAsked()
+	profiled, err := startProfile(d.name())
+	if err != nil {
+		return err
+	}
 	s := &stage{services: d.services}
-	err := s.connect(ctx, d.Project)
+	err = s.connect(ctx, d.Project)
 	if err == nil {
 		err = s.work(ctx, d)
 	}
-	return errors.Join(err, s.close())
+	return errors.Join(err, s.close(), profiled())
+}
+
+// name says in a word what the duty is.
+func (d *duty) name() string {
+	switch {
+	case d.Speed && d.Archive:
+		return "layers"
+	case d.Speed:
+		return "speed"
+	case d.Archive:
+		return "archive"
+	case d.Batch:
+		return "batch"
+	}
+	return "producer"
 }
 
 func (s *stage) work(ctx context.Context, d duty) error {
@@ -129,9 +149,9 @@ func (s *stage) start(d duty, niceness int) (*process, error) {
 	return p, nil
 }
 
-// stop kills the process and returns the processor time that it took.
+// stop ends the process and returns the processor time that it took.
 func (p *process) stop() (time.Duration, error) {
-	if err := p.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return 0, err
 	}
 	<-p.ended
