@@ -96,7 +96,7 @@ func (t *truth) compare(ctx context.Context, views []string, dedup bool, out str
 	if how == exact {
 		return fmt.Sprintf("%d cells equal", cells), nil
 	}
-	return fmt.Sprintf("%d cells equal; sketches within %.1f %%, but %d", cells, 100*how.relative, beyond), nil
+	return fmt.Sprintf("%d cells equal; sketches within %.1f %%, %d of them further", cells, 100*how.relative, beyond), nil
 }
 
 // writeAnswers asks for all cells of the views as anybody would, and writes them to a folder as the scripts of the peers do.
