@@ -42,8 +42,8 @@ func openCells(ctx context.Context) (*cellStage, error) {
 	return c, nil
 }
 
-// make lets the speed layer have so many live cells, each of an event.
-func (c *cellStage) make(ctx context.Context, p *process, cells int) error {
+// hold lets the speed layer have so many live cells, each of an event.
+func (c *cellStage) hold(ctx context.Context, p *process, cells int) error {
 	events := newEvents(1)
 	events.users, events.step = cells, 1
 	if err := c.fill(ctx, events, cells); err != nil {
@@ -78,7 +78,7 @@ func memoryWith(ctx context.Context, cells int) (_ []row, err error) {
 	}
 	var resting float64
 	_, err = c.beside(duty{Project: cellProject, Speed: true}, func(p *process) error {
-		if err := c.make(ctx, p, cells); err != nil {
+		if err := c.hold(ctx, p, cells); err != nil {
 			return err
 		}
 		resting, err = p.atRest(ctx)
@@ -105,7 +105,7 @@ func restFor(rest time.Duration) func(context.Context, int) ([]row, error) {
 		defer func() { err = errors.Join(err, c.close()) }()
 		var after float64
 		_, err = c.beside(duty{Project: cellProject, Speed: true, Rest: rest}, func(p *process) error {
-			if err := c.make(ctx, p, 100_000); err != nil {
+			if err := c.hold(ctx, p, 100_000); err != nil {
 				return err
 			}
 			if err := p.Process.Signal(syscall.SIGUSR2); err != nil { // the polls count from now on
