@@ -168,9 +168,9 @@ func printTable(rows []row) error {
 	return w.Flush()
 }
 
-// figure is a row's value as the table shows it: latencies and cores with the digits that tell them apart.
+// figure is a row's value as the table shows it: with the digits that tell small ones apart.
 func figure(r *row) string {
-	if r.Unit == milliseconds || r.Unit == cores || r.Unit == times {
+	if r.Value < 10 || r.Unit == milliseconds || r.Unit == times {
 		return fmt.Sprintf("%.2f", r.Value)
 	}
 	return fmt.Sprintf("%.0f", r.Value)
