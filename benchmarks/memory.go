@@ -49,7 +49,34 @@ func (c *cellStage) hold(ctx context.Context, p *process, cells int) error {
 	if err := c.fill(ctx, events, cells); err != nil {
 		return err
 	}
-	return await(ctx, p.ended, c.counted)
+	if err := await(ctx, p.ended, c.counted); err != nil {
+		return err
+	}
+	held, err := c.held()
+	if err == nil && held != cells {
+		err = fmt.Errorf("redis holds %d cells, not %d: do limits of the project refuse some?", held, cells)
+	}
+	return err
+}
+
+// held is how many cells Redis has.
+func (c *cellStage) held() (cells int, err error) {
+	keys, err := c.redis.List("KEYS", "*:1h:*")
+	if err != nil {
+		return 0, err
+	}
+	for _, key := range keys {
+		text, err := c.redis.Do("HLEN", key)
+		if err != nil {
+			return 0, err
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, err
+		}
+		cells += n
+	}
+	return cells, nil
 }
 
 // memoryOf measures the speed layer's memory, and Redis', with so many live cells at rest.
@@ -88,8 +115,12 @@ func memoryWith(ctx context.Context, cells int) (_ []row, err error) {
 		return nil, err
 	}
 	after, err := c.used()
+	aim := 0.0
+	if cells <= 100_000 { // millions are what a project's limits keep out, and cost what they cost
+		aim = aimRest
+	}
 	return []row{
-		{Item: "k", Name: fmt.Sprintf("memory of the speed layer with %d live cells, at rest", cells), Value: resting, Unit: mebibytes, Aim: aimRest},
+		{Item: "k", Name: fmt.Sprintf("memory of the speed layer with %d live cells, at rest", cells), Value: resting, Unit: mebibytes, Aim: aim},
 		{Item: "k", Name: fmt.Sprintf("Redis' memory for each of %d cells", cells), Value: (after - before) / float64(cells), Unit: "B/cell"},
 	}, err
 }
