@@ -29,7 +29,7 @@ type cost struct {
 
 // growth measures what an event and a query cost with one, two and four times the events, partitions, cells and history, as ratios to once.
 func growth(ctx context.Context, n int) (rows []row, err error) {
-	n /= 4
+	n /= 2
 	once := scale{events: n, partitions: 4, products: 3000, history: n}
 	base, err := measureScale(ctx, once)
 	if err != nil {
@@ -79,6 +79,7 @@ func measureScale(ctx context.Context, of scale) (c cost, err error) {
 	if err := s.fill(ctx, events, of.history); err != nil {
 		return c, err
 	}
+	covered, _ := s.progress(ctx)
 	if _, err := s.archive(ctx); err != nil {
 		return c, err
 	}
@@ -96,7 +97,7 @@ func measureScale(ctx context.Context, of scale) (c cost, err error) {
 		return c, err
 	}
 	_, err = s.beside(duty{Project: rollups, Speed: true}, func(p *process) (err error) {
-		c.event, err = s.eventCost(ctx, p)
+		c.event, err = s.eventCost(ctx, p, covered)
 		return err
 	})
 	if err != nil {
@@ -106,13 +107,13 @@ func measureScale(ctx context.Context, of scale) (c cost, err error) {
 	return c, err
 }
 
-// eventCost is the processor time of the speed layer for each event, from the first flush that is seen to the last: its start is not in it.
-func (s *stage) eventCost(ctx context.Context, p *process) (time.Duration, error) {
-	_, from := s.progress(ctx)
-	taken := int64(0)
+// eventCost is the processor time of the speed layer for each event, from when it has taken all groups, which stand at what the batch covers of
+// all views' records, to the last flush: its start is not in it.
+func (s *stage) eventCost(ctx context.Context, p *process, covered int64) (time.Duration, error) {
+	var taken int64
 	err := await(ctx, p.ended, func(ctx context.Context) bool {
 		_, taken = s.progress(ctx)
-		return taken > from
+		return taken >= covered
 	})
 	if err != nil {
 		return 0, err
