@@ -204,9 +204,10 @@ func (w *window) add(rec intake.Record) {
 		return
 	case intake.Duplicate:
 		c.duplicates++
-	}
-	if verdict.Late {
-		c.late++
+	case intake.Event:
+		if verdict.Late {
+			c.late++
+		}
 	}
 }
 

@@ -141,7 +141,7 @@ func (f *eraseFiles) find(ctx context.Context, e *lake.Erasure, g *group) error 
 				}
 				taken := g.take(in, row.Int64(1))
 				taken.duplicates += row.Int64(3)
-				taken.late += row.Int64(4)
+				taken.late += row.Int64(4) &^ row.Int64(3)
 			}
 			return nil
 		})

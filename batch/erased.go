@@ -79,7 +79,7 @@ func (c *computation) takeErased(ctx context.Context, j *job) error {
 	if !c.erasing {
 		return nil
 	}
-	sql := fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE _duplicate), count(*) FILTER (WHERE _late) FROM %s WHERE %s",
+	sql := fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE _duplicate), count(*) FILTER (WHERE _late AND NOT _duplicate) FROM %s WHERE %s",
 		erasedTable, lake.Below(offsetsOf(j.cuts), "_partition", "_offset"))
 	return c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		row := rows.Row(0)

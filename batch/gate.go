@@ -46,7 +46,7 @@ func refuse(reason Reason, format string, args ...any) error {
 type records struct {
 	events     int64 // rows in segments, duplicates among them
 	duplicates int64
-	late       int64
+	late       int64 // of the events that are no duplicates
 	dead       int64
 	erased     int64 // events that erasures took of the chunks that lie below the cut, or end beyond it
 	erasedDead int64 // and dead letters
@@ -195,7 +195,7 @@ func (c *computation) below(ctx context.Context, chunk *lake.Chunk, cut int64) (
 	if err != nil {
 		return got, err
 	}
-	sql := fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE _duplicate), count(*) FILTER (WHERE _late) FROM read_parquet(%s, hive_partitioning = false, union_by_name = true) WHERE _offset < %d",
+	sql := fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE _duplicate), count(*) FILTER (WHERE _late AND NOT _duplicate) FROM read_parquet(%s, hive_partitioning = false, union_by_name = true) WHERE _offset < %d",
 		lake.PathList(paths), cut)
 	err = c.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		row := rows.Row(0)

@@ -85,10 +85,10 @@ func (c *chunk) account(open *lake.Chunk) {
 	open.Events, open.Duplicates, open.Late, open.Dead = 0, 0, 0, 0
 	add := func(duplicate, late bool) {
 		open.Events++
-		if duplicate {
+		switch {
+		case duplicate:
 			open.Duplicates++
-		}
-		if late {
+		case late:
 			open.Late++
 		}
 	}

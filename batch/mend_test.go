@@ -77,7 +77,7 @@ func (w *world) accounted(partition int) (missing int64) {
 					w.t.Fatal(err)
 				}
 				duplicates += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+sqltext.Text(path)+") WHERE _duplicate")))
-				late += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+sqltext.Text(path)+") WHERE _late")))
+				late += int64(len(queryRows(w.t, "SELECT 1 FROM read_parquet("+sqltext.Text(path)+") WHERE _late AND NOT _duplicate")))
 			}
 		}
 		if duplicates != c.Duplicates || late != c.Late {

@@ -60,7 +60,7 @@ func (c *cell) answer(p *algebra.Plan, stored []int) []algebra.Answer {
 	answers := make([]algebra.Answer, len(stored))
 	if c.rows == 1 && c.speed == nil {
 		for i := range stored {
-			answers[i] = algebra.Answer{Value: c.exact[i], Exact: true}
+			answers[i] = p.Exactly(c.exact[i], stored[i])
 		}
 		return answers
 	}

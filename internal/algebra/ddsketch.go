@@ -108,8 +108,9 @@ func (b *bins) quantile(p float64) float64 {
 // binValue is the value that is within ddBound of everything in a bin.
 func binValue(key int32) float64 {
 	magnitude := func(k int32) float64 {
-		// in two steps, since gamma^k alone overflows where the middle of the last bins does not
-		return math.Exp(float64(k-ddOffset)*math.Log(ddGamma) + math.Log(2/(1+ddGamma)))
+		// in two steps, since gamma^k alone overflows where the middle of the last bins does not. That of the very last one would; the largest
+		// double is as near to all that is in it.
+		return min(math.Exp(float64(k-ddOffset)*math.Log(ddGamma)+math.Log(2/(1+ddGamma))), math.MaxFloat64)
 	}
 	switch {
 	case key == 0:

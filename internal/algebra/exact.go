@@ -30,10 +30,13 @@ func (p *Plan) exactColumn(measure int) string {
 
 // ExactColumns names the columns of a view file that ReadExact takes for a stored measure, in order.
 func (p *Plan) ExactColumns(measure int) []string {
-	if HasExactColumn(p.View.Measures[measure].Agg) {
+	k := p.uses[measure]
+	if m := &p.View.Measures[measure]; HasExactColumn(m.Agg) {
+		if mayOverflow(m) {
+			return []string{p.exactColumn(measure), partColumn(p.numbers[k], 0)}
+		}
 		return []string{p.exactColumn(measure)}
 	}
-	k := p.uses[measure]
 	names := make([]string, p.spans[k])
 	for j := range names {
 		names[j] = partColumn(p.numbers[k], j)
@@ -41,7 +44,20 @@ func (p *Plan) ExactColumns(measure int) []string {
 	return names
 }
 
-// ReadExact reads the exact answer of a stored measure from its ExactColumns, which begin at col, at the measure's own type.
+// mayOverflow says whether events that anybody has can add up to more than the type of a sum: the sum of its state then tells a sum that does not
+// fit from one of nothing, which are both null.
+func mayOverflow(m *view.Measure) bool {
+	if m.Agg != view.Sum || m.Input.Kind == view.Double {
+		return false
+	}
+	return m.Input.Wide() || m.Type.Kind == view.Int64 || m.Type.Kind == view.Decimal && m.Type.Precision < maxDigits
+}
+
+// maxDigits are those of the widest decimal.
+const maxDigits = 38
+
+// ReadExact reads the exact answer of a stored measure from its ExactColumns, which begin at col, at the measure's own type. Of a sum that its type
+// cannot hold it is a null that says so: see Exactly.
 func (p *Plan) ReadExact(row Row, col, measure int) Value {
 	m := &p.View.Measures[measure]
 	if !HasExactColumn(m.Agg) {
@@ -50,11 +66,33 @@ func (p *Plan) ReadExact(row Row, col, measure int) Value {
 		part.read(row, col, s)
 		return part.answer(s, m).Value
 	}
+	v := p.readStored(row, col, m)
+	if v.IsNull() && mayOverflow(m) && !row.Null(col+1) {
+		return Value{text: overflowed}
+	}
+	return v
+}
+
+// readStored reads the column of an exact answer.
+func (p *Plan) readStored(row Row, col int, m *view.Measure) Value {
 	v := ReadValue(row, col, storedType(m.Type))
 	if m.Type.Kind == view.Int128 && !v.IsNull() {
 		return Int128Value(v.Int128())
 	}
 	return v
+}
+
+// overflowed is what a null says that ReadExact read of a sum that does not fit its type.
+const overflowed = "overflow"
+
+// Exactly is the answer of a measure whose exact value ReadExact read.
+func (p *Plan) Exactly(exact Value, measure int) Answer {
+	m := &p.View.Measures[measure]
+	added := m.Agg == view.Sum || m.Agg == view.Average
+	if exact.IsNull() && exact.text == overflowed || added && exact.kind == view.Double && endless(exact.Float64()) {
+		return overflow("", m)
+	}
+	return Answer{Value: exact, Exact: true}
 }
 
 // ReadExacts reads the exact answers of all measures from a row that has StateColumns from firstCol on and then the rest of ViewColumns.
@@ -71,7 +109,7 @@ func (p *Plan) ReadExacts(row Row, firstCol int) []Value {
 		switch {
 		case p.uses[i] == useDerived:
 		case HasExactColumn(p.View.Measures[i].Agg):
-			values[i] = p.ReadExact(row, col, i)
+			values[i] = p.readStored(row, col, &p.View.Measures[i])
 			col++
 		default:
 			values[i] = p.ReadExact(row, begins[p.uses[i]], i)

@@ -109,9 +109,12 @@ func integerAnswer(sum Int128, scale uint8, m *view.Measure) Answer {
 	return overflow(string(sum.AppendScaled(nil, scale)), m)
 }
 
-// overflow is the answer of a sum that its declared type cannot hold.
+// overflow is the answer of a sum that its declared type cannot hold; sum is "" where it is not known.
 func overflow(sum string, m *view.Measure) Answer {
-	return Answer{Overflow: true, Err: fmt.Errorf("read measure %s: its sum %s does not fit %s", m.Name, sum, m.Type)}
+	if sum != "" {
+		sum = " " + sum
+	}
+	return Answer{Overflow: true, Err: fmt.Errorf("read measure %s: its sum%s does not fit %s", m.Name, sum, m.Type)}
 }
 
 // wideSumPart sums values of up to 128 bits in 192, by halves: SQL sums the high 64 bits and the low 64 bits apart, so that no sum of
@@ -133,7 +136,11 @@ func (p wideSumPart) columns(d dialect, _ layer) []column {
 }
 
 func (p wideSumPart) exact(_ dialect, m *view.Measure, own []string, _ string) (aggregate, answer string) {
-	return "", exactSum(m, joined(own[0], own[1], p.in.Scale), own[2])
+	sum := exactSum(m, joined(own[0], own[1], p.in.Scale), own[2])
+	if m.Agg == view.Average { // of a sum that 128 bits do not hold, too
+		sum = fmt.Sprintf("coalesce(%s, (CAST(%s AS DOUBLE) * 18446744073709551616.0 + CAST(%s AS DOUBLE)) / 1e%d / nullif(%s, 0))", sum, own[0], own[1], p.in.Scale, own[2])
+	}
+	return "", sum
 }
 
 func (p wideSumPart) merge(dst, src *State) {
@@ -252,5 +259,11 @@ func (p floatSumPart) answer(s *State, m *view.Measure) Answer {
 	if m.Agg == view.Average {
 		x /= float64(n)
 	}
+	if endless(x) {
+		return overflow("", m)
+	}
 	return Answer{Value: fromFloat(x, m.Type)}
 }
+
+// endless says whether a sum of doubles is beyond the largest of them, or no number at all because one of its parts was beyond it.
+func endless(x float64) bool { return math.IsInf(x, 0) || math.IsNaN(x) }

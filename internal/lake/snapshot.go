@@ -45,7 +45,7 @@ type Manifest struct {
 	Full       bool               `json:"full,omitempty"`   // computed without looking at the parent
 	Events     int64              `json:"events"`           // below the cuts, duplicates among them
 	Duplicates int64              `json:"duplicates"`
-	Late       int64              `json:"late"`
+	Late       int64              `json:"late"` // of Events, without duplicates: what answers and the speed layer count
 	Dead       int64              `json:"dead"`
 	Missing    map[int][][2]int64 `json:"missing,omitempty"` // offsets [a, b) below the cuts that retention took
 	// Uncomputed, of S0, are the offsets [a, b) from where the lake begins to the cut: the view came later, and no batch has computed them yet.

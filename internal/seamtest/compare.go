@@ -186,6 +186,11 @@ func compareValue(measure string, have algebra.Value, origin serving.RowOrigin, 
 	switch measure {
 	case "lines":
 		want = fmt.Sprint(c.events)
+	case "late":
+		if have.IsNull() || estimated || have.Int64() < c.surelyLate || have.Int64() > c.late {
+			return fmt.Errorf("late is %s, the naive fold says %d to %d", have, c.surelyLate, c.late)
+		}
+		return nil
 	case "revenue", "spent":
 		want = money(c.cents)
 	case "low":
@@ -289,6 +294,7 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 			below[p] = c.Next
 			have.events += c.Events - c.Duplicates
 			have.duplicates += c.Duplicates
+			have.late += c.Late
 			have.dead += c.Dead
 			n := c.Events + c.Dead + c.Erased + c.ErasedDead
 			for _, gap := range c.Missing {
@@ -308,7 +314,6 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 		return nil, err
 	}
 	want := count(without(logs, gaps), below)
-	want.late = 0 // chunks count late duplicates too
 	if have != want {
 		return nil, fmt.Errorf("%w: the lake holds %+v, the naive fold %+v", errWrong, have, want)
 	}

@@ -48,6 +48,7 @@ measures:
   - {name: spread, agg: var_pop, expr: amount}
   - {name: loyal, agg: top_k, expr: user, k: 3}
   - {name: sizes, agg: histogram, expr: amount, bounds: [0, 10, 100]}
+  - {name: late, agg: count, filter: _late}
 windows:
   - {name: last_3h, hopping: {size: 3h, every: 1h}}
   - {name: last_5m, hopping: {size: 5m, every: 2m}}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,16 @@ func TestAnIntegerBeyond38DigitsIsRefusedRatherThanCut(t *testing.T) {
 	for name, write := range map[string]func() error{"parquet": func() error { return table.Parquet(&bytes.Buffer{}) }, "arrow": func() error { return table.Arrow(&bytes.Buffer{}) }} {
 		if err := write(); !errors.Is(err, ErrTooWide) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A new kind of column is in no format's test until it is in the hard table.
+func TestTheHardTableHasEveryKindOfColumn(t *testing.T) {
+	columns := hard(t).Columns
+	for _, kind := range append(view.ColumnKinds(), view.Int128) {
+		if !slices.ContainsFunc(columns, func(c Column) bool { return c.Type.Kind == kind }) {
+			t.Errorf("%s is not in it", view.Type{Kind: kind})
 		}
 	}
 }
