@@ -66,18 +66,21 @@ func (p *Plan) ReadExact(row Row, col, measure int) Value {
 		part.read(row, col, s)
 		return part.answer(s, m).Value
 	}
-	v := p.readStored(row, col, m)
-	if v.IsNull() && mayOverflow(m) && !row.Null(col+1) {
+	v := readStored(row, col, m)
+	if v.IsNull() && (mayOverflow(m) && !row.Null(col+1) || m.Type.Kind == view.Double && !row.Null(col)) {
 		return Value{text: overflowed}
 	}
 	return v
 }
 
-// readStored reads the column of an exact answer.
-func (p *Plan) readStored(row Row, col int, m *view.Measure) Value {
+// readStored reads the column of an exact answer; a sum of doubles that is none of them is null, as everywhere.
+func readStored(row Row, col int, m *view.Measure) Value {
 	v := ReadValue(row, col, storedType(m.Type))
-	if m.Type.Kind == view.Int128 && !v.IsNull() {
+	switch {
+	case m.Type.Kind == view.Int128 && !v.IsNull():
 		return Int128Value(v.Int128())
+	case (m.Agg == view.Sum || m.Agg == view.Average) && v.kind == view.Double && endless(v.Float64()):
+		return Value{}
 	}
 	return v
 }
@@ -87,10 +90,8 @@ const overflowed = "overflow"
 
 // Exactly is the answer of a measure whose exact value ReadExact read.
 func (p *Plan) Exactly(exact Value, measure int) Answer {
-	m := &p.View.Measures[measure]
-	added := m.Agg == view.Sum || m.Agg == view.Average
-	if exact.IsNull() && exact.text == overflowed || added && exact.kind == view.Double && endless(exact.Float64()) {
-		return overflow("", m)
+	if exact.IsNull() && exact.text == overflowed {
+		return overflow("", &p.View.Measures[measure])
 	}
 	return Answer{Value: exact, Exact: true}
 }
@@ -109,7 +110,7 @@ func (p *Plan) ReadExacts(row Row, firstCol int) []Value {
 		switch {
 		case p.uses[i] == useDerived:
 		case HasExactColumn(p.View.Measures[i].Agg):
-			values[i] = p.readStored(row, col, &p.View.Measures[i])
+			values[i] = readStored(row, col, &p.View.Measures[i])
 			col++
 		default:
 			values[i] = p.ReadExact(row, begins[p.uses[i]], i)

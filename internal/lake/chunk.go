@@ -45,7 +45,7 @@ type Chunk struct {
 	Files      []ChunkFile `json:"files,omitempty"`
 	Events     int64       `json:"events"`                // rows in the segments, duplicates among them
 	Duplicates int64       `json:"duplicates"`            // of Events
-	Late       int64       `json:"late"`                  // of Events, duplicates not among them; chunks of 2026-11 and before counted those, too
+	Late       int64       `json:"late"`                  // of Events, duplicates not among them; chunks of earlier releases counted those, too
 	Dead       int64       `json:"dead"`                  // dead letters
 	Progress   Progress    `json:"progress"`              // of the fold at Next
 	Missing    [][2]int64  `json:"missing,omitempty"`     // offsets [a, b) that retention took before the archive could read them
