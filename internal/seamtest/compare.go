@@ -314,7 +314,10 @@ func compareChunks(ctx context.Context, l *lake.Lake, t lake.Topic, partitions i
 		return nil, err
 	}
 	want := count(without(logs, gaps), below)
-	if have != want {
+	if have.late >= want.surelyLate && have.late <= want.late { // an archive for which retention took records knows no better
+		want.late = have.late
+	}
+	if want.surelyLate = 0; have != want {
 		return nil, fmt.Errorf("%w: the lake holds %+v, the naive fold %+v", errWrong, have, want)
 	}
 	return below, nil

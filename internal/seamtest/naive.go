@@ -164,7 +164,10 @@ func fold(logs map[logOf]*naive, below map[logOf]int64, keep func(verdict) bool,
 }
 
 // tally counts the records of the logs below the offsets by verdict.
-type tally struct{ events, duplicates, late, dead int64 }
+type tally struct {
+	events, duplicates, late, dead int64
+	surelyLate                     int64 // of late: whatever retention took
+}
 
 func count[K comparable](logs map[K]*naive, below map[K]int64) (t tally) {
 	for p, log := range logs {
@@ -179,6 +182,9 @@ func count[K comparable](logs map[K]*naive, below map[K]int64) (t tally) {
 				t.events++
 				if v.late {
 					t.late++
+				}
+				if v.surelyLate {
+					t.surelyLate++
 				}
 			}
 		}
