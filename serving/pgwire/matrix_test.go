@@ -62,7 +62,9 @@ func (s typedRows) Query(_ context.Context, q serving.Query) (*serving.Result, e
 	for i := range 8 {
 		row := []algebra.Value{algebra.TimestampValue(hour(i))}
 		for _, name := range q.Measures {
-			at := slices.IndexFunc(s.answers, func(a answered) bool { return name == fmt.Sprint("m", slices.IndexFunc(s.answers, func(b answered) bool { return a.of == b.of })) })
+			at := slices.IndexFunc(s.answers, func(a answered) bool {
+				return name == fmt.Sprint("m", slices.IndexFunc(s.answers, func(b answered) bool { return a.of == b.of }))
+			})
 			value := algebra.Null()
 			if a := s.answers[at]; i < len(a.values) {
 				var err error
