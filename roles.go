@@ -32,6 +32,9 @@ type roles struct {
 	small                 bool          // shares a machine with everything else: bounds for a laptop, not for a server
 }
 
+// onlyAnswers says whether the process does nothing but answer queries.
+func (r roles) onlyAnswers() bool { return r.serve && !r.speed && !r.archive && !r.batch && !r.watch }
+
 // Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of kept batch rows, of a fetch, DuckDB's limit, and how much garbage
 // the heap may hold beside what lives, in percent.
 const (

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/caudal/caudal/serving"
 )
 
 func runCommand(a *app) *cobra.Command {
@@ -73,6 +75,9 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 		return err
 	}
 	begun = true
+	if r.onlyAnswers() {
+		defer serving.TuneRuntime()()
+	}
 	l, d, err := a.begin(s, r)
 	if err != nil {
 		return err

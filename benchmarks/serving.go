@@ -61,6 +61,7 @@ func servingPath(ctx context.Context, n int) (_ []row, err error) {
 	if err := s.fill(ctx, day, n); err != nil {
 		return nil, err
 	}
+	defer serving.TuneRuntime()() // as `caudal run serve` does
 	base, err := s.startLayers(ctx, running)
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func TestAnswersThatMustNotBeOldAreTheirOwn(t *testing.T) {
 	next := page
 	next.Cursor = w.query(page).Statistics.Next
 	for name, q := range map[string]Query{"the rest of an answer": next, "a snapshot's answer": {AsOf: w.query(Query{}).Provenance.Snapshot, Measures: []string{"lines"}}} {
-		if w.query(q) == w.query(q) {
+		if first := w.query(q); w.query(q) == first {
 			t.Errorf("%s is shared", name)
 		}
 	}
