@@ -3,7 +3,6 @@ package pgwire
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,35 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caudal/caudal/internal/algebra"
-	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/serving"
 )
-
-// changing serves one shop after the other, and returns the server and what clients connect with.
-func changing(t *testing.T, first Source, drain time.Duration) (*Server, string) {
-	t.Helper()
-	server, err := New(t.Context(), Config{Behind: Behind{Source: first}, Database: "shop", DrainTimeout: drain, Engine: engine.Options{Threads: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server, "postgres://ann@" + l.Addr().String() + "/shop?sslmode=disable"
-}
 
 // revision is a shop that says which one it is, and fails whoever asks it once it is closed.
 type revision struct {
@@ -70,7 +42,7 @@ func (r *revision) Query(ctx context.Context, q serving.Query) (*serving.Result,
 // TestSessionsGoOnWhileWhatAnswersIsChanged changes what answers twenty times while clients ask by prepared statements and by plain text: none fails, no
 // connection ends, nobody is asked who was closed, and answers are of the newest from the change on.
 func TestSessionsGoOnWhileWhatAnswersIsChanged(t *testing.T) {
-	server, url := changing(t, newRevision(0), time.Minute)
+	server, url := startShop(t, newRevision(0), func(c *Config) { c.DrainTimeout = time.Minute })
 	answered, stop := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 4)
 	for i := range cap(done) {
@@ -130,7 +102,7 @@ func TestSessionsGoOnWhileWhatAnswersIsChanged(t *testing.T) {
 func TestAStatementOverTheFormerDefinitionsIsBrokenOffAfterAWhile(t *testing.T) {
 	former := newShop()
 	former.hold = make(chan struct{})
-	server, url := changing(t, former, 10*time.Millisecond)
+	server, url := startShop(t, former, func(c *Config) { c.DrainTimeout = 10*time.Millisecond })
 	conn := connect(t, url)
 	failed := make(chan error, 1)
 	go func() {
@@ -162,7 +134,7 @@ func (n narrow) Relations(ctx context.Context) ([]serving.Relation, error) {
 
 // TestAPreparedStatementWhoseRowsHaveChangedIsPreparedAgain: a pool that keeps prepared statements hears what PostgreSQL says then, and its next try is right.
 func TestAPreparedStatementWhoseRowsHaveChangedIsPreparedAgain(t *testing.T) {
-	server, url := changing(t, newShop(), time.Minute)
+	server, url := startShop(t, newShop(), func(c *Config) { c.DrainTimeout = time.Minute })
 	conn := connect(t, url)
 	columns := func() (n int, err error) {
 		rows, err := conn.Query(t.Context(), "SELECT * FROM sales_1h", pgx.QueryExecModeCacheStatement)

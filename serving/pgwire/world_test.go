@@ -137,6 +137,13 @@ func (s *shop) scanned() []serving.Records {
 // serveShop runs a server and returns what clients connect with.
 func serveShop(t testing.TB, s Source, change func(*Config)) (url string) {
 	t.Helper()
+	_, url = startShop(t, s, change)
+	return url
+}
+
+// startShop is serveShop for who has to do with the server as well.
+func startShop(t testing.TB, s Source, change func(*Config)) (_ *Server, url string) {
+	t.Helper()
 	cfg := Config{Behind: Behind{Source: s}, Database: "shop", Engine: engine.Options{Threads: 1}}
 	if change != nil {
 		change(&cfg)
@@ -161,7 +168,7 @@ func serveShop(t testing.TB, s Source, change func(*Config)) (url string) {
 			t.Error(err)
 		}
 	})
-	return "postgres://ann@" + l.Addr().String() + "/shop?sslmode=disable"
+	return server, "postgres://ann@" + l.Addr().String() + "/shop?sslmode=disable"
 }
 
 func connect(t testing.TB, url string) *pgx.Conn {
