@@ -102,7 +102,7 @@ func TestSessionsGoOnWhileWhatAnswersIsChanged(t *testing.T) {
 func TestAStatementOverTheFormerDefinitionsIsBrokenOffAfterAWhile(t *testing.T) {
 	former := newShop()
 	former.hold = make(chan struct{})
-	server, url := startShop(t, former, func(c *Config) { c.DrainTimeout = 10*time.Millisecond })
+	server, url := startShop(t, former, func(c *Config) { c.DrainTimeout = 10 * time.Millisecond })
 	conn := connect(t, url)
 	failed := make(chan error, 1)
 	go func() {
