@@ -166,7 +166,7 @@ func (s *site) alerted(lines map[string]string) error {
 				return fmt.Errorf("the end of cause %s was not told", c.ID)
 			}
 		}
-		for at := c.Bucket; at <= c.Last && c.Phase != alert.Corrected; at += time.Minute.Microseconds() {
+		for at := c.First(); at <= c.Last && c.Phase != alert.Corrected; at += time.Minute.Microseconds() {
 			covered[time.UnixMicro(at).UTC().Format(time.RFC3339Nano)+" "+labelOf(c.Labels, "country")] = true
 		}
 	}

@@ -11,9 +11,9 @@ import (
 // ForTrino is the plan with its expressions in Trino's SQL: for CellsSQL alone. The error names the first expression that has no equal there;
 // its cause is a *trinosql.Error.
 func (p *Plan) ForTrino() (*Plan, error) {
-	columns := make([]view.Column, len(p.View.Source.Fields))
-	for i, f := range p.View.Source.Fields {
-		columns[i] = view.Column{Name: f.Name, Type: f.Type}
+	columns := []view.Column{{Name: view.LateColumn, Type: view.Type{Kind: view.Bool}}}
+	for _, f := range p.View.Source.Fields {
+		columns = append(columns, view.Column{Name: f.Name, Type: f.Type})
 	}
 	q := *p
 	q.dialect, q.dims, q.values = trino{}, append([]dim{}, p.dims...), append([]value{}, p.values...)
