@@ -17,6 +17,7 @@ const module = "github.com/caudal/caudal/"
 // owners says which package may import a third-party client: each has one owner (docs/architecture.md), but AWS' SDK, whose signatures Kafka asks for too.
 var owners = map[string]string{
 	"github.com/segmentio/kafka-go":      "internal/stream",
+	"github.com/pierrec/lz4":             "internal/stream",
 	"github.com/redis/go-redis":          "internal/live",
 	"github.com/parquet-go/parquet-go":   "internal/lake",
 	"github.com/aws/":                    "internal/lake internal/mskiam",

@@ -79,9 +79,17 @@ func cutBatch(b []byte) (bt batch, rest []byte, ok bool, err error) {
 
 // inflate returns the records of a compressed batch, in buf where it is large enough.
 func (bt *batch) inflate(buf []byte) ([]byte, error) {
-	codec := compress.Compression(bt.attributes & attrCompression).Codec()
+	kind := compress.Compression(bt.attributes & attrCompression)
+	codec := kind.Codec()
 	if codec == nil {
-		return nil, fmt.Errorf("%w: compression %d", errUnsupported, bt.attributes&attrCompression)
+		return nil, fmt.Errorf("%w: compression %d", errUnsupported, kind)
+	}
+	if kind == compress.Lz4 {
+		content, ok := inflateLZ4(buf[:0], bt.records)
+		if ok {
+			return content, nil
+		}
+		buf = content
 	}
 	if want := 4 * len(bt.records); cap(buf) < want {
 		buf = make([]byte, 0, want)

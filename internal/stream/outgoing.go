@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"math/bits"
 
@@ -62,12 +63,8 @@ func varbytesLen(b []byte) int {
 func (o *outgoing) pack(dst []byte, codec compress.Compression) []byte {
 	e := encoder{b: append(dst, make([]byte, batchHeader)...)}
 	attributes := int16(0)
-	if c := codec.Codec(); c != nil {
-		w := c.NewWriter(&e)
-		_, err := w.Write(o.records.b)
-		if w.Close() == nil && err == nil && len(e.b)-len(dst)-batchHeader < len(o.records.b) {
-			attributes = int16(codec)
-		}
+	if e.deflate(o.records.b, codec) && len(e.b)-len(dst)-batchHeader < len(o.records.b) {
+		attributes = int16(codec)
 	}
 	if attributes == 0 { // nothing gained
 		e.b = append(e.b[:len(dst)+batchHeader], o.records.b...)
@@ -87,6 +84,21 @@ func (o *outgoing) pack(dst []byte, codec compress.Compression) []byte {
 	h.int32(-1)
 	h.int32(int32(o.count))
 	return e.b
+}
+
+// deflate appends content compressed, and says whether that worked.
+func (e *encoder) deflate(content []byte, kind compress.Compression) bool {
+	codec := kind.Codec()
+	switch {
+	case codec == nil:
+		return false
+	case kind == compress.Lz4:
+		e.b = deflateLZ4(e.b, content)
+		return true
+	}
+	w := codec.NewWriter(e)
+	_, err := w.Write(content)
+	return errors.Join(err, w.Close()) == nil
 }
 
 // seal writes the producer's identity and the checksum into a packed batch.
