@@ -16,12 +16,22 @@ const explanation = `{"view":"revenue","time":"2011-11-09T00:00:00Z","end":"2011
 "time":"2011-11-09T00:00:00Z","grain":"1d","dimensions":{"country":"France"},"measure":"net_revenue","before":"5010.00","after":"10.00","difference":"-5000.00",
 "parts":[{"class":"batch_dedup","amount":"-5000.00"}]}]}`
 
+const explanationOfAHop = `{"view":"revenue","time":"2011-11-09T00:00:00Z","end":"2011-11-09T03:00:00Z","window":"last_3h","dimensions":{},"answer":{"net_revenue":"10.00"},
+"origin":{"source":"merged","exact":true},"note":"Every number is exact.","batch":{"snapshot":"000002-x","sequence":2,"events":4},"speed":{"events":3,"epochs":[]},
+"panes":[{"time":"2011-11-09T00:00:00Z","end":"2011-11-09T01:00:00Z","source":"merged","events":6,"live":2},
+{"time":"2011-11-09T02:00:00Z","end":"2011-11-09T03:00:00Z","first":"2011-11-09T02:07:00Z","last":"2011-11-09T02:08:00Z","source":"speed","events":1,"live":1}],
+"panes_left_off":5,"partial":false,"partitions":[],"changes":[]}`
+
 // explaining is the folder of a project whose server answers every request for an explanation with the one above, and notes what was asked.
 func explaining(t *testing.T) (dir string, asked *string) {
 	t.Helper()
 	asked = new(string)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*asked = r.URL.String()
+		if r.URL.Query().Has("window") {
+			_, _ = w.Write([]byte(explanationOfAHop))
+			return
+		}
 		if strings.Contains(r.URL.Path, "nothing") {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte(`{"title":"?","detail":"no view \"nothing\"","suggestion":"there are \"revenue\""}`))
@@ -99,6 +109,22 @@ func TestExplainSaysWhereANumberCameFromAndWhyItChanged(t *testing.T) {
 	}
 }
 
+func TestExplainListsThePanesOfAWindowsRow(t *testing.T) {
+	dir, asked := explaining(t)
+	status, out, stderr := explain(t, "revenue", "--project", dir, "--at", "2011-11-09", "--window", "last_3h", "--where", "country is null")
+	if status != exitOK || *asked != "/v1/views/revenue/explain?at=2011-11-09&where=country+is+null&window=last_3h" {
+		t.Fatalf("status %d, asked %s: %s", status, *asked, stderr)
+	}
+	for _, want := range []string{
+		"revenue, last_3h from 2011-11-09T00:00:00Z to 2011-11-09T03:00:00Z\n", "panes: 7\n", "  2011-11-09T00:00:00Z to 2011-11-09T01:00:00Z: 6 events, 2 of them live (merged)\n",
+		"  2011-11-09T02:07:00Z to 2011-11-09T02:08:00Z: 1 events, 1 of them live (speed)\n", "  and 5 later ones\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in:\n%s", want, out)
+		}
+	}
+}
+
 func TestExplainRefusesWhatItCannotUnderstand(t *testing.T) {
 	dir, _ := explaining(t)
 	for _, c := range []struct {
@@ -108,6 +134,7 @@ func TestExplainRefusesWhatItCannotUnderstand(t *testing.T) {
 		{[]string{"revenue"}, "--at is missing"},
 		{[]string{}, "requires at least 1 arg"},
 		{[]string{"revenue", "--at", "2011", "France"}, `"France" is no dimension=value`},
+		{[]string{"revenue", "--at", "2011", "where=x"}, "write what is called like a flag into --where"},
 		{[]string{"revenue", "--at", "2011", "--gain", "1d"}, "unknown flag"},
 		{[]string{"nothing", "--at", "2011"}, `there are "revenue"`},
 	} {

@@ -239,7 +239,7 @@ func TestMethodsAskWhoAsksAlsoWithoutHTTP(t *testing.T) {
 	unknown("catalogue", err)
 	_, err = w.server.changes(ctx, w.view, changesQuery{})
 	unknown("changes", err)
-	_, err = w.server.explain(ctx, w.view, bucketName{grain: w.view.Grains[1]})
+	_, err = w.server.explain(ctx, w.view, &address{grain: &w.view.Grains[1]})
 	unknown("explain", err)
 	unknown("events", w.server.maySend(ctx, "orders"))
 	unknown("records", w.server.recordsOf(ctx, "orders"))

@@ -22,10 +22,13 @@ const stockYAML = `
 view: stock
 source: orders
 dimensions: [product]
-grains: [1d]
+grains: [1h, 1d]
 measures:
   - {name: lines, agg: count}
 `
+
+// guardedWindows are those of the guarded views, which the views of other worlds do not have.
+const guardedWindows = "windows: [{name: span, hopping: {size: 3h, every: 1h}}, {name: visits, session: {gap: 2h, max: 12h, by: [product]}}]\n"
 
 // everything are the rights of who may do everything.
 func everything() auth.Grant { return auth.Grant{Role: auth.Admin} }
@@ -59,7 +62,7 @@ func callers() map[string]auth.Grant {
 
 func newGuardedWorld(t testing.TB) *guardedWorld {
 	t.Helper()
-	w := &guardedWorld{world: newWorld(t, viewYAML, view.File{Path: "views/stock.yaml", Data: []byte(stockYAML)},
+	w := &guardedWorld{world: newWorld(t, viewYAML+guardedWindows, view.File{Path: "views/stock.yaml", Data: []byte(stockYAML + guardedWindows)},
 		view.File{Path: "alerts/sales.yaml", Data: []byte(fmt.Sprintf(alertYAML, "sales", "sales", "[country, product]"))},
 		view.File{Path: "alerts/stock.yaml", Data: []byte(fmt.Sprintf(alertYAML, "stock", "stock", "[product]"))}), tokens: map[string]string{"stranger": auth.NewToken()}}
 	w.push = PushConfig{Every: time.Millisecond, Beat: 10 * time.Millisecond}

@@ -32,7 +32,8 @@ type cell struct {
 	speed  *algebra.State  // nil: no events
 	live   bool            // events of the speed layer are in it
 
-	unsettled bool // a session that may begin earlier: see windows.Row
+	unsettled bool    // a session that may begin earlier: see windows.Row
+	panes     []*cell // of a window's row, where question.keep says so
 }
 
 // counts are what every cell counts, whatever its measures.

@@ -86,7 +86,7 @@ func (c *composer) run(ctx context.Context, q *question, known int64) error {
 		if made++; made%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if r.Start < q.from || r.Start >= q.to && q.to != forever {
+		if r.Start < q.from || r.Start >= q.to && q.to != forever || q.holding && (q.holds < r.Start || q.holds > r.End) {
 			return nil
 		}
 		return c.add(r)
@@ -114,6 +114,9 @@ func (c *composer) add(r windows.Row) error {
 		if err := cs.charge(int64(cs.plan.Size(r.State))); err != nil {
 			return windowTooLarge(cs.q.window, len(cs.byKey))
 		}
+	}
+	if cs.q.keep {
+		row.panes = c.of[r.Low:r.High]
 	}
 	cs.byKey[cellKey{r.Start, c.key}] = row
 	cs.first, cs.last = min(cs.first, r.Start), max(cs.last, r.End)

@@ -32,6 +32,21 @@ func entry(at, grain string, dims map[string]string, before, after, difference s
 	return e
 }
 
+// publishLedger computes a snapshot of the records below the cuts, and publishes it with a ledger of a repeat that was left out, of so many cells.
+func (w *world) publishLedger(cuts map[int]int64, cells int, entries ...ledger.Entry) {
+	w.t.Helper()
+	m := *w.publish(cuts)
+	l := ledger.Ledger{View: "sales", Definition: w.view.Hash, Run: "explained", Parent: m.ID, Grains: []string{"1d", "1mo"}, From: map[int]int64{0: 0, 1: 0}, To: cuts,
+		Comparable: true, Repeats: 1, Cells: cells, Changed: len(entries), Classes: map[ledger.Class]int{ledger.BatchDedup: len(entries)}, Entries: entries}
+	data, err := l.Encode()
+	must(w.t, err)
+	f, err := w.lake.PutFile(context.Background(), w.lake.RunKey("sales", w.view.Hash, "explained", "ledger.json"), data)
+	must(w.t, err)
+	m.Run, m.Parent, m.Ledger = "explained", m.ID, []lake.ViewFile{{Key: f.Key, Unit: "ledger", Bytes: f.Bytes, SHA256: f.SHA256}}
+	_, w.tag, err = w.lake.Publish(context.Background(), m, w.tag)
+	must(w.t, err)
+}
+
 // explained is the small world, whose current snapshot has a ledger.
 func explained(t *testing.T) *world {
 	t.Helper()
@@ -42,21 +57,12 @@ func explained(t *testing.T) *world {
 		event{partition: 1, at: at("2024-03-01T10:00"), country: "Spain", product: "P1", order: "b", pence: 1000},
 	)
 	cuts := w.cuts()
-	m := *w.publish(cuts)
-	l := ledger.Ledger{View: "sales", Definition: w.view.Hash, Run: "explained", Parent: m.ID, Grains: []string{"1d", "1mo"}, From: map[int]int64{0: 0, 1: 0}, To: cuts,
-		Comparable: true, Repeats: 1, Cells: 6, Changed: 4, Classes: map[ledger.Class]int{ledger.BatchDedup: 4}, Entries: []ledger.Entry{
-			entry("2024-03-01T00:00:00Z", "1d", map[string]string{"country": "France", "product": "P&1"}, `"5010.00"`, `"10.00"`, `"-5000.00"`),
-			entry("2024-03-01T00:00:00Z", "1d", nil, `"5020.00"`, `"20.00"`, `"-5000.00"`),
-			entry("2024-03-01T00:00:00Z", "1mo", nil, `"5020.00"`, `"20.00"`, `"-5000.00"`),
-			entry("2024-02-29T00:00:00Z", "1d", nil, `"1.00"`, `null`, `"-1.00"`),
-		}}
-	data, err := l.Encode()
-	must(t, err)
-	f, err := w.lake.PutFile(context.Background(), w.lake.RunKey("sales", w.view.Hash, "explained", "ledger.json"), data)
-	must(t, err)
-	m.Run, m.Parent, m.Ledger = "explained", m.ID, []lake.ViewFile{{Key: f.Key, Unit: "ledger", Bytes: f.Bytes, SHA256: f.SHA256}}
-	_, w.tag, err = w.lake.Publish(context.Background(), m, w.tag)
-	must(t, err)
+	w.publishLedger(cuts, 6,
+		entry("2024-03-01T00:00:00Z", "1d", map[string]string{"country": "France", "product": "P&1"}, `"5010.00"`, `"10.00"`, `"-5000.00"`),
+		entry("2024-03-01T00:00:00Z", "1d", nil, `"5020.00"`, `"20.00"`, `"-5000.00"`),
+		entry("2024-03-01T00:00:00Z", "1mo", nil, `"5020.00"`, `"20.00"`, `"-5000.00"`),
+		entry("2024-02-29T00:00:00Z", "1d", nil, `"1.00"`, `null`, `"-1.00"`),
+	)
 	w.add(
 		event{partition: 0, at: at("2024-03-01T23:00"), country: "France", product: "P2", order: "d", pence: 50},
 		event{partition: 0, at: at("2024-03-01T23:10"), country: "Spain", product: "P2", order: "e", pence: 50},

@@ -60,7 +60,7 @@ func rowKey(r *Result, i int, withTime bool) string {
 	return strings.Join(parts, "|")
 }
 
-func value(t *testing.T, r *Result, i int, name string) algebra.Value {
+func value(t testing.TB, r *Result, i int, name string) algebra.Value {
 	t.Helper()
 	for k, c := range r.Meta.Columns {
 		if c.Name == name {

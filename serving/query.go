@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -63,7 +62,9 @@ type question struct {
 	limit    int
 	page     []byte    // what all pages of the answer have in common
 	after    *rowPlace // the last row of the page before; nil: the answer begins at its beginning
-	keep     bool      // what was read of the speed layer is looked at once more after the merge
+	keep     bool      // what the rows are made of, and was read of the speed layer, is looked at once more after the merge
+	holding  bool      // of a session window: only rows that hold the instant holds, µs UTC
+	holds    int64     //
 	exact    bool      // the lake is scanned
 	asOf     string    // id of the snapshot asked for; "" = the current one, and the speed layer
 	own      *filter   // which rows the caller may see, and is part of filter; nil: all
@@ -219,12 +220,7 @@ func (r *question) resolveFilter(q Query) error {
 	case r.exact:
 		parse = parseRowFilter
 	}
-	f, err := parse(q.Where, r.view)
-	if mistake := (*condition.Mistake)(nil); errors.As(err, &mistake) {
-		p := invalid("where", mistake.Suggestion, "%s (at byte %d)", mistake.Reason, mistake.At+1)
-		p.Nearest = mistake.Nearest
-		return p
-	}
+	f, err := readWhere(q.Where, r.view, parse)
 	if err == nil {
 		r.filter = f.and(r.own)
 	}

@@ -217,15 +217,19 @@ func (s *Server) answer(ctx context.Context, q *question) (r *Result, err error)
 		}
 		return s.merge(ctx, vs, q)
 	}
-	whole := gather
-	if q.window != nil && !q.exact {
-		whole = func(q *question) (*merged, error) { return s.composed(ctx, q, gather) }
-	}
-	m, err := comparing(q, whole)
+	m, err := comparing(q, func(q *question) (*merged, error) { return s.whole(ctx, q, gather) })
 	if err != nil {
 		return nil, err
 	}
 	return s.result(ctx, q, m)
+}
+
+// whole gathers the cells of the answer's rows; those of a window are composed of what is gathered, unless a scan has found them itself.
+func (s *Server) whole(ctx context.Context, q *question, gather func(*question) (*merged, error)) (*merged, error) {
+	if q.window == nil || q.exact {
+		return gather(q)
+	}
+	return s.composed(ctx, q, gather)
 }
 
 // result finishes what was merged.

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,6 +21,17 @@ type filter struct {
 // maxRowPattern bounds the letters of a like pattern that DuckDB evaluates: its time for a row is their number times that of the text's, and
 // it looks for an interrupt only every 2,048 rows.
 const maxRowPattern = 256
+
+// readWhere reads the condition that a parameter where holds, by one of the functions below.
+func readWhere(text string, v *view.View, parse func(string, *view.View) (*filter, error)) (*filter, error) {
+	f, err := parse(text, v)
+	if mistake := (*condition.Mistake)(nil); errors.As(err, &mistake) {
+		p := invalid("where", mistake.Suggestion, "%s (at byte %d)", mistake.Reason, mistake.At+1)
+		p.Nearest = mistake.Nearest
+		return nil, p
+	}
+	return f, err
+}
 
 // parseFilter reads a condition over a view's dimensions. Mistakes are *condition.Mistake, as those of its brothers are.
 func parseFilter(text string, v *view.View) (*filter, error) {

@@ -52,6 +52,9 @@ export function instant(text, timezone) {
   return text ? new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone: timezone }).format(Date.parse(text)) : '–';
 }
 
+// second is a moment, to the second.
+export const second = (text, timezone) => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', timeZone: timezone }).format(Date.parse(text));
+
 // clock is the time of day of a moment (ms), where the reader is.
 export const clock = ms => new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }).format(ms);
 

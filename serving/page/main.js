@@ -23,10 +23,10 @@ const mostRanks = 24;
 
 const page = { catalogue: null, question: null, view: null, shown: null, stop: () => {}, asking: new AbortController(), starting: new AbortController(), snapshot: null, partial: false, totalsAt: 0, totalsTimer: 0 };
 
+const explain = (time, group) => explanation.open(page.view, page.shown.answer.meta, page.question, time, group);
+
 const drawn = figures({
-  explain: (time, group) => { // of a bucket: a row of a window is made of several
-    if (!windowOf(page.question, page.view)) explanation.open(page.view, page.shown.answer.meta, page.question.dimensions, time, group);
-  },
+  explain,
   narrow: group => {
     const { dimensions } = page.question;
     const only = condition(dimensions, dimensions.map(name => page.view.dimensions.find(d => d.name === name).type), [group]);
@@ -96,7 +96,7 @@ function render(fresh) {
   const { answer } = page.shown;
   $('shown').hidden = false;
   drawn.draw(page.shown, fresh);
-  table.draw(answer);
+  table.draw(answer, explain);
   $('note').textContent = answer.provenance.note;
   $('sentence').className = answer.provenance.partial ? 'partial' : answer.provenance.exact ? 'exact' : 'approximate';
 }
