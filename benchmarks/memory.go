@@ -152,21 +152,35 @@ func restFor(rest time.Duration) func(context.Context, int) ([]row, error) {
 	}
 }
 
+// rests is how long the layer must have had nothing to do before it is at rest: by then it has given back what micro-batches need.
+const rests = 4 * time.Second
+
 // settles is how long the collector gets to give back what it freed.
 const settles = time.Second
 
-// atRest is the process' resident memory in MiB after a collection, which Go itself begins after two minutes of rest.
+// atRest is the process' resident memory in MiB once it rests, after a collection, which Go itself begins after two minutes of rest.
 func (p *process) atRest(ctx context.Context) (float64, error) {
+	if err := p.stay(ctx, rests); err != nil {
+		return 0, err
+	}
 	if err := p.Process.Signal(syscall.SIGUSR1); err != nil {
 		return 0, err
 	}
+	if err := p.stay(ctx, settles); err != nil {
+		return 0, err
+	}
+	return p.resident()
+}
+
+// stay waits; the process may not end meanwhile.
+func (p *process) stay(ctx context.Context, d time.Duration) error {
 	select {
 	case <-p.ended:
-		return 0, fmt.Errorf("the process ended by itself: %w", p.err)
+		return fmt.Errorf("the process ended by itself: %w", p.err)
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
-	case <-time.After(settles):
-		return p.resident()
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // microBatch is what a turn of the loop works on: the typed rows of all partitions of a source that had records.
@@ -34,6 +35,10 @@ type mark struct {
 	kind   intake.Kind
 	late   bool
 	gone   int64 // above 0: neither Kafka nor the lake has this offset and those before it, so many in all
+}
+
+func newMicroBatch(src *view.Source) microBatch {
+	return microBatch{rows: intake.NewRows(src), slots: map[int64]int{}}
 }
 
 func (b *microBatch) reset() {

@@ -39,6 +39,7 @@ type Config struct {
 	Memory       int64         // bytes of cells that are kept in memory; default 512 MiB. One micro-batch may exceed it until it is flushed.
 	Poll         time.Duration // how often CURRENT and Redis are looked at; default 900 ms, at most 1 s
 	MemoryPoll   time.Duration // how often the memory of Redis is looked at; default 5 s
+	RestAfter    time.Duration // how long there have to be no records before the memory of micro-batches is given back; default 2 s
 	StopWithin   time.Duration // how long the flush in hand may take after Run's context has ended; default 10 s
 	Backoff      time.Duration // first pause before a partition is taken again; doubles up to 64 times, with jitter; default 50 ms
 
@@ -68,6 +69,7 @@ func (c Config) withDefaults() Config {
 	c.Memory = orDefault(c.Memory, 512<<20)
 	c.Poll = orDefault(c.Poll, 900*time.Millisecond)
 	c.MemoryPoll = orDefault(c.MemoryPoll, 5*time.Second)
+	c.RestAfter = orDefault(c.RestAfter, 2*time.Second)
 	c.StopWithin = orDefault(c.StopWithin, 10*time.Second)
 	c.Backoff = orDefault(c.Backoff, 50*time.Millisecond)
 	c.EngineMemory = orDefault(c.EngineMemory, "512MB")
@@ -89,7 +91,7 @@ func (c Config) Validate() error {
 		return errors.New("speed: no project")
 	case c.Stream == nil || c.Live == nil || c.Lake == nil:
 		return errors.New("speed: Kafka, Redis and the lake are all needed")
-	case c.BatchRecords < 0 || c.FlushCells < 0 || c.Memory < 0 || c.BatchWait < 0 || c.MemoryPoll < 0 || c.StopWithin < 0 || c.Backoff < 0:
+	case c.BatchRecords < 0 || c.FlushCells < 0 || c.Memory < 0 || c.BatchWait < 0 || c.MemoryPoll < 0 || c.RestAfter < 0 || c.StopWithin < 0 || c.Backoff < 0:
 		return errors.New("speed: a limit is negative")
 	case c.Poll < 0 || c.Poll > time.Second:
 		return fmt.Errorf("speed: polling every %v is not at least once a second", c.Poll)

@@ -74,9 +74,15 @@ func (f *feed) run(ctx context.Context, s *shift, offset int64) error {
 	r := client.ReaderOf(s.seen, p.number, from)
 	defer r.Close()
 	var records []stream.Record
+	came := time.Now()
 	for {
 		if records, err = r.Fetch(ctx, most, fetchWait, records[:0]); err != nil {
 			return err
+		}
+		if now := time.Now(); len(records) > 0 {
+			came = now
+		} else if now.Sub(came) > s.w.cfg.RestAfter {
+			records = nil
 		}
 		rest := records
 		for len(rest) > 0 && rest[0].Offset < offset {

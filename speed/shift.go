@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caudal/caudal/internal/intake"
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/trace"
@@ -32,6 +31,7 @@ type shift struct {
 	arena   []byte
 	failing []fetched // feeds that ended
 	polled  time.Time
+	worked  time.Time // when the last micro-batch was through; zero: none was since rest gave its memory back
 	told    told
 }
 
@@ -75,7 +75,7 @@ func (w *Worker) newShift(ctx context.Context, l *lane, numbers []int, commit fu
 	for _, n := range numbers {
 		s.parts = append(s.parts, newPartition(l, w.cfg.Project, s.topic, n))
 	}
-	s.batch = microBatch{rows: intake.NewRows(l.src), slots: map[int64]int{}}
+	s.batch = newMicroBatch(l.src)
 	return s, nil
 }
 
@@ -108,7 +108,9 @@ func (s *shift) run(ctx context.Context) error {
 				return err
 			}
 			s.tell(ctx)
+			s.worked = time.Now()
 		}
+		s.rest()
 		if err := s.flushDue(work, false); err != nil {
 			return err
 		}

@@ -14,6 +14,9 @@ import (
 // callBytes bounds, in multiples of Config.FetchBytes, what one Fetch gathers before it returns early.
 const callBytes = 4
 
+// restAfter is how long nothing must have come before a Reader gives its buffers back.
+const restAfter = 2 * time.Second
+
 // Record is one record of a partition.
 type Record struct {
 	Offset    int64
@@ -45,7 +48,8 @@ type Reader struct {
 	inflated  []byte   // buffer of the current batch where that was compressed
 	held      [][]byte // buffers done with in this Fetch, but handed out
 	spare     [][]byte
-	traces    []string // that records of this Fetch are part of; at most mostTraces
+	came      time.Time // when records were handed out last
+	traces    []string  // that records of this Fetch are part of; at most mostTraces
 }
 
 // Reader returns a reader of the partition from offset on. It does not speak to a broker before the first Fetch.
@@ -79,9 +83,10 @@ func (r *Reader) Close() error {
 // spaced out. Errors are ctx's, *OutOfRange, ErrNoTopic, ErrTopicReplaced, or an answer that makes no sense; the
 // records appended before it are valid, and Offset is behind them.
 func (r *Reader) Fetch(ctx context.Context, max int, wait time.Duration, dst []Record) ([]Record, error) {
-	r.recycle()
+	now := time.Now()
+	r.recycle(now)
 	r.traces = r.traces[:0]
-	deadline := time.Now().Add(wait)
+	deadline := now.Add(wait)
 	end := len(dst) + max
 	for tried := false; ; tried = true {
 		var err error
@@ -152,6 +157,7 @@ func (r *Reader) decode(dst []Record, n int) ([]Record, error) {
 				return dst, err
 			}
 			if len(dst) > 0 {
+				r.came = time.Now()
 				r.next = max(r.next, dst[len(dst)-1].Offset+1)
 			}
 			if r.current.left > 0 {
@@ -269,8 +275,8 @@ func (r *Reader) release(b *[]byte) {
 	}
 }
 
-// recycle takes back the buffers of the last Fetch, but not those of a few huge records.
-func (r *Reader) recycle() {
+// recycle takes back the buffers of the last Fetch, but not those of a few huge records. A log at rest needs none of that size.
+func (r *Reader) recycle(now time.Time) {
 	for _, b := range r.held {
 		if cap(b) <= 2*callBytes*r.c.cfg.FetchBytes && len(r.spare) < 2*callBytes {
 			r.spare = append(r.spare, b[:0])
@@ -278,6 +284,9 @@ func (r *Reader) recycle() {
 	}
 	clear(r.held)
 	r.held = r.held[:0]
+	if now.Sub(r.came) > restAfter {
+		r.spare = nil
+	}
 }
 
 func (r *Reader) heldBytes() (n int) {
