@@ -75,6 +75,7 @@ func (db *DB) open(o Options) error {
 		{"autoinstall_known_extensions", "false"},
 		{"autoload_known_extensions", "false"},
 		{"preserve_insertion_order", "false"},
+		{"allocator_background_threads", "true"},
 		// It computes what two TRY have in common once, outside of both, and the error that they were to catch ends the query
 		// (DuckDB 1.5.5). The SQL of the algebra has nothing in common to find.
 		{"disabled_optimizers", "common_subexpressions"},
