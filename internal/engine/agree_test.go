@@ -266,7 +266,7 @@ func fold(t *testing.T, plan *algebra.Plan, measures []naive, src *view.Source, 
 		}
 		e := event{}
 		for c := range src.Fields {
-			e[src.Fields[c].Name] = value(src, rows, c, i)
+			e[src.Fields[c].Name] = value(rows, c, i)
 		}
 		e.locate(rows, i)
 		keep, failed := holds(where, e)
@@ -494,11 +494,11 @@ func TestExpressionsThatBranchAndFailAreCounted(t *testing.T) {
 	in.Set(rows, nil, rows.Len())
 	kept, failed := int64(0), int64(0)
 	fits := func(field string, scale, least, most float64, i int) bool {
-		x := math.Round(value(src, rows, src.Field(field), i).Float64() * scale)
+		x := math.Round(value(rows, src.Field(field), i).Float64() * scale)
 		return x >= least && x <= most
 	}
 	for i := range rows.Len() {
-		b := value(src, rows, src.Field("b"), i).Bool()
+		b := value(rows, src.Field("b"), i).Bool()
 		switch {
 		case rows.Duplicate[i] != 0:
 		case b && !fits("d4", 1, -128, 127, i):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -113,8 +114,22 @@ func (c *Checker) check(ctx context.Context, names map[string]bool, expr string)
 	defer stmt.Close()
 	logical := mapping.PreparedStatementColumnLogicalType(stmt.stmt, 0)
 	defer mapping.DestroyLogicalType(&logical)
-	t, _ := typeOf(logical)
-	return view.Checked{Type: t, Volatile: s.volatile}, nil
+	return view.Checked{Type: resultType(logical), Volatile: s.volatile}, nil
+}
+
+// resultType is the type of an expression: of one that definitions have a word for, or a list of it. Whether elements may be null is not known
+// before it runs.
+func resultType(logical mapping.LogicalType) view.Type {
+	t, kind := typeOf(logical)
+	if kind != mapping.TypeList {
+		return t
+	}
+	item := mapping.ListTypeChildType(logical)
+	defer mapping.DestroyLogicalType(&item)
+	if t, _ = typeOf(item); !slices.Contains(view.ColumnKinds(), t.Kind) {
+		return view.Type{}
+	}
+	return view.Type{Kind: view.List, Item: t.Kind, Precision: t.Precision, Scale: t.Scale}
 }
 
 var (

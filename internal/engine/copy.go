@@ -13,6 +13,13 @@ func (r *Row) CopyTo(rows *intake.Rows, c, i, col int) {
 		return
 	}
 	switch t := rows.Columns[c].Type; {
+	case t.Kind == view.List:
+		rows.OpenList(c, i)
+		items, from, to := r.items(col)
+		for n := from; n < to; n++ {
+			elements, at := rows.ExtendList(c, i)
+			items.Row(n).CopyTo(elements, c, at, 0)
+		}
 	case t.Kind == view.String:
 		rows.SetBytes(c, i, r.Bytes(col))
 	case t.Wide():

@@ -104,17 +104,23 @@ func (r *Row) UUID(col int) algebra.Int128 {
 
 // Items are the elements of a list of what definitions have a word for.
 func (r *Row) Items(col int) []algebra.Value {
+	items, from, to := r.items(col)
+	values := make([]algebra.Value, 0, to-from)
+	for i := from; i < to; i++ {
+		values = append(values, items.Row(i).Value(0))
+	}
+	return values
+}
+
+// items are the elements of a list: the rows [from, to) of a column.
+func (r *Row) items(col int) (items *Chunk, from, to int) {
 	v := &r.chunk.vectors[col]
 	if v.kind != mapping.TypeList {
 		panic(r.wrong(col, "a list"))
 	}
 	e := at[listEntry](v, r.i)
-	t := r.chunk.columns[col].Item
-	items := &Chunk{n: int(e.offset + e.length), columns: []ColumnInfo{{Type: t}}, vectors: []vector{{kind: v.child, data: v.items, valid: v.holes}}}
+	from, to = int(e.offset), int(e.offset+e.length)
+	items = &Chunk{n: to, columns: []ColumnInfo{{Type: r.chunk.columns[col].Item}}, vectors: []vector{{kind: v.child, data: v.items, valid: v.holes}}}
 	items.row.chunk = items
-	values := make([]algebra.Value, e.length)
-	for i := range values {
-		values[i] = items.Row(int(e.offset) + i).Value(0)
-	}
-	return values
+	return items, from, to
 }

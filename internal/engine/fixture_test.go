@@ -101,25 +101,42 @@ func fillRows(rnd *rand.Rand, src *view.Source, rows *intake.Rows, n int) {
 				rows.SetNull(c, i)
 				continue
 			}
-			switch {
-			case f.Type.Kind == view.String:
-				rows.SetBytes(c, i, []byte(someText(rnd)))
-			case f.Type.Wide():
-				rows.SetWide(c, i, wide(rnd))
-			case f.Type.Kind == view.Decimal:
-				rows.SetWord(c, i, someDecimal(rnd, f.Type.Precision))
-			case f.Type.Kind == view.Double:
-				rows.SetWord(c, i, int64(math.Float64bits(someFloat(rnd))))
-			case f.Type.Kind == view.Bool:
-				rows.SetWord(c, i, rnd.Int64N(2))
-			case f.Type.Kind == view.Date:
-				rows.SetWord(c, i, rnd.Int64N(80000)-20000)
-			case f.Type.Kind == view.Timestamp:
-				rows.SetWord(c, i, someBits(rnd, 55))
-			default:
-				rows.SetWord(c, i, someBits(rnd, 62))
+			setSome(rnd, rows, c, i, f.Type)
+		}
+	}
+}
+
+// setSome puts a random value of type t into row i of column c.
+func setSome(rnd *rand.Rand, rows *intake.Rows, c, i int, t view.Type) {
+	switch {
+	case t.Kind == view.List:
+		rows.OpenList(c, i)
+		n := rnd.IntN(5)
+		if rnd.IntN(2000) == 0 {
+			n = 5000 // more than a vector holds
+		}
+		for range n {
+			elements, at := rows.ExtendList(c, i)
+			if !t.Holes || rnd.IntN(3) > 0 {
+				setSome(rnd, elements, c, at, t.Element())
 			}
 		}
+	case t.Kind == view.String:
+		rows.SetBytes(c, i, []byte(someText(rnd)))
+	case t.Wide():
+		rows.SetWide(c, i, wide(rnd))
+	case t.Kind == view.Decimal:
+		rows.SetWord(c, i, someDecimal(rnd, t.Precision))
+	case t.Kind == view.Double:
+		rows.SetWord(c, i, int64(math.Float64bits(someFloat(rnd))))
+	case t.Kind == view.Bool:
+		rows.SetWord(c, i, rnd.Int64N(2))
+	case t.Kind == view.Date:
+		rows.SetWord(c, i, rnd.Int64N(80000)-20000)
+	case t.Kind == view.Timestamp:
+		rows.SetWord(c, i, someBits(rnd, 55))
+	default:
+		rows.SetWord(c, i, someBits(rnd, 62))
 	}
 }
 
@@ -149,12 +166,13 @@ func wide(rnd *rand.Rand) algebra.Int128 {
 }
 
 // value is field c of row i.
-func value(src *view.Source, rows *intake.Rows, c, i int) algebra.Value {
-	col := &rows.Columns[c]
+func value(rows *intake.Rows, c, i int) algebra.Value { return valueOf(&rows.Columns[c], i) }
+
+func valueOf(col *intake.Column, i int) algebra.Value {
 	if col.Null(i) {
 		return algebra.Null()
 	}
-	switch t := src.Fields[c].Type; {
+	switch t := col.Type; {
 	case t.Kind == view.String:
 		return algebra.StringValue(string(col.Strs[i].Bytes()))
 	case t.Wide():
@@ -197,7 +215,7 @@ func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *
 	values := make([][]algebra.Value, n)
 	for i := range n {
 		for c := range src.Fields {
-			values[i] = append(values[i], value(src, rows, c, i))
+			values[i] = append(values[i], value(rows, c, i))
 		}
 		s := int64(0)
 		if sub != nil {

@@ -65,8 +65,22 @@ func (c *Conn) RegisterRows(name string, src *view.Source) (*Input, error) {
 
 // column declares column i.
 func (in *Input) column(i int, name string, t view.Type) {
+	kind, move := storage(t)
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	C.caudal_rows_column(in.rows, C.int(i), cname, kind, C.int(t.Precision), C.int(t.Scale), move)
+	if t.Kind == view.List {
+		kind, move = storage(t.Element())
+		C.caudal_rows_items(in.rows, C.int(i), kind, C.int(t.Precision), C.int(t.Scale), move)
+	}
+}
+
+// storage is DuckDB's type of a column, and how it becomes one.
+func storage(t view.Type) (duck, copied C.int) {
 	kind, move := mapping.TypeBigInt, C.CAUDAL_COPY8
 	switch t.Kind {
+	case view.List:
+		kind, move = mapping.TypeList, C.CAUDAL_LIST
 	case view.String:
 		kind, move = mapping.TypeVarchar, C.CAUDAL_COPY16
 	case view.Double:
@@ -88,9 +102,7 @@ func (in *Input) column(i int, name string, t view.Type) {
 			move = C.CAUDAL_COPY16
 		}
 	}
-	cname := C.CString(name)
-	defer C.free(unsafe.Pointer(cname))
-	C.caudal_rows_column(in.rows, C.int(i), cname, C.int(kind), C.int(t.Precision), C.int(t.Scale), C.int(move))
+	return C.int(kind), C.int(move)
 }
 
 // From is the relation as it stands in a FROM clause.
@@ -116,6 +128,9 @@ func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
 			valid = c.Valid
 		}
 		switch {
+		case c.Type.Kind == view.List:
+			setColumn(in, i, c.Lists, valid)
+			in.setItems(i, c)
 		case c.Type.Kind == view.String:
 			setColumn(in, i, c.Strs, valid)
 		case c.Type.Wide():
@@ -140,16 +155,34 @@ func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
 
 // setColumn pins one column and hands it over.
 func setColumn[T any](in *Input, i int, data []T, valid []uint64) {
-	var p, v unsafe.Pointer
-	if len(data) > 0 {
-		in.pinned.Pin(unsafe.SliceData(data))
-		p = unsafe.Pointer(unsafe.SliceData(data))
-	}
-	if len(valid) > 0 {
-		in.pinned.Pin(unsafe.SliceData(valid))
-		v = unsafe.Pointer(unsafe.SliceData(valid))
-	}
+	p, v := pin(in, data), pin(in, valid)
 	C.caudal_rows_data(in.rows, C.int(i), p, (*C.uint64_t)(v))
+}
+
+// setItems pins the elements of column i, a list, and hands them over.
+func (in *Input) setItems(i int, list *intake.Column) {
+	c := list.Items
+	p := pin(in, c.Words)
+	switch {
+	case c.Strs != nil:
+		p = pin(in, c.Strs)
+	case c.Wide != nil:
+		p = pin(in, c.Wide)
+	}
+	var valid unsafe.Pointer
+	if list.Type.Holes {
+		valid = pin(in, c.Valid)
+	}
+	C.caudal_rows_items_data(in.rows, C.int(i), p, (*C.uint64_t)(valid))
+}
+
+// pin keeps what a slice holds where it is, until the input is cleared. Nil: it holds nothing.
+func pin[T any](in *Input, data []T) unsafe.Pointer {
+	if len(data) == 0 {
+		return nil
+	}
+	in.pinned.Pin(unsafe.SliceData(data))
+	return unsafe.Pointer(unsafe.SliceData(data))
 }
 
 // Clear lets go of the rows; queries then see none.
@@ -157,6 +190,9 @@ func (in *Input) Clear() {
 	in.rows.nrows = 0
 	for i := range int(in.rows.ncols) {
 		C.caudal_rows_data(in.rows, C.int(i), nil, nil)
+		if i < len(in.fields) && in.fields[i].Type.Kind == view.List {
+			C.caudal_rows_items_data(in.rows, C.int(i), nil, nil)
+		}
 	}
 	in.pinned.Unpin()
 }

@@ -37,7 +37,7 @@ func TestInputShowsWhatTheAppenderStores(t *testing.T) {
 		}
 		for i, row := range got {
 			for c := range src.Fields {
-				if want := value(src, rows, c, i); row[c] != want {
+				if want := value(rows, c, i); row[c] != want {
 					t.Fatalf("row %d of %d, %s: read %v, want %v", i, n, src.Fields[c].Name, row[c], want)
 				}
 			}

@@ -35,7 +35,11 @@ WEAK uint64_t *duckdb_vector_get_validity(handle vector);
 WEAK void duckdb_vector_ensure_validity_writable(handle vector);
 WEAK handle duckdb_create_logical_type(int type);
 WEAK handle duckdb_create_decimal_type(uint8_t precision, uint8_t scale);
+WEAK handle duckdb_create_list_type(handle type);
 WEAK void duckdb_destroy_logical_type(handle *type);
+WEAK int duckdb_list_vector_reserve(handle vector, idx_t n);
+WEAK int duckdb_list_vector_set_size(handle vector, idx_t n);
+WEAK handle duckdb_list_vector_get_child(handle vector);
 
 #define TYPE_DECIMAL 19
 #define USUAL_ROWS 50000
@@ -48,11 +52,23 @@ typedef struct {
 	int64_t cols[];
 } scan;
 
+static handle scalar_type(const caudal_column *c) {
+	return c->type == TYPE_DECIMAL ? duckdb_create_decimal_type(c->precision, c->scale) : duckdb_create_logical_type(c->type);
+}
+
+static handle column_type(const caudal_column *c) {
+	if (c->items == NULL) return scalar_type(c);
+	handle item = scalar_type(c->items);
+	handle type = duckdb_create_list_type(item);
+	duckdb_destroy_logical_type(&item);
+	return type;
+}
+
 static void rows_bind(handle info) {
 	caudal_rows *rows = duckdb_bind_get_extra_info(info);
 	for (int i = 0; i < rows->ncols; i++) {
 		caudal_column *c = &rows->cols[i];
-		handle type = c->type == TYPE_DECIMAL ? duckdb_create_decimal_type(c->precision, c->scale) : duckdb_create_logical_type(c->type);
+		handle type = column_type(c);
 		duckdb_bind_add_result_column(info, c->name, type);
 		duckdb_destroy_logical_type(&type);
 	}
@@ -113,6 +129,32 @@ static void copy_validity(const caudal_column *c, handle vector, idx_t at, idx_t
 	memcpy(duckdb_vector_get_validity(vector), valid, words * 8);
 }
 
+// copy_list copies the arrays of rows [at, at+n): where each stands, and the elements of all of them.
+static void copy_list(const caudal_column *c, handle vector, idx_t at, idx_t n) {
+	typedef struct {
+		uint64_t offset, length;
+	} entry;
+	const entry *from = (const entry *)c->data + at;
+	idx_t first = from[0].offset, length = from[n - 1].offset + from[n - 1].length - first;
+	entry *to = duckdb_vector_get_data(vector);
+	for (idx_t i = 0; i < n; i++) to[i] = (entry){from[i].offset - first, from[i].length};
+	duckdb_list_vector_reserve(vector, length);
+	duckdb_list_vector_set_size(vector, length);
+	if (length == 0) return;
+	handle child = duckdb_list_vector_get_child(vector);
+	copy_data(c->items, duckdb_vector_get_data(child), first, length);
+	const uint64_t *valid = c->items->valid;
+	uint64_t *mask = NULL;
+	for (idx_t i = 0; valid != NULL && i < length; i++) {
+		if (valid[(first + i) / 64] >> (first + i) % 64 & 1) continue;
+		if (mask == NULL) {
+			duckdb_vector_ensure_validity_writable(child);
+			mask = duckdb_vector_get_validity(child);
+		}
+		mask[i / 64] &= ~(UINT64_C(1) << i % 64);
+	}
+}
+
 static void rows_run(handle info, handle chunk) {
 	scan *s = duckdb_function_get_init_data(info);
 	idx_t size = duckdb_vector_size();
@@ -126,7 +168,10 @@ static void rows_run(handle info, handle chunk) {
 		if (s->cols[i] < 0) continue;
 		caudal_column *c = &s->rows->cols[s->cols[i]];
 		handle vector = duckdb_data_chunk_get_vector(chunk, i);
-		copy_data(c, duckdb_vector_get_data(vector), at, n);
+		if (c->items != NULL)
+			copy_list(c, vector, at, n);
+		else
+			copy_data(c, duckdb_vector_get_data(vector), at, n);
 		copy_validity(c, vector, at, n);
 	}
 	duckdb_data_chunk_set_size(chunk, n);
@@ -141,7 +186,10 @@ caudal_rows *caudal_rows_new(int ncols, int threads) {
 }
 
 void caudal_rows_free(caudal_rows *rows) {
-	for (int i = 0; i < rows->ncols; i++) free(rows->cols[i].name);
+	for (int i = 0; i < rows->ncols; i++) {
+		free(rows->cols[i].name);
+		free(rows->cols[i].items);
+	}
 	free(rows->cols);
 	free(rows);
 }
@@ -155,9 +203,23 @@ void caudal_rows_column(caudal_rows *rows, int i, const char *name, int type, in
 	c->copy = copy;
 }
 
+void caudal_rows_items(caudal_rows *rows, int i, int type, int precision, int scale, int copy) {
+	caudal_column *items = calloc(1, sizeof(caudal_column));
+	items->type = type;
+	items->precision = precision;
+	items->scale = scale;
+	items->copy = copy;
+	rows->cols[i].items = items;
+}
+
 void caudal_rows_data(caudal_rows *rows, int i, const void *data, const uint64_t *valid) {
 	rows->cols[i].data = data;
 	rows->cols[i].valid = valid;
+}
+
+void caudal_rows_items_data(caudal_rows *rows, int i, const void *data, const uint64_t *valid) {
+	rows->cols[i].items->data = data;
+	rows->cols[i].items->valid = valid;
 }
 
 int caudal_rows_register(void *connection, caudal_rows *rows, const char *name) {

@@ -12,15 +12,17 @@ enum {
 	CAUDAL_TO32 = 2,    // 8 bytes narrowed to 4
 	CAUDAL_TO16 = 3,    // 8 bytes narrowed to 2
 	CAUDAL_TO8 = 4,     // 8 bytes narrowed to 1
+	CAUDAL_LIST = 5,    // 16 bytes, where a row's elements begin among the items and how many they are: laid out as duckdb_list_entry
 };
 
-typedef struct {
+typedef struct caudal_column {
 	char *name;
 	int type;  // duckdb_type
 	int precision, scale;
 	int copy;
 	const void *data;       // NULL: all zero
 	const uint64_t *valid;  // NULL: no nulls
+	struct caudal_column *items;  // of a list: its elements, in the order of the rows; else NULL
 } caudal_column;
 
 typedef struct {
@@ -33,7 +35,9 @@ typedef struct {
 caudal_rows *caudal_rows_new(int ncols, int threads);
 void caudal_rows_free(caudal_rows *rows);
 void caudal_rows_column(caudal_rows *rows, int i, const char *name, int type, int precision, int scale, int copy);
+void caudal_rows_items(caudal_rows *rows, int i, int type, int precision, int scale, int copy);
 void caudal_rows_data(caudal_rows *rows, int i, const void *data, const uint64_t *valid);
+void caudal_rows_items_data(caudal_rows *rows, int i, const void *data, const uint64_t *valid);
 int caudal_rows_register(void *connection, caudal_rows *rows, const char *name);
 
 #endif

@@ -213,6 +213,9 @@ func (d *decoder) value(k *key) bool {
 			}
 		}
 	default:
+		if kind == jsonArray && k.lists {
+			return d.elements(k)
+		}
 		if !d.json.skip() {
 			return false
 		}

@@ -25,7 +25,7 @@ func (d *decoder) wrong(i int, found string) state {
 	if i == d.schema.eventTime {
 		return d.fail(i, UnparsableEventTime, found+" is not "+d.clock.format.String())
 	}
-	return d.fail(i, WrongType, found+" is no "+d.schema.source.Fields[i].Type.String())
+	return d.fail(i, WrongType, found+" is no "+d.rows.Columns[i].Type.String())
 }
 
 // unfit is the text of a number that the column cannot hold.

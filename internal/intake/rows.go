@@ -8,12 +8,14 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// Column is one column of Rows. Exactly one of Words, Wide and Strs is used, by the kind of its type; where a row is null it holds zero.
+// Column is one column of Rows. Exactly one of Words, Wide, Strs and Lists is used, by the kind of its type; where a row is null it holds zero.
 type Column struct {
 	Type  view.Type
 	Words []int64          // Int64, Bool (0 or 1), Timestamp (µs), Date (days), Decimal up to 18 digits (unscaled), Double (math.Float64bits)
 	Wide  []algebra.Int128 // Decimal beyond 18 digits (unscaled)
 	Strs  []Str            // String
+	Lists []Span           // List: where a row's elements stand in Items; a null has none
+	Items *Column          // of a List: the elements of all rows, one after the other; null those that are
 	Valid []uint64         // bit i%64 of word i/64 set: row i is not null; bits beyond the last row are zero
 }
 
@@ -33,7 +35,8 @@ type Rows struct {
 	EventTime []int64 // µs UTC
 	Duplicate []int64 // 0 or 1
 	Late      []int64 // 0 or 1
-	arena     arena
+	arena     *arena
+	items     *Rows // the elements of the lists, column by column as Columns; its rows are not in step; nil where there are no lists
 }
 
 const (
@@ -43,9 +46,12 @@ const (
 
 // NewRows returns empty rows with the columns of the source.
 func NewRows(src *view.Source) *Rows {
-	r := &Rows{Columns: make([]Column, len(src.Fields))}
+	r := &Rows{Columns: make([]Column, len(src.Fields)), arena: &arena{}}
 	for i := range src.Fields {
 		r.Columns[i].Type = src.Fields[i].Type
+		if r.Columns[i].Type.Kind == view.List {
+			r.addList(i)
+		}
 	}
 	return r
 }
@@ -55,16 +61,19 @@ func (r *Rows) Len() int { return len(r.Offset) }
 
 // Bytes is the memory that the rows take up, spare capacity apart.
 func (r *Rows) Bytes() int64 {
-	width := int64(6 * 8)
+	width, elements := int64(6*8), int64(0)
 	for i := range r.Columns {
 		switch t := r.Columns[i].Type; {
+		case t.Kind == view.List:
+			width += 16
+			elements += r.Columns[i].Items.bytes()
 		case t.Kind == view.String, t.Wide():
 			width += 16
 		default:
 			width += 8
 		}
 	}
-	return width*int64(r.Len()) + r.arena.taken()
+	return width*int64(r.Len()) + elements + r.arena.taken()
 }
 
 // Blocks returns the memory that long strings point into, for whoever has to pin it.
@@ -84,19 +93,34 @@ func (r *Rows) Extend() int {
 	r.Late = append(r.Late, 0)
 	for i := range r.Columns {
 		c := &r.Columns[i]
-		switch {
-		case c.Words != nil:
-			c.Words = append(c.Words, 0)
-		case c.Strs != nil:
-			c.Strs = append(c.Strs, Str{})
-		default:
-			c.Wide = append(c.Wide, algebra.Int128{})
+		if c.Lists == nil {
+			c.extend(n)
+			continue
 		}
-		if n&63 == 0 {
-			c.Valid = append(c.Valid, 0)
-		}
+		c.Lists = append(c.Lists, Span{Offset: uint64(c.Items.len())})
+		c.mask(n)
 	}
 	return n
+}
+
+// extend adds a null behind the n rows of a column that is no list.
+func (c *Column) extend(n int) {
+	switch {
+	case c.Words != nil:
+		c.Words = append(c.Words, 0)
+	case c.Strs != nil:
+		c.Strs = append(c.Strs, Str{})
+	default:
+		c.Wide = append(c.Wide, algebra.Int128{})
+	}
+	c.mask(n)
+}
+
+// mask makes room for the bit of row n.
+func (c *Column) mask(n int) {
+	if n&63 == 0 {
+		c.Valid = append(c.Valid, 0)
+	}
 }
 
 // SetWord puts v, as Column.Words has it, into row i of column c.
@@ -133,6 +157,8 @@ func (r *Rows) SetNull(c, i int) {
 		col.Words[i] = 0
 	case col.Strs != nil:
 		col.Strs[i] = Str{}
+	case col.Lists != nil:
+		col.emptyList(i)
 	default:
 		col.Wide[i] = algebra.Int128{}
 	}
@@ -142,6 +168,7 @@ func (r *Rows) SetNull(c, i int) {
 // Reset forgets all rows and keeps their memory for the next ones; what an outsized batch took is given back once a small one follows.
 func (r *Rows) Reset() {
 	n, held := r.Len(), cap(r.Offset)
+	r.shrinkLists()
 	r.Truncate(0)
 	r.arena.reset()
 	if held > keepRows && n < held/4 {
@@ -159,18 +186,28 @@ func (r *Rows) Truncate(n int) {
 	}
 	for i := range r.Columns {
 		c := &r.Columns[i]
-		switch {
-		case c.Words != nil:
-			c.Words = c.Words[:n]
-		case c.Strs != nil:
-			c.Strs = c.Strs[:n]
-		default:
-			c.Wide = c.Wide[:n]
+		if c.Lists != nil {
+			c.Items.truncate(int(c.Lists[n].Offset))
 		}
-		c.Valid = c.Valid[:(n+63)/64]
-		if n&63 != 0 {
-			c.Valid[n>>6] &= 1<<(n&63) - 1
-		}
+		c.truncate(n)
+	}
+}
+
+// truncate keeps the first n rows of a column.
+func (c *Column) truncate(n int) {
+	switch {
+	case c.Words != nil:
+		c.Words = c.Words[:n]
+	case c.Strs != nil:
+		c.Strs = c.Strs[:n]
+	case c.Lists != nil:
+		c.Lists = c.Lists[:n]
+	default:
+		c.Wide = c.Wide[:n]
+	}
+	c.Valid = c.Valid[:(n+63)/64]
+	if n&63 != 0 {
+		c.Valid[n>>6] &= 1<<(n&63) - 1
 	}
 }
 
@@ -185,17 +222,23 @@ func (r *Rows) allocate(n int) {
 		*s = append(make([]int64, 0, n), *s...)
 	}
 	for i := range r.Columns {
-		c := &r.Columns[i]
-		switch {
-		case c.Type.Kind == view.String:
-			c.Strs = append(make([]Str, 0, n), c.Strs...)
-		case c.Type.Wide():
-			c.Wide = append(make([]algebra.Int128, 0, n), c.Wide...)
-		default:
-			c.Words = append(make([]int64, 0, n), c.Words...)
-		}
-		c.Valid = append(make([]uint64, 0, n/64), c.Valid...)
+		r.Columns[i].allocate(n)
 	}
+}
+
+// allocate gives a column room for n rows and moves what there is.
+func (c *Column) allocate(n int) {
+	switch {
+	case c.Type.Kind == view.String:
+		c.Strs = append(make([]Str, 0, n), c.Strs...)
+	case c.Type.Kind == view.List:
+		c.Lists = append(make([]Span, 0, n), c.Lists...)
+	case c.Type.Wide():
+		c.Wide = append(make([]algebra.Int128, 0, n), c.Wide...)
+	default:
+		c.Words = append(make([]int64, 0, n), c.Words...)
+	}
+	c.Valid = append(make([]uint64, 0, (n+63)/64), c.Valid...)
 }
 
 // Str is a string value laid out as DuckDB's duckdb_string_t, so that a column of them can be handed over without a copy:

@@ -33,6 +33,7 @@ const maxRecall = 1 << 31
 //   - timestamp: a string in RFC 3339 (a space may stand for the T; no offset means UTC; digits beyond the microsecond are cut off), or a
 //     whole number of microseconds since the epoch; years 1 to 9999.
 //   - date: a string YYYY-MM-DD; years 1 to 9999.
+//   - array: a JSON array of at most view.MaxElements values, each of the elements' type; null ones where the type says that there may be some.
 //   - the event time: as the source's format says. A layout wants a string, unix times a number or a string that holds one.
 //
 // Of several mistakes in one record, broken JSON is reported first, then the field that comes first in the source.
@@ -67,6 +68,7 @@ type key struct {
 	fields []int
 	before []int // fields that had this name: the value is theirs where nothing was found yet
 	node   *node
+	lists  bool // some of them are arrays
 }
 
 // fallback is a field's default, typed.
@@ -95,8 +97,8 @@ func NewSchema(src *view.Source) (*Schema, error) {
 		return nil, fmt.Errorf("source %s: event time %q is no timestamp field", src.Name, src.EventTime.Field)
 	}
 	if src.EventID != "" {
-		if s.eventID = src.Field(src.EventID); s.eventID < 0 {
-			return nil, fmt.Errorf("source %s: event id %q is no field", src.Name, src.EventID)
+		if s.eventID = src.Field(src.EventID); s.eventID < 0 || src.Fields[s.eventID].Type.Kind == view.List {
+			return nil, fmt.Errorf("source %s: event id %q is no field of a scalar type", src.Name, src.EventID)
 		}
 	}
 	if s.horizon < 0 || s.lateness < 0 || s.ahead < 0 || s.records < 0 || s.records >= maxRecall {
@@ -123,11 +125,17 @@ func (s *Schema) newNode() *node {
 // plan enters field i into the tree and types its default.
 func (s *Schema) plan(i int) error {
 	f := &s.source.Fields[i]
-	switch k := f.Type.Kind; {
+	t := f.Type
+	if t.Kind == view.List {
+		t = t.Element()
+	}
+	switch k := t.Kind; {
 	case !slices.Contains(view.ColumnKinds(), k):
 		return fmt.Errorf("field %s: type %s is not one of a source", f.Name, f.Type)
-	case k == view.Decimal && (f.Type.Precision < 1 || f.Type.Precision > maxDigits || f.Type.Scale > f.Type.Precision):
-		return fmt.Errorf("field %s: %s is not between decimal(1,0) and decimal(38,38)", f.Name, f.Type)
+	case k == view.Decimal && (t.Precision < 1 || t.Precision > maxDigits || t.Scale > t.Precision):
+		return fmt.Errorf("field %s: %s is not between decimal(1,0) and decimal(38,38)", f.Name, t)
+	case f.Type.Kind == view.List && f.Default != nil:
+		return fmt.Errorf("field %s: an array has no default", f.Name)
 	}
 	path := f.Path()
 	n := s.root
@@ -142,7 +150,7 @@ func (s *Schema) plan(i int) error {
 			return fmt.Errorf("field %s: %s cannot be both a value and an object of other fields", f.Name, path[:depth+1])
 		}
 		if last {
-			k.fields = append(k.fields, i)
+			k.fields, k.lists = append(k.fields, i), k.lists || f.Type.Kind == view.List
 			break
 		}
 		if k.node == nil {
@@ -190,7 +198,7 @@ func (s *Schema) planBefore(i int, name string) error {
 	if k.node != nil || len(k.fields)+len(k.before) > 0 {
 		return fmt.Errorf("field %s: it was %s, and another field is read from there", s.source.Fields[i].Name, name)
 	}
-	k.before = append(k.before, i)
+	k.before, k.lists = append(k.before, i), k.lists || s.source.Fields[i].Type.Kind == view.List
 	return nil
 }
 

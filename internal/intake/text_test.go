@@ -3,6 +3,7 @@ package intake
 import (
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caudal/caudal/internal/algebra"
@@ -15,6 +16,12 @@ func cellText(c *Column, i int) string {
 		return "-"
 	}
 	switch c.Type.Kind {
+	case view.List:
+		var all []string
+		for k := c.Lists[i].Offset; k < c.Lists[i].Offset+c.Lists[i].Length; k++ {
+			all = append(all, cellText(c.Items, int(k)))
+		}
+		return "[" + strings.Join(all, " ") + "]"
 	case view.String:
 		return strconv.Quote(string(c.Strs[i].Bytes()))
 	case view.Decimal:

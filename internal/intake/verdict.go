@@ -38,8 +38,8 @@ const (
 	BrokenJSON          Reason = "broken_json"           // not one JSON text
 	NotObject           Reason = "not_an_object"         // JSON, but no object
 	WrongType           Reason = "wrong_type"            // a value of another JSON type than the field's, or text that does not read as it
-	MissingField        Reason = "missing_field"         // absent or null, neither nullable nor with a default
-	OutOfRange          Reason = "out_of_range"          // a number or a time that its column cannot hold exactly
+	MissingField        Reason = "missing_field"         // absent or null, neither nullable nor with a default; or an element is null that may not be
+	OutOfRange          Reason = "out_of_range"          // a number or a time that its column cannot hold exactly, an array of more elements than one may have
 	MissingEventTime    Reason = "missing_event_time"    // absent or null
 	UnparsableEventTime Reason = "unparsable_event_time" // there, but not as the source's format says
 )

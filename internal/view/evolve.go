@@ -24,11 +24,14 @@ func (f *Field) Keys() []string {
 }
 
 // Widens says whether every value of type from is a value of type t, and every engine that reads the lake's files reads it as that one: the same
-// type, a decimal of more digits at the same scale, or a decimal of at least 19 digits before the point for int64.
+// type, a decimal of more digits at the same scale, or a decimal of at least 19 digits before the point for int64; and a list whose elements are
+// those of from, or widen them, and may be null where they may be in from.
 func (t Type) Widens(from Type) bool {
 	switch {
 	case t == from:
 		return true
+	case t.Kind == List:
+		return from.Kind == List && (t.Holes || !from.Holes) && t.Element().Widens(from.Element())
 	case t.Kind != Decimal:
 		return false
 	case from.Kind == Int64:
@@ -85,7 +88,14 @@ func (e *evolution) column(now, before *Field) {
 			"a repeat of an event of before would not be known as one: keep the type of the id")
 	case !now.Type.Widens(before.Type):
 		mend := "an int64 becomes a decimal of at least 19 digits before the point, a decimal one of more digits at the same scale"
-		if before.Type.Kind != Int64 && before.Type.Kind != Decimal || now.Type.Kind != Decimal && now.Type.Kind != Int64 {
+		from, to := before.Type, now.Type
+		if from.Kind == List && to.Kind == List {
+			from, to = from.Element(), to.Element()
+		}
+		switch {
+		case to.Widens(from):
+			mend = fmt.Sprintf("rows of before may hold null elements: write %s", Type{Kind: List, Item: to.Kind, Precision: to.Precision, Scale: to.Scale, Holes: true})
+		case from.Kind != Int64 && from.Kind != Decimal || to.Kind != Decimal && to.Kind != Int64:
 			mend = "no type is read as another here"
 		}
 		e.add(fmt.Sprintf("field %s is of type %s, and was %s", now.Name, now.Type, before.Type), mend+"; "+anew)

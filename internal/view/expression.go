@@ -36,6 +36,9 @@ func (c *checking) add(e expression) {
 		return
 	}
 	bad := refuse(ls, c.names())
+	if m := fromZero(ls, c.columns); m != nil {
+		bad = append(bad, *m)
+	}
 	told := map[string]bool{} // a window function is one mistake, not one for each of its words
 	for _, m := range bad {
 		if !told[m.mend] {
@@ -77,6 +80,8 @@ func (c *checking) run(checker Checker, whole *node) {
 			c.r.add(e.at, e.of+": its result is not a function of the event alone", "use the event's own fields: batch evaluates the expression again, later")
 		case got.Type.Kind == Invalid:
 			c.r.add(e.at, e.of+": its type is none that this version can keep", "cast it, e.g. `(…)::varchar`")
+		case got.Type.Kind == List:
+			c.r.add(e.at, fmt.Sprintf("%s is an %s", e.of, got.Type), noList)
 		default:
 			e.typed(got.Type)
 			c.port(e, got.Type)

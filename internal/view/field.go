@@ -118,7 +118,9 @@ func (r *reader) field(pr pair, of string) (Field, bool) {
 		r.refused(at, of, err)
 		return f, false
 	}
-	if v := pr.value.get("default"); v != nil {
+	if v := pr.value.get("default"); v != nil && f.Type.Kind == List {
+		r.add(v, of+": an array has no default", fmt.Sprintf("write `%s?`: it is null where it is missing, and an expression says what then counts, e.g. coalesce(len(%s), 0)", f.Type, f.Name))
+	} else if v != nil {
 		f.Default = r.fallback(v, of, f.Type)
 	}
 	return f, true

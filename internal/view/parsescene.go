@@ -124,7 +124,7 @@ func (t *sceneDraft) event(i int, each, n *node) {
 		path := f.Path()
 		switch {
 		case at != nil:
-			value = put(value, path, writtenJSON(at, f.Type.Kind == String))
+			value = put(value, path, writtenField(at, f.Type))
 		case f.Name == s.EventID && f.Type.Kind == String:
 			value = put(value, path, json.RawMessage(fmt.Sprintf(`"given %d"`, i+1)))
 		case f.Name == s.EventID && f.Type.Kind == Int64:

@@ -232,6 +232,9 @@ func (r *reader) inside(at *node, of string, fields []Field) {
 		}
 		within, kinds, common := meet(inner.From, outer.From)
 		switch {
+		case within && outer.Type.Kind == List && inner.From[len(common)].InArray:
+			r.add(at, fmt.Sprintf("%s: field %s is an element of field %s", of, inner.Name, outer.Name),
+				fmt.Sprintf("leave it out: an expression takes it from the array, %s[%d]", outer.Name, inner.From[len(common)].Element+1))
 		case within:
 			r.add(at, fmt.Sprintf("%s: field %s is inside field %s", of, inner.Name, outer.Name),
 				strconv.Quote(common.String())+" is either a value or an object: mend `from`")

@@ -57,6 +57,8 @@ func refuseWord(ls []lexeme, i int, columns []string) (mistake, bool) {
 		return mistake{}, false
 	}
 	switch {
+	case l.text == "unnest":
+		return mistake{what: "unnest() makes several rows of one event", mend: noList}, true
 	case isVolatile(l.text), l.text == "age" && arguments(ls, i) == 1:
 		return volatile(l.text + "()"), true
 	case l.text == "hash":
@@ -110,7 +112,7 @@ func isAggregate(name string) bool {
 	return isOneOf(name, "count", "count_star", "count_if", "countif", "sum", "avg", "mean", "min", "max", "any_value", "arbitrary",
 		"first", "last", "min_by", "max_by", "argmin", "argmax", "list", "array_agg", "string_agg", "group_concat", "listagg", "median", "mode",
 		"variance", "corr", "skewness", "kurtosis", "kurtosis_pop", "entropy", "mad", "sem", "fsum", "favg", "kahan_sum", "sumkahan",
-		"sum_no_overflow", "product", "geomean", "geometric_mean", "bit_and", "bit_or", "bit_xor", "weighted_avg", "wavg", "unnest",
+		"sum_no_overflow", "product", "geomean", "geometric_mean", "bit_and", "bit_or", "bit_xor", "weighted_avg", "wavg",
 		"generate_subscripts", "map_agg", "json_group_array", "json_group_object", "grouping", "grouping_id")
 }
 

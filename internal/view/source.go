@@ -76,6 +76,9 @@ func (p *linter) source(r *reader, name string, pr pair) *Source {
 	r.eventTime(n.get("event_time"), of, d)
 	if v := n.get("key"); v != nil {
 		s.Key = r.fieldName(v, of, "key", d)
+		if i := s.Field(s.Key); i >= 0 && s.Fields[i].Type.Kind == List {
+			r.add(v, fmt.Sprintf("%s: key %q is an %s", of, s.Key, s.Fields[i].Type), "events are keyed by one value: name a field of a scalar type, perhaps an element by its path")
+		}
 	}
 	if v := n.get("event_id"); v != nil {
 		s.EventID = r.fieldName(v, of, "event_id", d)
@@ -129,6 +132,8 @@ func (r *reader) eventID(n *node, of string, f *Field) {
 		r.add(n, fmt.Sprintf("%s: event_id %q may be null", of, f.Name), "an event without an id cannot be told from another: write its type without `?`")
 	case f.Type.Kind == Double:
 		r.add(n, fmt.Sprintf("%s: event_id %q is a double", of, f.Name), "two writings of one float may differ: declare it as string")
+	case f.Type.Kind == List:
+		r.add(n, fmt.Sprintf("%s: event_id %q is an %s", of, f.Name, f.Type), "an event has one id: name a field of a scalar type, perhaps an element by its path")
 	case f.Default != nil:
 		r.add(n, fmt.Sprintf("%s: event_id %q has a default", of, f.Name), "events without an id would all be duplicates of each other: leave the default out")
 	}

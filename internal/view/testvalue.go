@@ -40,6 +40,21 @@ func writtenJSON(n *node, text bool) json.RawMessage {
 	return data
 }
 
+// writtenField is the JSON of a value of a field: text where it, or each element of its array, is one.
+func writtenField(n *node, t Type) json.RawMessage {
+	if t.Kind != List || n.shape != sequence {
+		return writtenJSON(n, t.Kind == String)
+	}
+	items := []byte{'['}
+	for i, item := range n.items {
+		if i > 0 {
+			items = append(items, ',')
+		}
+		items = append(items, writtenJSON(item, t.Item == String)...)
+	}
+	return append(items, ']')
+}
+
 // put places a value at the path below what is there already, and returns the whole. Elements before the one that is asked for are null.
 func put(in any, path Path, value json.RawMessage) any {
 	if len(path) == 0 {

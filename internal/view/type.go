@@ -22,16 +22,19 @@ const (
 	Date      // days since the epoch
 	Int128    // sums of integers; answers only
 	Array     // JSON: what top_k and histogram answer; answers only
+	List      // array<T>, of values of a scalar kind; columns of a source only
 )
 
-// ColumnKinds lists the kinds that a column of a source can be of.
+// ColumnKinds lists the kinds that a column of a source can be of, and an element of one that is a list.
 func ColumnKinds() []Kind { return []Kind{String, Int64, Decimal, Double, Bool, Timestamp, Date} }
 
 // Type is a column's type.
 type Type struct {
 	Kind      Kind
-	Precision uint8
+	Precision uint8 // of a list that of its elements; so is Scale
 	Scale     uint8
+	Item      Kind // of a list: its elements' kind, one of ColumnKinds
+	Holes     bool // of a list: its elements may be null
 }
 
 // String is the type as a definition writes it.
@@ -55,6 +58,8 @@ func (t Type) String() string {
 		return "int128"
 	case Array:
 		return "array"
+	case List:
+		return t.list()
 	}
 	return "invalid"
 }
@@ -80,6 +85,8 @@ func (t Type) SQL() string {
 		return "HUGEINT"
 	case Array:
 		return "VARCHAR"
+	case List:
+		return t.Element().SQL() + "[]"
 	}
 	return "NULL"
 }
@@ -88,7 +95,7 @@ func (t Type) SQL() string {
 func (t Type) Wide() bool { return t.Kind == Int128 || t.Kind == Decimal && t.Precision > 18 }
 
 // ParseType reads a type as a definition writes it: string, int64 (also int, int32, bigint), decimal(p,s), double (also float), bool,
-// timestamp, date. The error says what was perhaps meant.
+// timestamp, date, or array<T> of one of them. The error says what was perhaps meant.
 func ParseType(s string) (Type, error) {
 	name := strings.ToLower(strings.TrimSpace(s))
 	switch name {
@@ -113,11 +120,17 @@ func ParseType(s string) (Type, error) {
 		}
 		return Type{Kind: Decimal, Precision: uint8(p), Scale: uint8(sc)}, nil
 	}
+	if element, ok := elementText(name); ok {
+		return parseList(s, element)
+	}
 	return Type{}, fmt.Errorf("unknown type %q: %s", s, typeMend(name))
 }
 
 // typeMend is what was meant by a name that is no type here.
 func typeMend(name string) string {
+	if mend := listMend(name); mend != "" {
+		return mend
+	}
 	base, _, _ := strings.Cut(name, "(")
 	switch strings.TrimSpace(base) {
 	case "text", "varchar", "char", "str", "uuid", "json":
@@ -135,7 +148,7 @@ func typeMend(name string) string {
 	case "datetime", "timestamptz", "time":
 		return "write timestamp"
 	}
-	types := []string{"string", "int64", "decimal(p,s)", "double", "bool", "timestamp", "date"}
+	types := []string{"string", "int64", "decimal(p,s)", "double", "bool", "timestamp", "date", "array<T>"}
 	if near := nearest(name, types); near != "" {
 		return didYouMean(near)
 	}
