@@ -144,7 +144,8 @@ func (t *trinoCalculator) table(ctx context.Context, folder, definition string, 
 // trinoColumns are the columns of lake.RowColumns(src) of segments that were written with the definition of, and the condition that a row is an
 // event to src.
 func trinoColumns(src, of *view.Source) (columns []string, fits string) {
-	syntax := lake.Syntax{Type: trinosql.TypeSQL, Plain: func(column string) string { return column }, Instant: trinoTime}
+	syntax := lake.Syntax{Type: trinosql.TypeSQL, Plain: func(_ view.Type, column string) string { return column }, Instant: trinoTime,
+		Full: func(column string) string { return "none_match(" + column + ", x -> x IS NULL)" }}
 	columns, fits = lake.ColumnsIn(syntax, src, of)
 	for i := range columns {
 		columns[i] += " AS " + sqltext.Name(src.Fields[i].Name)

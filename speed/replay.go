@@ -205,16 +205,7 @@ func (b *microBatch) addStored(p *partition, run *stored, m *sourceMetrics) {
 		b.rows.Partition[j], b.rows.Offset[j], b.rows.Timestamp[j] = from.Partition[i], from.Offset[i], from.Timestamp[i]
 		b.rows.EventTime[j], b.rows.Duplicate[j], b.rows.Late[j] = from.EventTime[i], from.Duplicate[i], from.Late[i]
 		for c := range from.Columns {
-			col := &from.Columns[c]
-			switch {
-			case col.Null(i):
-			case col.Strs != nil:
-				b.rows.SetBytes(c, j, col.Strs[i].Bytes())
-			case col.Wide != nil:
-				b.rows.SetWide(c, j, col.Wide[i])
-			default:
-				b.rows.SetWord(c, j, col.Words[i])
-			}
+			b.rows.Copy(j, c, from, i)
 		}
 	}
 }

@@ -205,17 +205,14 @@ func columnsOf(src *view.Source) []string {
 	var cols []string
 	for _, f := range src.Fields {
 		name := sqltext.Name(f.Name)
-		if f.Type.Kind == view.Timestamp {
-			name = fmt.Sprintf("make_timestamptz(epoch_us(%s)) AS %s", name, name)
-		}
-		cols = append(cols, name)
+		cols = append(cols, lake.Times(f.Type, name, lake.MomentTime)+" AS "+name)
 	}
 	return append(cols, lake.ColumnPartition, lake.ColumnOffset,
 		"make_timestamptz("+lake.TableTimestamp+") AS "+lake.ColumnTimestamp, "make_timestamptz("+lake.TableEventTime+") AS "+lake.ColumnEventTime,
 		"make_timestamptz("+lake.TableIngestedAt+") AS "+lake.ColumnIngestedAt, "FALSE AS "+lake.ColumnDuplicate, lake.ColumnLate)
 }
 
-// hasDouble says whether a column is a floating-point number.
+// hasDouble says whether a column is a floating-point number, or an array of them.
 func hasDouble(src *view.Source) bool {
-	return slices.ContainsFunc(src.Fields, func(f view.Field) bool { return f.Type.Kind == view.Double })
+	return slices.ContainsFunc(src.Fields, func(f view.Field) bool { return f.Type.Kind == view.Double || f.Type.Item == view.Double })
 }

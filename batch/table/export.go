@@ -236,8 +236,8 @@ func exportColumns(src *view.Source, names []string) []string {
 		cols[i] = sqltext.Name(name)
 		if us, ok := hidden[name]; ok {
 			cols[i] = fmt.Sprintf("make_timestamptz(%s) AS %s", us, sqltext.Name(name))
-		} else if f := src.Field(name); f >= 0 && src.Fields[f].Type.Kind == view.Timestamp {
-			cols[i] = fmt.Sprintf("make_timestamptz(epoch_us(%[1]s)) AS %[1]s", sqltext.Name(name))
+		} else if f := src.Field(name); f >= 0 {
+			cols[i] = lake.Times(src.Fields[f].Type, cols[i], lake.MomentTime) + " AS " + cols[i]
 		}
 	}
 	return cols

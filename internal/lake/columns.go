@@ -13,17 +13,37 @@ import (
 
 // Syntax is what engines say differently about columns of segments.
 type Syntax struct {
-	Type    func(t view.Type) string   // a type
-	Plain   func(column string) string // a column of times as a plain timestamp, in UTC
-	Instant func(micros int64) string  // a plain timestamp, µs since the epoch
+	Type    func(t view.Type) string                // a type
+	Plain   func(t view.Type, column string) string // a column of times, or of arrays of them, as plain timestamps, in UTC
+	Instant func(micros int64) string               // a plain timestamp, µs since the epoch
+	Full    func(column string) string              // whether no element of an array is null
 }
+
+// Times applies an expression of DuckDB, over a name, to a column of times, or to each element of a column of arrays of them; what has no times in
+// it stays as it is.
+func Times(t view.Type, column string, each func(name string) string) string {
+	switch {
+	case t.Kind == view.Timestamp:
+		return each(column)
+	case t.Kind == view.List && t.Item == view.Timestamp:
+		return "list_transform(" + column + ", lambda x: " + each("x") + ")"
+	}
+	return column
+}
+
+// PlainTime is a time of a segment, which says UTC, as expressions see it: a plain timestamp.
+func PlainTime(name string) string { return "make_timestamp(epoch_us(" + name + "))" }
+
+// MomentTime is a plain timestamp, which means UTC, as files have it: one that says so.
+func MomentTime(name string) string { return "make_timestamptz(epoch_us(" + name + "))" }
 
 // duckSyntax is DuckDB's: segments say UTC, expressions see plain timestamps.
 func duckSyntax() Syntax {
 	return Syntax{
 		Type:    view.Type.SQL,
-		Plain:   func(column string) string { return "make_timestamp(epoch_us(" + column + "))" },
+		Plain:   func(t view.Type, column string) string { return Times(t, column, PlainTime) },
 		Instant: func(micros int64) string { return fmt.Sprintf("make_timestamp(%d)", micros) },
+		Full:    func(column string) string { return "len(" + column + ") = list_count(" + column + ")" },
 	}
 }
 
@@ -48,14 +68,19 @@ func ColumnsIn(s Syntax, src, of *view.Source) (fields []string, fits string) {
 		}
 		g := &of.Fields[held]
 		name := sqltext.Name(g.Name)
-		read := name
+		read := s.Plain(f.Type, name)
+		if g.Type.Holes && !f.Type.Holes {
+			conditions = append(conditions, fmt.Sprintf("(%s IS NULL OR %s)", name, s.Full(name)))
+		}
 		switch {
-		case f.Type.Kind == view.Timestamp:
-			read = s.Plain(name)
-		case f.Type == g.Type:
+		case read != name, f.Type == g.Type:
 		case !f.Type.Widens(g.Type) && g.Type.Widens(f.Type):
 			read = "TRY_CAST(" + name + " AS " + s.Type(f.Type) + ")"
-			conditions = append(conditions, fmt.Sprintf("(%s IS NULL OR coalesce(%s = %s, FALSE))", name, read, name))
+			same := fmt.Sprintf("coalesce(%s = %s, FALSE)", read, name)
+			if f.Type.Kind == view.List {
+				same = read + " IS NOT DISTINCT FROM " + name // their elements may be null
+			}
+			conditions = append(conditions, fmt.Sprintf("(%s IS NULL OR %s)", name, same))
 		default:
 			read = "CAST(" + name + " AS " + s.Type(f.Type) + ")"
 		}

@@ -51,19 +51,19 @@ func WriteDeadLetters(w io.Writer, letters []DeadLetter) error {
 	bytesNode := parquet.Optional(parquet.Leaf(parquet.ByteArrayType))
 	stringNode := parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 	columns := []column{
-		{ColumnPartition, parquet.Int(32), true, func(values []parquet.Value, from int) {
+		{name: ColumnPartition, node: parquet.Int(32), bounds: true, fill: func(values []parquet.Value, from int) {
 			for i := range values {
 				values[i] = parquet.Int32Value(int32(letters[from+i].Partition))
 			}
 		}},
-		{ColumnOffset, parquet.Int(64), true, long(func(d *DeadLetter) int64 { return d.Offset })},
-		{ColumnTimestamp, timestampNode(), true, long(func(d *DeadLetter) int64 { return d.Timestamp })},
-		{ColumnIngestedAt, timestampNode(), true, long(func(d *DeadLetter) int64 { return d.IngestedAt })},
-		{"reason", stringNode, false, text(func(d *DeadLetter) string { return d.Reason })},
-		{"field", stringNode, false, text(func(d *DeadLetter) string { return d.Field })},
-		{"detail", stringNode, false, text(func(d *DeadLetter) string { return d.Detail })},
-		{"key", bytesNode, false, blob(func(d *DeadLetter) []byte { return d.Key })},
-		{"raw", bytesNode, false, blob(func(d *DeadLetter) []byte { return d.Raw })},
+		{name: ColumnOffset, node: parquet.Int(64), bounds: true, fill: long(func(d *DeadLetter) int64 { return d.Offset })},
+		{name: ColumnTimestamp, node: timestampNode(), bounds: true, fill: long(func(d *DeadLetter) int64 { return d.Timestamp })},
+		{name: ColumnIngestedAt, node: timestampNode(), bounds: true, fill: long(func(d *DeadLetter) int64 { return d.IngestedAt })},
+		{name: "reason", node: stringNode, bounds: false, fill: text(func(d *DeadLetter) string { return d.Reason })},
+		{name: "field", node: stringNode, bounds: false, fill: text(func(d *DeadLetter) string { return d.Field })},
+		{name: "detail", node: stringNode, bounds: false, fill: text(func(d *DeadLetter) string { return d.Detail })},
+		{name: "key", node: bytesNode, bounds: false, fill: blob(func(d *DeadLetter) []byte { return d.Key })},
+		{name: "raw", node: bytesNode, bounds: false, fill: blob(func(d *DeadLetter) []byte { return d.Raw })},
 	}
 	return writeParquet(w, "dead_letters", columns, len(letters), nil)
 }

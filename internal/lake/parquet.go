@@ -35,6 +35,30 @@ type column struct {
 	node   parquet.Node
 	bounds bool // whether the smallest and largest value help a reader to skip
 	fill   func(values []parquet.Value, from int)
+	list   *listFill // of a column of arrays, in place of fill
+}
+
+// path is where the leaf stands in the schema.
+func (c *column) path() []string {
+	if c.list != nil {
+		return []string{c.name, "list", "element"}
+	}
+	return []string{c.name}
+}
+
+// write hands the rows [start, end) of the file to the column's writer.
+func (c *column) write(w *parquet.ColumnWriter, start, end int, space *[batchRows]parquet.Value) error {
+	if c.list != nil {
+		return c.list.write(w, start, end)
+	}
+	for from := start; from < end; from += batchRows {
+		batch := space[:min(batchRows, end-from)]
+		c.fill(batch, from)
+		if _, err := w.WriteRowValues(batch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // orderedGroup is a group that keeps the order of its fields; parquet.Group sorts them by name.
@@ -80,7 +104,7 @@ func writeParquet(w io.Writer, name string, columns []column, n int, meta map[st
 		group.Group[c.name] = c.node
 		group.fields = append(group.fields, &namedNode{c.node, c.name})
 		if !c.bounds {
-			options = append(options, parquet.SkipPageBounds(c.name))
+			options = append(options, parquet.SkipPageBounds(c.path()...))
 		}
 	}
 	file := parquet.NewGenericWriter[any](w, append(options, parquet.NewSchema(name, group))...)
@@ -89,12 +113,8 @@ func writeParquet(w io.Writer, name string, columns []column, n int, meta map[st
 		end := min(start+rowsPerGroup, n)
 		writers := file.ColumnWriters()
 		for i := range columns {
-			for from := start; from < end; from += batchRows {
-				batch := values[:min(batchRows, end-from)]
-				columns[i].fill(batch, from)
-				if _, err := writers[i].WriteRowValues(batch); err != nil {
-					return fmt.Errorf("write %s: column %s: %w", name, columns[i].name, err)
-				}
+			if err := columns[i].write(writers[i], start, end, &values); err != nil {
+				return fmt.Errorf("write %s: column %s: %w", name, columns[i].name, err)
 			}
 		}
 		if err := file.Flush(); err != nil {

@@ -48,21 +48,21 @@ func WriteSegment(w io.Writer, rows *intake.Rows, idx []int32, schema SegmentSch
 	}
 	stamp := parquet.Int64Value(ingestedAt)
 	columns = append(columns,
-		column{ColumnPartition, parquet.Encoded(parquet.Int(32), &parquet.RLEDictionary), true, func(values []parquet.Value, from int) {
+		column{name: ColumnPartition, node: parquet.Encoded(parquet.Int(32), &parquet.RLEDictionary), bounds: true, fill: func(values []parquet.Value, from int) {
 			for i := range values {
 				values[i] = parquet.Int32Value(int32(rows.Partition[order[from+i]]))
 			}
 		}},
-		column{ColumnOffset, parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked), true, words(rows.Offset, order)},
-		column{ColumnTimestamp, timestampNode(), true, words(rows.Timestamp, order)},
-		column{ColumnEventTime, timestampNode(), true, words(rows.EventTime, order)},
-		column{ColumnIngestedAt, parquet.Encoded(parquet.Timestamp(parquet.Microsecond), &parquet.RLEDictionary), true, func(values []parquet.Value, _ int) {
+		column{name: ColumnOffset, node: parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked), bounds: true, fill: words(rows.Offset, order)},
+		column{name: ColumnTimestamp, node: timestampNode(), bounds: true, fill: words(rows.Timestamp, order)},
+		column{name: ColumnEventTime, node: timestampNode(), bounds: true, fill: words(rows.EventTime, order)},
+		column{name: ColumnIngestedAt, node: parquet.Encoded(parquet.Timestamp(parquet.Microsecond), &parquet.RLEDictionary), bounds: true, fill: func(values []parquet.Value, _ int) {
 			for i := range values {
 				values[i] = stamp
 			}
 		}},
-		column{ColumnDuplicate, parquet.Leaf(parquet.BooleanType), true, flags(rows.Duplicate, order)},
-		column{ColumnLate, parquet.Leaf(parquet.BooleanType), true, flags(rows.Late, order)},
+		column{name: ColumnDuplicate, node: parquet.Leaf(parquet.BooleanType), bounds: true, fill: flags(rows.Duplicate, order)},
+		column{name: ColumnLate, node: parquet.Leaf(parquet.BooleanType), bounds: true, fill: flags(rows.Late, order)},
 	)
 	err := writeParquet(w, "segment", columns, len(order), map[string]string{definitionMeta: schema.Definition})
 	runtime.KeepAlive(rows) // the collector does not see the strings' pointers into its arena
@@ -75,6 +75,9 @@ func timestampNode() parquet.Node {
 
 // fieldColumn is the Parquet column of a source's field.
 func fieldColumn(field view.Field, col *intake.Column, order []int32) (column, error) {
+	if field.Type.Kind == view.List {
+		return listColumn(field, col, order)
+	}
 	c := column{name: field.Name, bounds: true}
 	switch t := field.Type; t.Kind {
 	case view.String:
@@ -172,8 +175,11 @@ func strs(from []intake.Str, order []int32) func([]parquet.Value, int) {
 }
 
 func wides(from []algebra.Int128, order []int32) func([]parquet.Value, int) {
-	var space [batchRows][16]byte
+	space := make([][16]byte, batchRows)
 	return func(values []parquet.Value, start int) {
+		if len(values) > len(space) { // a long array
+			space = make([][16]byte, len(values))
+		}
 		for i, row := range order[start : start+len(values)] {
 			binary.BigEndian.PutUint64(space[i][:8], uint64(from[row].Hi))
 			binary.BigEndian.PutUint64(space[i][8:], from[row].Lo)

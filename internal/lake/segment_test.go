@@ -50,27 +50,44 @@ func randomRows(src *view.Source, n int, seed uint64) *intake.Rows {
 			if field.Nullable && r.IntN(3) == 0 {
 				continue
 			}
-			switch field.Type.Kind {
-			case view.String:
-				rows.SetBytes(c, i, bytes.Repeat([]byte{byte('a' + r.IntN(26))}, r.IntN(30)))
-			case view.Decimal:
-				if field.Type.Wide() {
-					rows.SetWide(c, i, algebra.Int128{Lo: r.Uint64(), Hi: r.Int64N(1<<60) - 1<<59})
-				} else {
-					rows.SetWord(c, i, r.Int64N(1_999_999_999)-999_999_999)
-				}
-			case view.Bool:
-				rows.SetWord(c, i, int64(r.IntN(2)))
-			case view.Double:
-				rows.SetWord(c, i, int64(math.Float64bits(r.NormFloat64())))
-			case view.Date:
-				rows.SetWord(c, i, r.Int64N(40_000)-10_000)
-			default:
-				rows.SetWord(c, i, int64(r.Uint64()))
-			}
+			setRandom(r, rows, c, i, field.Type)
 		}
 	}
 	return rows
+}
+
+// setRandom puts a random value of type t into row i of column c.
+func setRandom(r *rand.Rand, rows *intake.Rows, c, i int, t view.Type) {
+	switch t.Kind {
+	case view.String:
+		rows.SetBytes(c, i, bytes.Repeat([]byte{byte('a' + r.IntN(26))}, r.IntN(30)))
+	case view.Decimal:
+		if t.Wide() {
+			rows.SetWide(c, i, algebra.Int128{Lo: r.Uint64(), Hi: r.Int64N(1<<60) - 1<<59})
+		} else {
+			rows.SetWord(c, i, r.Int64N(1_999_999_999)-999_999_999)
+		}
+	case view.Bool:
+		rows.SetWord(c, i, int64(r.IntN(2)))
+	case view.Double:
+		rows.SetWord(c, i, int64(math.Float64bits(r.NormFloat64())))
+	case view.Date:
+		rows.SetWord(c, i, r.Int64N(40_000)-10_000)
+	case view.List:
+		rows.OpenList(c, i)
+		n := r.IntN(4)
+		if r.IntN(300) == 0 {
+			n = 3 * batchRows
+		}
+		for range n {
+			elements, at := rows.ExtendList(c, i)
+			if !t.Holes || r.IntN(3) > 0 {
+				setRandom(r, elements, c, at, t.Element())
+			}
+		}
+	default:
+		rows.SetWord(c, i, int64(r.Uint64()))
+	}
 }
 
 func btoi(b bool) int {
@@ -101,24 +118,26 @@ func writeTemp(t testing.TB, data []byte) string {
 func render(rows *intake.Rows, i int, ingestedAt int64) []string {
 	var out []string
 	for c := range rows.Columns {
-		col := &rows.Columns[c]
-		switch {
-		case col.Null(i):
-			out = append(out, "null")
-		case col.Type.Kind == view.String:
-			out = append(out, fmt.Sprintf("%q", col.Strs[i].Bytes()))
-		case col.Type.Wide():
-			out = append(out, fmt.Sprintf("%016x%016x", uint64(col.Wide[i].Hi), col.Wide[i].Lo))
-		case col.Type.Kind == view.Double:
-			out = append(out, fmt.Sprint(col.Float(i)))
-		case col.Type.Kind == view.Bool:
-			out = append(out, fmt.Sprint(col.Words[i] != 0))
-		default:
-			out = append(out, fmt.Sprint(col.Words[i]))
-		}
+		out = append(out, renderCell(&rows.Columns[c], i))
 	}
 	return append(out, fmt.Sprint(rows.Partition[i]), fmt.Sprint(rows.Offset[i]), fmt.Sprint(rows.Timestamp[i]), fmt.Sprint(rows.EventTime[i]),
 		fmt.Sprint(ingestedAt), fmt.Sprint(rows.Duplicate[i] != 0), fmt.Sprint(rows.Late[i] != 0))
+}
+
+func renderCell(col *intake.Column, i int) string {
+	switch {
+	case col.Null(i):
+		return "null"
+	case col.Type.Kind == view.String:
+		return fmt.Sprintf("%q", col.Strs[i].Bytes())
+	case col.Type.Wide():
+		return fmt.Sprintf("%016x%016x", uint64(col.Wide[i].Hi), col.Wide[i].Lo)
+	case col.Type.Kind == view.Double:
+		return fmt.Sprint(col.Float(i))
+	case col.Type.Kind == view.Bool:
+		return fmt.Sprint(col.Words[i] != 0)
+	}
+	return fmt.Sprint(col.Words[i])
 }
 
 func readSegment(t testing.TB, path string) (names []string, rows [][]string) {
@@ -131,16 +150,7 @@ func readSegment(t testing.TB, path string) (names []string, rows [][]string) {
 		}
 		var out []string
 		for _, v := range row {
-			switch {
-			case v.IsNull():
-				out = append(out, "null")
-			case v.Kind() == parquet.ByteArray:
-				out = append(out, fmt.Sprintf("%q", v.ByteArray()))
-			case v.Kind() == parquet.FixedLenByteArray:
-				out = append(out, fmt.Sprintf("%016x%016x", binary.BigEndian.Uint64(v.ByteArray()[:8]), binary.BigEndian.Uint64(v.ByteArray()[8:])))
-			default:
-				out = append(out, v.String())
-			}
+			out = append(out, renderValue(v))
 		}
 		rows = append(rows, out)
 		return nil
@@ -149,6 +159,18 @@ func readSegment(t testing.TB, path string) (names []string, rows [][]string) {
 		t.Fatal(err)
 	}
 	return names, rows
+}
+
+func renderValue(v parquet.Value) string {
+	switch {
+	case v.IsNull():
+		return "null"
+	case v.Kind() == parquet.ByteArray:
+		return fmt.Sprintf("%q", v.ByteArray())
+	case v.Kind() == parquet.FixedLenByteArray:
+		return fmt.Sprintf("%016x%016x", binary.BigEndian.Uint64(v.ByteArray()[:8]), binary.BigEndian.Uint64(v.ByteArray()[8:]))
+	}
+	return v.String()
 }
 
 func TestSegmentHoldsTheRowsOfEveryTypeInTheOrderOfTimeAndOffset(t *testing.T) {

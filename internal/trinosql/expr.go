@@ -67,6 +67,8 @@ func TypeSQL(t view.Type) string {
 		return "TIMESTAMP(6)"
 	case view.Int128:
 		return "DECIMAL(38,0)"
+	case view.List:
+		return "ARRAY(" + TypeSQL(t.Element()) + ")"
 	}
 	return t.SQL()
 }
