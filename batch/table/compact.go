@@ -205,7 +205,7 @@ func columnsOf(src *view.Source) []string {
 	var cols []string
 	for _, f := range src.Fields {
 		name := sqltext.Name(f.Name)
-		cols = append(cols, lake.Times(f.Type, name, lake.MomentTime)+" AS "+name)
+		cols = append(cols, f.Type.Times(name, lake.MomentTime)+" AS "+name)
 	}
 	return append(cols, lake.ColumnPartition, lake.ColumnOffset,
 		"make_timestamptz("+lake.TableTimestamp+") AS "+lake.ColumnTimestamp, "make_timestamptz("+lake.TableEventTime+") AS "+lake.ColumnEventTime,

@@ -237,7 +237,7 @@ func exportColumns(src *view.Source, names []string) []string {
 		if us, ok := hidden[name]; ok {
 			cols[i] = fmt.Sprintf("make_timestamptz(%s) AS %s", us, sqltext.Name(name))
 		} else if f := src.Field(name); f >= 0 {
-			cols[i] = lake.Times(src.Fields[f].Type, cols[i], lake.MomentTime) + " AS " + cols[i]
+			cols[i] = src.Fields[f].Type.Times(cols[i], lake.MomentTime) + " AS " + cols[i]
 		}
 	}
 	return cols

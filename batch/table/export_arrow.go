@@ -6,9 +6,9 @@ import (
 	"errors"
 	"os"
 
-	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/tabular"
+	"github.com/caudal/caudal/internal/view"
 )
 
 // writeArrow writes the rows of a query as an Arrow IPC file, and says how many there were. DuckDB's own writer of Arrow is an extension that
@@ -30,8 +30,7 @@ func writeArrow(ctx context.Context, conn *engine.Conn, query, path string) (row
 	}
 	err = conn.Query(ctx, query, func(chunk *engine.Chunk) error {
 		for i := range chunk.Len() {
-			row := chunk.Row(i)
-			if err := out.Add(func(c int) algebra.Value { return row.Value(c) }); err != nil {
+			if err := out.Add(chunk.Row(i)); err != nil {
 				return err
 			}
 			rows++
@@ -46,7 +45,11 @@ func columnsOfQuery(ctx context.Context, conn *engine.Conn, query string) (colum
 	// A left join has one row of nulls where the query has none.
 	err = conn.Query(ctx, "SELECT q.* FROM (SELECT 1) LEFT JOIN (SELECT * FROM ("+query+") LIMIT 0) AS q ON TRUE", func(chunk *engine.Chunk) error {
 		for _, c := range chunk.Columns() {
-			columns = append(columns, tabular.Column{Name: c.Name, Type: c.Type})
+			t := c.Type
+			if c.List {
+				t = view.Type{Kind: view.List, Item: c.Item.Kind, Precision: c.Item.Precision, Scale: c.Item.Scale}
+			}
+			columns = append(columns, tabular.Column{Name: c.Name, Type: t})
 		}
 		return nil
 	})

@@ -19,18 +19,6 @@ type Syntax struct {
 	Full    func(column string) string              // whether no element of an array is null
 }
 
-// Times applies an expression of DuckDB, over a name, to a column of times, or to each element of a column of arrays of them; what has no times in
-// it stays as it is.
-func Times(t view.Type, column string, each func(name string) string) string {
-	switch {
-	case t.Kind == view.Timestamp:
-		return each(column)
-	case t.Kind == view.List && t.Item == view.Timestamp:
-		return "list_transform(" + column + ", lambda x: " + each("x") + ")"
-	}
-	return column
-}
-
 // PlainTime is a time of a segment, which says UTC, as expressions see it: a plain timestamp.
 func PlainTime(name string) string { return "make_timestamp(epoch_us(" + name + "))" }
 
@@ -41,7 +29,7 @@ func MomentTime(name string) string { return "make_timestamptz(epoch_us(" + name
 func duckSyntax() Syntax {
 	return Syntax{
 		Type:    view.Type.SQL,
-		Plain:   func(t view.Type, column string) string { return Times(t, column, PlainTime) },
+		Plain:   func(t view.Type, column string) string { return t.Times(column, PlainTime) },
 		Instant: func(micros int64) string { return fmt.Sprintf("make_timestamp(%d)", micros) },
 		Full:    func(column string) string { return "len(" + column + ") = list_count(" + column + ")" },
 	}

@@ -69,7 +69,7 @@ func Kept(query string, open []OpenErasure, t Topic, of *view.Source, paths []st
 func ReadWhole(of *view.Source, path string) string {
 	cols := []string{ColumnPartition, ColumnOffset, "epoch_us(" + ColumnTimestamp + ")", "epoch_us(" + ColumnEventTime + ")", ColumnDuplicate, ColumnLate}
 	for _, field := range of.Fields {
-		cols = append(cols, Times(field.Type, sqltext.Name(field.Name), PlainTime))
+		cols = append(cols, field.Type.Times(sqltext.Name(field.Name), PlainTime))
 	}
 	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false) ORDER BY %s", strings.Join(cols, ", "), PathList([]string{path}), ColumnOffset)
 }

@@ -72,6 +72,8 @@ func arrowType(t view.Type) arrow.DataType {
 		return &arrow.Decimal128Type{Precision: 38}
 	case view.Decimal:
 		return &arrow.Decimal128Type{Precision: int32(t.Precision), Scale: int32(t.Scale)}
+	case view.List:
+		return arrow.ListOf(arrowType(t.Element()))
 	}
 	return arrow.BinaryTypes.String
 }

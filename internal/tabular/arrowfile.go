@@ -39,10 +39,29 @@ func NewArrowFile(w io.Writer, columns []Column) (*ArrowFile, error) {
 	return f, nil
 }
 
-// Add appends a row, whose values are as the columns.
-func (f *ArrowFile) Add(value func(column int) algebra.Value) error {
+// Row is a row of a file, whose values are as the columns.
+type Row interface {
+	Null(column int) bool
+	Value(column int) algebra.Value
+	Items(column int) []algebra.Value // of an array that is not null
+}
+
+// Add appends a row.
+func (f *ArrowFile) Add(row Row) error {
 	for i, t := range f.types {
-		appendArrow(f.build.Field(i), t, value(i))
+		to := f.build.Field(i)
+		switch {
+		case t.Kind != view.List:
+			appendArrow(to, t, row.Value(i))
+		case row.Null(i):
+			to.AppendNull()
+		default:
+			list := to.(*array.ListBuilder)
+			list.Append(true)
+			for _, v := range row.Items(i) {
+				appendArrow(list.ValueBuilder(), t.Element(), v)
+			}
+		}
 	}
 	if f.rows++; f.rows == arrowRows {
 		return f.flush()

@@ -12,6 +12,18 @@ const MaxElements = MaxElement + 1
 // Element is the type of a list's elements.
 func (t Type) Element() Type { return Type{Kind: t.Item, Precision: t.Precision, Scale: t.Scale} }
 
+// Times applies an expression of DuckDB, over a name, to a column of times, or to each element of a column of arrays of them. A column without
+// times stays as it is.
+func (t Type) Times(column string, each func(name string) string) string {
+	switch {
+	case t.Kind == Timestamp:
+		return each(column)
+	case t.Kind == List && t.Item == Timestamp:
+		return "list_transform(" + column + ", lambda x: " + each("x") + ")"
+	}
+	return column
+}
+
 // list is the type of a list as a definition writes it.
 func (t Type) list() string {
 	if t.Holes {

@@ -139,6 +139,8 @@ func oidOfColumn(c serving.RelationColumn) (oid uint32, mod int32) {
 		return 1700, int32(c.Type.Precision)<<16 + int32(c.Type.Scale) + 4
 	case view.Int128:
 		return 1700, -1
+	case view.List:
+		return typeOf(columnSQL(c.Type.Element()), true).oid, -1
 	}
 	return typeOf(columnSQL(c.Type), false).oid, -1
 }

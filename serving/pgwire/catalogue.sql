@@ -179,7 +179,8 @@ CREATE MACRO _caudal.current_setting(name) AS CASE lower(name) WHEN 'server_vers
 CREATE MACRO _caudal.format_type(id, mod) AS CASE id WHEN 16 THEN 'boolean' WHEN 17 THEN 'bytea' WHEN 18 THEN '"char"' WHEN 19 THEN 'name' WHEN 20 THEN 'bigint' WHEN 21 THEN 'smallint' WHEN 23 THEN 'integer'
 	WHEN 25 THEN 'text' WHEN 26 THEN 'oid' WHEN 114 THEN 'json' WHEN 700 THEN 'real' WHEN 701 THEN 'double precision' WHEN 1042 THEN 'character' WHEN 1043 THEN 'character varying' WHEN 1082 THEN 'date'
 	WHEN 1083 THEN 'time without time zone' WHEN 1114 THEN 'timestamp without time zone' WHEN 1184 THEN 'timestamp with time zone' WHEN 1186 THEN 'interval' WHEN 2950 THEN 'uuid' WHEN 1009 THEN 'text[]'
-	WHEN 1016 THEN 'bigint[]' WHEN 1700 THEN CASE WHEN coalesce(mod, -1) < 4 THEN 'numeric' ELSE 'numeric(' || ((mod - 4) >> 16)::VARCHAR || ',' || ((mod - 4) & 65535)::VARCHAR || ')' END ELSE '???' END;
+	WHEN 1000 THEN 'boolean[]' WHEN 1016 THEN 'bigint[]' WHEN 1022 THEN 'double precision[]' WHEN 1182 THEN 'date[]' WHEN 1185 THEN 'timestamp with time zone[]' WHEN 1231 THEN 'numeric[]'
+	WHEN 1700 THEN CASE WHEN coalesce(mod, -1) < 4 THEN 'numeric' ELSE 'numeric(' || ((mod - 4) >> 16)::VARCHAR || ',' || ((mod - 4) & 65535)::VARCHAR || ')' END ELSE '???' END;
 
 -- A value as large as a short argument says is no longer answered: DuckDB does not count it against its memory before it is there.
 CREATE MACRO _caudal.repeat(s, n) AS CASE WHEN length(s) * n::HUGEINT > 1000000 THEN error('repeat: the result is longer than 1,000,000') ELSE repeat(s, n) END;

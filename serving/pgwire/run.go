@@ -124,10 +124,8 @@ func (c *session) runOn(ctx context.Context, conn *engine.Conn, t tree, a *analy
 func expose(ctx context.Context, conn *engine.Conn, name, from string, columns []serving.RelationColumn) error {
 	list := make([]string, len(columns))
 	for i, c := range columns {
-		list[i] = sqltext.Name(c.Name)
-		if c.Type.Kind == view.Timestamp {
-			list[i] = fmt.Sprintf("timezone('UTC', %s) AS %[1]s", sqltext.Name(c.Name))
-		}
+		name := sqltext.Name(c.Name)
+		list[i] = c.Type.Times(name, func(at string) string { return "timezone('UTC', " + at + ")" }) + " AS " + name
 	}
 	return conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s FROM (%s)", sqltext.Name(name), strings.Join(list, ", "), from))
 }

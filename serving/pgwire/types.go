@@ -72,6 +72,10 @@ func columnSQL(t view.Type) string {
 		return "TIMESTAMP WITH TIME ZONE"
 	case view.Decimal:
 		return "DECIMAL"
+	case view.List:
+		if t.Item == view.Timestamp {
+			return columnSQL(t.Element()) + "[]"
+		}
 	}
 	return t.SQL()
 }
