@@ -60,8 +60,11 @@ func (s *Source) Evolves(earlier *Source) Problems {
 	}
 	for i := range s.Fields {
 		if f := &s.Fields[i]; earlier.Holder(f) < 0 && !f.Nullable && f.Default == nil {
-			e.add(fmt.Sprintf("field %s is new, and has to be in every record", f.Name),
-				fmt.Sprintf("rows of before have no value of it: write `%s: \"%s?\"`, or give it a default", f.Name, f.Type))
+			mend := fmt.Sprintf("rows of before have no value of it: write `%s: \"%s?\"`", f.Name, f.Type)
+			if f.Type.Kind != List {
+				mend += ", or give it a default"
+			}
+			e.add(fmt.Sprintf("field %s is new, and has to be in every record", f.Name), mend)
 		}
 	}
 	return e.problems

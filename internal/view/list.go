@@ -50,7 +50,7 @@ func elementText(name string) (element string, ok bool) {
 func parseList(whole, element string) (Type, error) {
 	element, holes := strings.CutSuffix(element, "?")
 	if _, nested := elementText(element); nested {
-		return Type{}, fmt.Errorf("type %q is an array of arrays, which is no column: take one of them by its path, e.g. `{type: %s, from: \"matrix[0]\"}`", whole, element)
+		return Type{}, fmt.Errorf("type %q is an array of arrays, which is no column: take one of them by its path, e.g. `{type: %s, from: \"matrix[0]\"}`", whole, quoted(element))
 	}
 	t, err := ParseType(element)
 	if err != nil {

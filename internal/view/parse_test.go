@@ -92,7 +92,7 @@ func TestParseFillsInWhatTheFilesSay(t *testing.T) {
 		t.Errorf("source is %+v", s)
 	}
 	price, customer := s.Fields[4], s.Fields[5]
-	if price.Type != (Type{Decimal, 12, 3}) || !slices.Equal(price.From, Keys("price", "net")) || price.Default == nil || *price.Default != "0.5" {
+	if price.Type != (Type{Kind: Decimal, Precision: 12, Scale: 3}) || !slices.Equal(price.From, Keys("price", "net")) || price.Default == nil || *price.Default != "0.5" {
 		t.Errorf("unit_price is %+v", price)
 	}
 	if !customer.Nullable || !slices.Equal(customer.From, Keys("customer", "a.b")) {
