@@ -17,14 +17,19 @@ import (
 // schemas of one source, one after the other, by what its fields are.
 func evolvedSources(t *testing.T) []*view.Source {
 	t.Helper()
-	var sources []*view.Source
-	for _, fields := range []string{
+	return definitionsOf(t,
 		"n: int64, amount: 'decimal(9,2)', name: string, at: timestamp?",
-		"n: int64, amount: 'decimal(12,2)', name: string?, at: timestamp?, extra: {type: string, default: \"it's\"}, when: {type: timestamp, default: '2026-01-02T03:04:05.678901+01:00'}, " +
+		"n: int64, amount: 'decimal(12,2)', name: string?, at: timestamp?, extra: {type: string, default: \"it's\"}, when: {type: timestamp, default: '2026-01-02T03:04:05.678901+01:00'}, "+
 			"far: {type: 'decimal(38,4)', default: -12345678901234567890.1234}, half: {type: double, default: -0.0}, day: {type: date, default: '1969-12-31'}, yes: {type: bool, default: true}",
-		"n: 'decimal(21,2)', amount: 'decimal(30,2)', label: {type: string?, was: name}, at: timestamp?, extra: {type: string?, default: \"it's\"}, when: {type: timestamp, default: '2026-01-02T03:04:05.678901+01:00'}, " +
-			"far: {type: 'decimal(38,4)', default: -12345678901234567890.1234}, half: {type: double, default: 0}, day: {type: date, default: '1969-12-31'}, yes: {type: bool, default: true}, more: int64?",
-	} {
+		"n: 'decimal(21,2)', amount: 'decimal(30,2)', label: {type: string?, was: name}, at: timestamp?, extra: {type: string?, default: \"it's\"}, when: {type: timestamp, default: '2026-01-02T03:04:05.678901+01:00'}, "+
+			"far: {type: 'decimal(38,4)', default: -12345678901234567890.1234}, half: {type: double, default: 0}, day: {type: date, default: '1969-12-31'}, yes: {type: bool, default: true}, more: int64?")
+}
+
+// definitionsOf are the definitions of a source with some fields, one after the other, each of which may follow those before.
+func definitionsOf(t *testing.T, all ...string) []*view.Source {
+	t.Helper()
+	var sources []*view.Source
+	for _, fields := range all {
 		text := "project: p\nsources:\n  s:\n    event_time: {field: ts, format: unix_s}\n    event_id: id\n    fields: {id: string, ts: timestamp, " + fields + "}\n"
 		p, err := engine.Parse(t.Context(), []view.File{{Path: "caudal.yaml", Data: []byte(text)}}, os.LookupEnv)
 		if err != nil {
@@ -114,12 +119,38 @@ func TestSegmentsOfSeveralSchemasAreReadAsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	sources := evolvedSources(t)
-	compared, left := 0, 0
+	if compared, left := readAsOne(t, conn, evolvedSources(t), evolvedRecords); compared != 3*(3+5+7) || left != 2+4+2 {
+		t.Errorf("%d rows were compared, and %d are none under the other definition", compared, left)
+	}
+	sources := definitionsOf(t,
+		"tags: array<string>, prices: 'array<decimal(9,2)>?', seen: array<timestamp>?",
+		"tags: array<string?>, prices: 'array<decimal(12,2)?>?', seen: array<timestamp?>?",
+		"labels: {type: array<string?>?, was: tags}, prices: 'array<decimal(30,2)?>?', seen: array<timestamp?>?, days: array<date>?")
+	if compared, left := readAsOne(t, conn, sources, arrayRecords); compared != 3*(4+6+7) || left != 2+3+1 {
+		t.Errorf("%d rows with arrays were compared, and %d are none under the other definition", compared, left)
+	}
+}
+
+// arrayRecords are evolvedRecords of arrays.
+var arrayRecords = []string{
+	`{"id":"a","ts":1,"tags":[],"prices":null,"seen":[]}`,
+	`{"id":"b","ts":2,"tags":["x"],"prices":[1.50,-9999999.99]}`,
+	`{"id":"c","ts":3,"tags":["žluťoučký 馬","",""],"prices":[],"seen":["2026-03-29T01:30:00.000001Z",0]}`,
+	`{"id":"d","ts":4,"tags":["y"],"prices":[0],"seen":null}`,
+	`{"id":"e","ts":5,"tags":["x",null],"prices":[1]}`,
+	`{"id":"f","ts":6,"tags":[null],"prices":[null,1234567890.12],"seen":[null,1]}`,
+	`{"id":"g","ts":7,"tags":null,"prices":[1,1234567890123456789012345678.90]}`,
+	`{"id":"h","ts":8,"tags":"x"}`,
+}
+
+// readAsOne compares rows that were written with each of the sources and read with each, with what the records are to that one. It counts the
+// rows, and those that are none to the other.
+func readAsOne(t *testing.T, conn *engine.Conn, sources []*view.Source, records []string) (compared, left int) {
+	t.Helper()
 	for i, of := range sources {
-		written, rows := decoded(t, conn, of, evolvedRecords)
+		written, rows := decoded(t, conn, of, records)
 		for k, src := range sources {
-			want, _ := decoded(t, conn, src, evolvedRecords)
+			want, _ := decoded(t, conn, src, records)
 			have := read(t, conn, src, of, rows)
 			for offset := range written {
 				compared++
@@ -127,7 +158,7 @@ func TestSegmentsOfSeveralSchemasAreReadAsOne(t *testing.T) {
 					left++
 				}
 				if have[offset] != want[offset] {
-					t.Errorf("%s, written with definition %d, is with definition %d\n%q and should be\n%q", evolvedRecords[offset], i, k, have[offset], want[offset])
+					t.Errorf("%s, written with definition %d, is with definition %d\n%q and should be\n%q", records[offset], i, k, have[offset], want[offset])
 				}
 			}
 			if len(have) > len(written) {
@@ -135,7 +166,5 @@ func TestSegmentsOfSeveralSchemasAreReadAsOne(t *testing.T) {
 			}
 		}
 	}
-	if compared != 3*(3+5+7) || left != 2+4+2 {
-		t.Errorf("%d rows were compared, and %d are none under the other definition", compared, left)
-	}
+	return compared, left
 }

@@ -202,10 +202,11 @@ sources:
 
 // The fields and a view of them, before and after some were added, widened and renamed.
 const (
-	fieldsBefore = `n: int64, price: "decimal(9,2)", buyer: string, shipped: "timestamp?"`
+	fieldsBefore = `n: int64, price: "decimal(9,2)", buyer: string, shipped: "timestamp?", tags: "array<string>?", marks: "array<decimal(9,2)>?", times: "array<timestamp>?"`
 	fieldsAfter  = `n: "decimal(24,2)", price: "decimal(30,2)", customer: {type: "string?", was: buyer}, shipped: "timestamp?", channel: {type: string, default: "it's"},
       since: {type: timestamp, default: "2026-01-02T03:04:05.678901+01:00"}, far: {type: "decimal(38,4)", default: -12345678901234567890.1234}, half: {type: double, default: -0.0},
-      day: {type: date, default: "1969-12-31"}, yes: {type: bool, default: true}, more: "int64?"`
+      day: {type: date, default: "1969-12-31"}, yes: {type: bool, default: true}, more: "int64?",
+      labels: {type: "array<string?>?", was: tags}, marks: "array<decimal(12,2)?>?", times: "array<timestamp?>?", days: "array<date>?"`
 	viewOfBefore = `view: sold
 source: sales
 where: price > 0
@@ -217,6 +218,9 @@ measures:
   - {name: turnover, agg: sum, expr: "n * price", type: "decimal(38,2)"}
   - {name: last_price, agg: last, expr: price}
   - {name: shipped, agg: max, expr: shipped}
+  - {name: marked, agg: sum, expr: "len(marks)"}
+  - {name: best_mark, agg: max, expr: "marks[1]"}
+  - {name: first_time, agg: min, expr: "times[1]"}
 `
 	viewOfAfter = `view: whole
 source: sales
@@ -237,6 +241,12 @@ measures:
   - {name: day, agg: min, expr: day}
   - {name: yes, agg: max, expr: yes}
   - {name: more, agg: sum, expr: more}
+  - {name: vips, agg: count, filter: "contains(labels, 'vip')"}
+  - {name: labelled, agg: count_distinct, expr: "labels[1]"}
+  - {name: marked, agg: sum, expr: "len(marks)"}
+  - {name: second_mark, agg: min, expr: "marks[2]"}
+  - {name: times, agg: max, expr: "times[1]"}
+  - {name: dayless, agg: count, filter: "days is null"}
 `
 )
 
@@ -270,8 +280,8 @@ func TestTrinoReadsSegmentsOfSeveralDefinitionsOfASourceAsDuckDBDoes(t *testing.
 		w.send(messages)
 		w.archiveAll(nil)
 	}
-	send(0, `"n":1,"price":1.50,"buyer":"ann"`, `"n":-9223372036854775808,"price":9999999.99,"buyer":"žluťoučký 馬","shipped":"2026-03-29T01:30:00.000001Z"`,
-		`"n":9007199254740993,"price":0.01,"buyer":"","shipped":null`, `"n":7,"price":2,"buyer":"it's"`)
+	send(0, `"n":1,"price":1.50,"buyer":"ann","tags":["vip","new"],"marks":[1.50,-9999999.99],"times":[1]`, `"n":-9223372036854775808,"price":9999999.99,"buyer":"žluťoučký 馬","shipped":"2026-03-29T01:30:00.000001Z"`,
+		`"n":9007199254740993,"price":0.01,"buyer":"","shipped":null`, `"n":7,"price":2,"buyer":"it's","tags":[],"marks":[],"times":["2026-03-29T01:30:00.000001Z",0]`)
 	w.run(RunOptions{})
 	old := before.Views[0]
 	w.asDuckDBFromNothing(old)
@@ -279,18 +289,19 @@ func TestTrinoReadsSegmentsOfSeveralDefinitionsOfASourceAsDuckDBDoes(t *testing.
 	w.declare(after)
 	w.onTrino(s)
 	// events to both definitions
-	send(4, `"n":2,"price":3.25,"customer":"bob"`, `"n":5.00,"price":1,"customer":"ann","channel":"shop","shipped":"2026-03-29T01:30:00.000002Z"`,
+	send(4, `"n":2,"price":3.25,"customer":"bob","labels":["vip"],"marks":[2,3]`, `"n":5.00,"price":1,"customer":"ann","channel":"shop","shipped":"2026-03-29T01:30:00.000002Z"`,
 		`"n":-9223372036854775808,"price":-9999999.99,"customer":"neg"`)
 	// and to the later only
 	send(7, `"n":4.25,"price":1,"customer":"quarter"`, `"n":92233720368547758070,"price":2,"customer":"beyond","far":1.5,"half":2.5,"day":"2026-02-28","yes":false,"more":9223372036854775807`,
-		`"n":3,"price":1,"customer":null,"since":"2026-05-05T05:05:05.000005Z"`, `"n":6,"price":1234567890123456789012345678.90,"customer":"dear"`, `"n":8,"price":1e1,"customer":"more","more":1`)
+		`"n":3,"price":1,"customer":null,"since":"2026-05-05T05:05:05.000005Z"`, `"n":6,"price":1234567890123456789012345678.90,"customer":"dear"`, `"n":8,"price":1e1,"customer":"more","more":1`,
+		`"n":9,"price":1,"customer":"none","labels":[null,"vip"]`, `"n":9,"price":1,"customer":"ten digits","marks":[7,null,1234567890.12],"times":[null]`)
 	w.run(RunOptions{})
 	whole := after.Views[slices.IndexFunc(after.Views, func(v *view.View) bool { return v.Name == "whole" })]
 	w.asDuckDBFromNothing(old, whole)
 	count := func(v *view.View) string {
 		return queryRows(t, "SELECT sum(_events) FROM "+w.files(w.currentOf(v))+" WHERE _grain = '1h' AND _set = 1")[0]
 	}
-	if of := [2]string{count(old), count(whole)}; of != [2]string{"7", "12"} {
-		t.Errorf("%s events of both definitions to the earlier and the later, want 7 and 12", of)
+	if of := [2]string{count(old), count(whole)}; of != [2]string{"7", "14"} {
+		t.Errorf("%s events of both definitions to the earlier and the later, want 7 and 14", of)
 	}
 }

@@ -85,7 +85,7 @@ func TestSparkReadsTheVersionsThroughIceberg(t *testing.T) {
 	if err != nil || len(blocks) != 3 {
 		t.Fatalf("docs/lake.md: %d blocks, %v", len(blocks), err)
 	}
-	const records = "(r.asDict() for r in rows.withColumnRenamed('_log_partition', '_partition').withColumns({c: __import__('pyspark').sql.functions.unix_micros(c) for c in ('at', 'seen')}).collect())"
+	const records = "(r.asDict() for r in rows.withColumnRenamed('_log_partition', '_partition').withColumns({c: __import__('pyspark').sql.functions.unix_micros(c) for c in ('at', 'seen')} | {'visits': __import__('pyspark').sql.functions.expr('transform(visits, v -> unix_micros(v))')}).collect())"
 	block := strings.ReplaceAll(blocks[0], "000003-4be1c9d20a7f", first)
 	var script strings.Builder
 	for line := range strings.SplitSeq(block, "\n") {

@@ -59,8 +59,23 @@ func newColumns(src *view.Source, written []*view.Source) (*columns, error) {
 		}
 		c.add(&fields, f, names)
 	}
+	c.elements(src, fields)
 	c.schema = iceberg.NewSchema(0, fields...)
 	return c, nil
+}
+
+// elements gives those of arrays their ids, behind the ids of all columns.
+func (c *columns) elements(src *view.Source, fields []iceberg.NestedField) {
+	id := len(fields)
+	for i := range src.Fields {
+		list, ok := fields[i].Type.(*iceberg.ListType)
+		if !ok {
+			continue
+		}
+		id++
+		list.ElementID = id
+		c.mapping[i].Fields = []iceberg.MappedField{{Names: []string{"element"}, FieldID: &list.ElementID}}
+	}
 }
 
 func (c *columns) add(fields *[]iceberg.NestedField, f iceberg.NestedField, names []string) {
@@ -85,7 +100,11 @@ func readable(f *view.Field, of *view.Source) (string, error) {
 		return "", nil
 	}
 	g := of.Fields[held]
-	if g.Type != f.Type && (g.Type.Kind != view.Decimal || !f.Type.Widens(g.Type)) {
+	from, to := g.Type, f.Type
+	if from.Kind == view.List && to.Kind == view.List {
+		from, to = from.Element(), to.Element()
+	}
+	if from != to && (from.Kind != view.Decimal || !to.Widens(from)) {
 		return "", fmt.Errorf("files of definition %.12s hold column %s as %s, which Iceberg does not read as %s", of.Hash(), f.Name, g.Type, f.Type)
 	}
 	return g.Name, nil
@@ -106,6 +125,8 @@ func typeOf(t view.Type) iceberg.Type {
 		return iceberg.PrimitiveTypes.TimestampTz
 	case view.Date:
 		return iceberg.PrimitiveTypes.Date
+	case view.List:
+		return &iceberg.ListType{Element: typeOf(t.Element())}
 	}
 	return iceberg.PrimitiveTypes.String
 }

@@ -45,6 +45,10 @@ sources:
       day: date
       seen: timestamp?
       note: string?
+      tags: array<string?>?
+      prices: array<decimal(9,2)>
+      counts: array<int64?>
+      visits: array<timestamp>?
 `
 
 // World is a lake in a folder with the source orders: two partitions, three dates, duplicates, and versions of its table.
@@ -57,13 +61,14 @@ type World struct {
 	next    map[int]int64
 	topic   lake.Topic
 	random  *rand.Rand
+	arrays  *rand.Rand // of the arrays
 	ids     int
 }
 
 // New makes the lake with its first version.
 func New(tb testing.TB) *World {
 	tb.Helper()
-	w := &World{Dir: tb.TempDir(), next: map[int]int64{}, random: rand.New(rand.NewPCG(9, 9))}
+	w := &World{Dir: tb.TempDir(), next: map[int]int64{}, random: rand.New(rand.NewPCG(9, 9)), arrays: rand.New(rand.NewPCG(10, 10))}
 	store, err := lake.Open(tb.Context(), w.Dir, lake.Options{NoSync: true})
 	w.must(tb, err)
 	w.Lake = lake.New(store)
@@ -164,7 +169,7 @@ func (w *World) record(partition int, offset int64, repeat bool) (text string, l
 	day, seen := r.Int64N(60_000)-20_000, r.Int64N(4e15)-1e15
 	note := []string{"", "naïve", "日本語 🌊", "a\"b\\c\n,|", "Ω", "NULL"}[r.IntN(6)]
 	id := fmt.Sprintf("%d-ž-%d", partition, w.ids)
-	line = []string{hex.EncodeToString([]byte(id)), fmt.Sprint(at), fmt.Sprint(n), "null", small, middle, wide, "null", "null", fmt.Sprint(day), "null", "null", fmt.Sprint(partition), fmt.Sprint(offset)}
+	line = []string{hex.EncodeToString([]byte(id)), fmt.Sprint(at), fmt.Sprint(n), "null", small, middle, wide, "null", "null", fmt.Sprint(day), "null", "null", "null", "", "", "null", fmt.Sprint(partition), fmt.Sprint(offset)}
 	text = fmt.Sprintf(`{"id":%q,"at":%d,"n":%d,"small":%s,"middle":"%s","wide":"%s","day":"%s"`, id, at, n, small, middle, wide, time.Unix(day*86400, 0).UTC().Format(time.DateOnly))
 	maybe := func(column int, name, json, canonical string) {
 		if r.IntN(3) > 0 {
@@ -176,10 +181,43 @@ func (w *World) record(partition int, offset int64, repeat bool) (text string, l
 	maybe(8, "flag", fmt.Sprint(n%2 == 0), fmt.Sprint(n%2 == 0))
 	maybe(10, "seen", fmt.Sprint(seen), fmt.Sprint(seen))
 	maybe(11, "note", quoteJSON(note), hex.EncodeToString([]byte(note)))
+	for i, name := range []string{"tags", "prices", "counts", "visits"} {
+		if json, canonical := w.array(name); json != "" {
+			text, line[12+i] = text+`,"`+name+`":`+json, canonical
+		}
+	}
 	if repeat {
 		return text + "}", nil
 	}
 	return text + "}", line
+}
+
+// array makes an array of the column, as JSON and as check.py writes it; "" where there is none.
+func (w *World) array(column string) (json, canonical string) {
+	r := w.arrays
+	if (column == "tags" || column == "visits") && r.IntN(4) == 0 {
+		return "", ""
+	}
+	var items, values []string
+	for range r.IntN(4) {
+		item, value := "null", "null"
+		switch at := r.Int64N(4e15) - 1e15; {
+		case column == "prices":
+			item = fixed(r.Int64N(1_999_999_999)-999_999_999, 2)
+			value = item
+		case column == "visits":
+			item, value = fmt.Sprint(at), fmt.Sprint(at)
+		case r.IntN(4) == 0:
+		case column == "counts":
+			item = fmt.Sprint([]int64{math.MaxInt64, math.MinInt64, 1<<53 + 1, 0}[r.IntN(4)])
+			value = item
+		default:
+			tag := []string{"", "vip", "日本語 🌊", "a\"b,c|d", "null"}[r.IntN(5)]
+			item, value = quoteJSON(tag), hex.EncodeToString([]byte(tag))
+		}
+		items, values = append(items, item), append(values, value)
+	}
+	return "[" + strings.Join(items, ",") + "]", "[" + strings.Join(values, " ") + "]"
 }
 
 // fixed writes an unscaled number with so many digits behind the point.

@@ -28,14 +28,14 @@ type Found struct {
 }
 
 // columns are those of check.py.
-var columns = [...]string{"id", "at", "n", "maybe", "small", "middle", "wide", "ratio", "flag", "day", "seen", "note", "_partition", "_offset"}
+var columns = [...]string{"id", "at", "n", "maybe", "small", "middle", "wide", "ratio", "flag", "day", "seen", "note", "tags", "prices", "counts", "visits", "_partition", "_offset"}
 
 // Want is what has to be found.
 func (w *World) Want() Found { return foundIn(w.rows) }
 
 // foundIn is what there is in rows of canonical values.
 func foundIn(rows [][]string) Found {
-	f := Found{Rows: len(rows), Nulls: map[string]int{"maybe": 0, "ratio": 0, "flag": 0, "seen": 0, "note": 0}, Sums: map[string]string{}}
+	f := Found{Rows: len(rows), Nulls: map[string]int{"maybe": 0, "ratio": 0, "flag": 0, "seen": 0, "note": 0, "tags": 0, "visits": 0}, Sums: map[string]string{}}
 	sums := map[string]*big.Rat{}
 	for _, name := range []string{"n", "maybe", "small", "middle", "wide", "_offset"} {
 		sums[name] = new(big.Rat)

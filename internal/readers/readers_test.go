@@ -13,7 +13,7 @@ var records = []struct{ heading, code string }{
 	{"DuckDB", "(dict(zip(rows.columns, r)) for r in rows.fetchall())"},
 	{"pandas", "rows.to_dict('records')"},
 	{"polars", "rows.to_dicts()"},
-	{"PySpark", "(r.asDict() for r in rows.withColumns({c: __import__('pyspark').sql.functions.unix_micros(c) for c in ('at', 'seen')}).collect())"},
+	{"PySpark", "(r.asDict() for r in rows.withColumns({c: __import__('pyspark').sql.functions.unix_micros(c) for c in ('at', 'seen')} | {'visits': __import__('pyspark').sql.functions.expr('transform(visits, v -> unix_micros(v))')}).collect())"},
 }
 
 // Each reader, by the very lines of docs/lake.md, finds every row of a version and of the raw segments, and no value that differs.

@@ -52,6 +52,12 @@ func texts(partition string) string {
 			out[i] = "lower(to_hex(to_utf8(" + name + ")))"
 		case "ratio":
 			out[i] = "lower(to_hex(to_ieee754_64(" + name + ")))"
+		case "tags":
+			out[i] = "'[' || array_join(transform(tags, x -> lower(to_hex(to_utf8(x)))), ' ', 'null') || ']'"
+		case "visits":
+			out[i] = "'[' || array_join(transform(visits, x -> substr(CAST(x AS varchar), 1, 26)), '|', 'null') || ']'"
+		case "prices", "counts":
+			out[i] = "'[' || array_join(transform(" + name + ", x -> CAST(x AS varchar)), ' ', 'null') || ']'"
 		case "_partition":
 			out[i] = "CAST(" + partition + " AS varchar)"
 		default:
@@ -70,11 +76,21 @@ func canonical(row []sql.NullString) ([]string, error) {
 		case !value.Valid:
 			line[i] = "null"
 		case name == "at" || name == "seen":
-			at, err := time.Parse("2006-01-02 15:04:05.000000", strings.TrimSuffix(value.String, " UTC"))
+			us, err := micros(strings.TrimSuffix(value.String, " UTC"))
 			if err != nil {
 				return nil, fmt.Errorf("column %s: %w", name, err)
 			}
-			line[i] = strconv.FormatInt(at.UnixMicro(), 10)
+			line[i] = us
+		case name == "visits" && value.String != "[]":
+			visits := strings.Split(strings.Trim(value.String, "[]"), "|")
+			for k, at := range visits {
+				us, err := micros(at)
+				if err != nil {
+					return nil, fmt.Errorf("column %s: %w", name, err)
+				}
+				visits[k] = us
+			}
+			line[i] = "[" + strings.Join(visits, " ") + "]"
 		case name == "day":
 			day, err := time.Parse(time.DateOnly, value.String)
 			if err != nil {
@@ -84,4 +100,10 @@ func canonical(row []sql.NullString) ([]string, error) {
 		}
 	}
 	return line, nil
+}
+
+// micros is a time of Trino's as µs.
+func micros(text string) (string, error) {
+	at, err := time.Parse("2006-01-02 15:04:05.000000", text)
+	return strconv.FormatInt(at.UnixMicro(), 10), err
 }

@@ -11,7 +11,7 @@ import (
 
 // Functions lists the functions that expressions may call in both engines, in the order of the alphabet.
 func Functions() []string {
-	return []string{"abs", "coalesce", "concat", "contains", "date_trunc", "day", "dayofweek", "hour", "if", "isodow", "left", "length", "lower",
+	return []string{"abs", "coalesce", "concat", "contains", "date_trunc", "day", "dayofweek", "hour", "if", "isodow", "left", "len", "length", "list_contains", "lower",
 		"minute", "month", "nullif", "quarter", "replace", "second", "split_part", "starts_with", "substr", "substring", "upper", "year"}
 }
 
@@ -41,6 +41,9 @@ func (p *parser) call(name string) (Expr, error) {
 	args, err := p.arguments()
 	if err != nil {
 		return Expr{}, err
+	}
+	if len(args) > 0 && args[0].Type.Kind == view.List {
+		return ofArray(name, args)
 	}
 	switch name {
 	case "coalesce":
@@ -256,7 +259,7 @@ func ofText(name string, args []Expr) (Expr, error) {
 		out.SQL = "lower(" + texts[0] + ")"
 	case name == "upper" && len(args) == 1:
 		out.SQL = "replace(upper(" + texts[0] + "), 'ß', 'ẞ')" // the one letter of long standing that Trino leaves
-	case name == "length" && len(args) == 1:
+	case (name == "length" || name == "len") && len(args) == 1:
 		out.SQL, out.Type.Kind = "length("+texts[0]+")", view.Int64
 	case name == "starts_with" && len(args) == 2 && allTexts:
 		out.SQL, out.Type.Kind = "starts_with("+texts[0]+", "+texts[1]+")", view.Bool

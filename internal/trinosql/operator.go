@@ -78,6 +78,8 @@ func compare(op string, a, b Expr) (Expr, error) {
 
 func comparable(a, b Expr) error {
 	switch {
+	case a.Type.Kind == view.List || b.Type.Kind == view.List:
+		return &Error{What: "arrays with nulls in them are compared otherwise by Trino than by DuckDB", Mend: "compare elements, tags[1] = …, or ask contains(tags, …)"}
 	case a.Type == b.Type || a.Type.Kind == view.Invalid || b.Type.Kind == view.Invalid:
 	case numeric(a.Type) && numeric(b.Type):
 		if exact(a.Type) && exact(b.Type) {

@@ -119,6 +119,8 @@ func (p *parser) operator(left Expr, least int) (Expr, error) {
 		return p.like(left)
 	case p.accept("::"):
 		return p.castTo(left)
+	case p.accept("["):
+		return p.elementAt(left)
 	}
 	return left, nil
 }

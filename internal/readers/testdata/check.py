@@ -1,7 +1,7 @@
 """What a reader found, in a form that another language writes alike: each value exactly, each row a line, all lines sorted and hashed."""
 import datetime, decimal, hashlib, json, math, struct
 
-COLUMNS = ["id", "at", "n", "maybe", "small", "middle", "wide", "ratio", "flag", "day", "seen", "note", "_partition", "_offset"]
+COLUMNS = ["id", "at", "n", "maybe", "small", "middle", "wide", "ratio", "flag", "day", "seen", "note", "tags", "prices", "counts", "visits", "_partition", "_offset"]
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 decimal.getcontext().prec = 100
 
@@ -9,6 +9,8 @@ decimal.getcontext().prec = 100
 def canonical(value):
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return "null"
+    if isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray":
+        return "[" + " ".join(canonical(v) for v in value) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, decimal.Decimal):
@@ -26,7 +28,7 @@ def canonical(value):
 
 def check(name, records):
     lines, sums = [], {c: decimal.Decimal(0) for c in ["n", "maybe", "small", "middle", "wide", "_offset"]}
-    nulls = dict.fromkeys(["maybe", "ratio", "flag", "seen", "note"], 0)
+    nulls = dict.fromkeys(["maybe", "ratio", "flag", "seen", "note", "tags", "visits"], 0)
     for r in records:
         for c in sums:
             if canonical(r[c]) != "null":
