@@ -66,7 +66,8 @@ func (c *Condition) And(other *Condition) *Condition {
 // Parse reads a condition:
 //
 //	condition  = and { "or" and } .   and = not { "and" not } .   not = { "not" } primary .
-//	primary    = "(" condition ")" | column test .
+//	primary    = "(" condition ")" | column test | array .
+//	array      = "contains" "(" column "," value ")" | ( "length" | "len" ) "(" column ")" ( "=" | … ) value | column "is" [ "not" ] "null" .
 //	test       = ( "=" | "!=" | "<>" | "<" | "<=" | ">" | ">=" ) value
 //	           | [ "not" ] "in" "(" value { "," value } ")" | [ "not" ] "like" value | "is" [ "not" ] "null" .
 //	value      = 'text' | number | "true" | "false" .
@@ -190,6 +191,9 @@ func (p *parser) primary(depth int) (Node, error) {
 	if t.kind != tokenName {
 		return nil, &Mistake{At: t.at, Reason: fmt.Sprintf("%s stands where a %s is expected", t, p.words.Noun), Suggestion: fmt.Sprintf("write %s = 'value'", p.words.Noun)}
 	}
+	if n, ok, err := p.function(t); ok {
+		return n, err
+	}
 	d := slices.IndexFunc(p.words.Columns, func(c view.Column) bool { return c.Name == t.text })
 	if d < 0 {
 		return nil, p.unknown(t)
@@ -213,6 +217,9 @@ func (p *parser) unknown(t token) error {
 // test reads what is asked of column d.
 func (p *parser) test(d int) (Node, error) {
 	t := p.take()
+	if c := p.words.Columns[d]; c.Type.Kind == view.List && !t.keyword("is") {
+		return nil, noTest(t, c)
+	}
 	if t.kind == tokenSign {
 		if op, ok := comparisons[t.text]; ok {
 			v, err := p.value(d)
@@ -284,10 +291,13 @@ func (p *parser) like(d int) (Node, error) {
 	return Pattern{d, []rune(t.text)}, nil
 }
 
-func (p *parser) value(d int) (algebra.Value, error) {
+func (p *parser) value(d int) (algebra.Value, error) { return p.valueOf(p.words.Columns[d]) }
+
+// valueOf reads a value of a column's type.
+func (p *parser) valueOf(c view.Column) (algebra.Value, error) {
 	t := p.take()
 	if p.values++; p.values > maxValues {
 		return algebra.Value{}, &Mistake{At: t.at, Reason: "the condition has too many values", Suggestion: fmt.Sprintf("at most %d are allowed", maxValues)}
 	}
-	return literal(t, p.words.Columns[d])
+	return literal(t, c)
 }

@@ -25,9 +25,13 @@ func joinSQL(terms []Node, word string, columns []string) string {
 
 func (n Not) SQL(columns []string) string { return "(NOT " + n.Inner.SQL(columns) + ")" }
 
+// String is the sign in SQL.
+func (o Operator) String() string {
+	return [...]string{Equal: "=", NotEqual: "<>", Less: "<", LessOrEqual: "<=", Greater: ">", GreaterOrEqual: ">="}[o]
+}
+
 func (c Comparison) SQL(columns []string) string {
-	signs := [...]string{Equal: "=", NotEqual: "<>", Less: "<", LessOrEqual: "<=", Greater: ">", GreaterOrEqual: ">="}
-	return fmt.Sprintf("(%s %s %s)", columns[c.Column], signs[c.Op], Literal(c.Value))
+	return fmt.Sprintf("(%s %s %s)", columns[c.Column], c.Op, Literal(c.Value))
 }
 
 func (o OneOf) SQL(columns []string) string {

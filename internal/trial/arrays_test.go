@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caudal/caudal/internal/algebra"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving"
 )
@@ -157,6 +158,36 @@ func TestConditionsOfArraysAreALoopOverTheElementsOnEveryPath(t *testing.T) {
 				t.Errorf("%s of %s: counts %v; %d records are refused", name, of, counts, len(refused))
 			}
 			compareArrays(t, name, tr.paths[0].view, of, r.result)
+		}
+		whereArrays(t, l.server, tr.paths[0].view.Name, of)
+	}
+}
+
+// whereArrays asks for the rows of the lake that a query's own condition holds for.
+func whereArrays(t *testing.T, s *serving.Server, name string, of view.Type) {
+	t.Helper()
+	values, _ := valuesOf(of)
+	one := happening{text: values[1][1]}
+	literal := one.text
+	if of.Kind == view.String || of.Kind == view.Timestamp || of.Kind == view.Date {
+		literal = sqltext.Text(literal)
+	}
+	for where, holds := range map[string]func(a array) bool{
+		"length(x) > 1": func(a array) bool { return len(a.items) > 1 },
+		"x is null":     func(a array) bool { return a.null },
+		"not contains(x, " + literal + ")": func(a array) bool {
+			return !a.null && !slices.ContainsFunc(a.items, func(item happening) bool { return same(t, of, item, one) })
+		},
+	} {
+		want := int64(0)
+		for _, a := range arraysOf(of) {
+			if holds(a) {
+				want++
+			}
+		}
+		r, err := s.Query(t.Context(), serving.Query{View: name, Measures: []string{"events"}, Where: where, Exact: true})
+		if err != nil || len(r.Rows) != 1 || r.Rows[0][len(r.Rows[0])-1] != algebra.Int64Value(want) {
+			t.Errorf("%s where %s: %+v, %v, want %d events", of, where, r, err, want)
 		}
 	}
 }
