@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/caudal/caudal/internal/stream"
+	"github.com/caudal/caudal/internal/view"
 	"github.com/caudal/caudal/serving/ingest"
 )
 
@@ -134,6 +135,25 @@ func TestOneBadEventKeepsAllFromBeingSent(t *testing.T) {
 		if e.Index != i+1 || e.Field != b.field || e.Reason != b.reason || e.Detail == "" || e.Suggestion == "" {
 			t.Errorf("%s: %+v", b.event, e)
 		}
+	}
+}
+
+func TestEventsWithArraysNameTheElementThatIsWrong(t *testing.T) {
+	w := newWorld(t, viewYAML)
+	w.view.Source.Fields = append(w.view.Source.Fields, view.Field{Name: "tags", Type: view.Type{Kind: view.List, Item: view.String}, From: view.Keys("tags"), Nullable: true})
+	w.serve()
+	with := func(tags string) string { return strings.Replace(order(1), "{", `{"tags": `+tags+`, `, 1) }
+	status, p, _ := w.send(t.Context(), mediaJSON, "["+with(`["a", 7]`)+", "+with(`[null]`)+", "+with(`"a"`)+", "+with("[]")+"]")
+	if status != http.StatusUnprocessableEntity || len(p.Errors) != 3 {
+		t.Fatalf("status %d: %+v", status, p)
+	}
+	for i, want := range []string{"element 1: the number 7 is no string", "element 0 is null, and it is no array<string?>", `the string "a" is no array<string>`} {
+		if e := p.Errors[i]; e.Field != "tags" || e.Detail != want || !strings.Contains(e.Suggestion, `send "tags" as array<string>`) {
+			t.Errorf("%+v, want %s", e, want)
+		}
+	}
+	if status, p, r := w.send(t.Context(), mediaJSON, "["+with(`["a", "b"]`)+", "+with("[]")+", "+with("null")+"]"); status != 200 || r.Accepted != 3 {
+		t.Errorf("status %d: %+v", status, p)
 	}
 }
 

@@ -87,7 +87,7 @@ func openLines(in *bufio.Reader, name string, src *view.Source) *Reader {
 }
 
 // openCSV makes a JSON object of each row, keyed by the header. Empty cells become null; a cell of a numeric field that reads as a
-// JSON number is written as one.
+// JSON number is written as one, and one of an array that reads as a JSON array as that.
 func openCSV(in *bufio.Reader, name string, src *view.Source, ids IDs) (*Reader, error) {
 	c := csv.NewReader(in)
 	c.ReuseRecord = true
@@ -96,7 +96,7 @@ func openCSV(in *bufio.Reader, name string, src *view.Source, ids IDs) (*Reader,
 		return nil, fmt.Errorf("read the header of %s: %w", name, err)
 	}
 	header := append([]string(nil), first...)
-	numeric := make([]bool, len(header))
+	numeric, list := make([]bool, len(header)), make([]bool, len(header))
 	key, hasID := -1, src.EventID == ""
 	for i, column := range header {
 		for _, f := range src.Fields {
@@ -104,6 +104,7 @@ func openCSV(in *bufio.Reader, name string, src *view.Source, ids IDs) (*Reader,
 				continue
 			}
 			numeric[i] = f.Type.Kind == view.Int64 || f.Type.Kind == view.Decimal || f.Type.Kind == view.Double
+			list[i] = f.Type.Kind == view.List
 			if f.Name == src.Key {
 				key = i
 			}
@@ -127,7 +128,7 @@ func openCSV(in *bufio.Reader, name string, src *view.Source, ids IDs) (*Reader,
 			switch {
 			case cell == "":
 				e.Null()
-			case numeric[i] && isNumber(cell):
+			case numeric[i] && isNumber(cell), list[i] && strings.HasPrefix(cell, "[") && jx.Valid([]byte(cell)):
 				e.Raw([]byte(cell))
 			default:
 				e.Str(cell)
