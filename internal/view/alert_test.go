@@ -1,6 +1,8 @@
 package view
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -130,10 +132,11 @@ func TestAnAlertMayBeOverHops(t *testing.T) {
 		return "alert: c\nview: sales\nwindow: " + window + "\nchange: {measure: lines, above: 50%" + rest + "}\n"
 	}
 	for alert, want := range map[string]string{
-		over("last_2"):                     `alerts/a.yaml:4:9: view sales has no grain and no hopping window "last_2" for window of alert big_spender: did you mean "last_2h"?; or add it to the view`,
-		over("visits"):                     `alerts/a.yaml:4:9: window of alert big_spender: visits is a session window: name a hopping window or a grain`,
-		change("last_3h", ""):              `change of alert c is against the hop before, and none of window last_3h ends where another begins: write against`,
-		change("last_3h", ", against: 3h"): `against of change of alert c is no whole number of windows of last_3h`,
+		over("last_2"): `alerts/a.yaml:4:9: view sales has no grain and no hopping window "last_2" for window of alert big_spender: did you mean "last_2h"?; or add it to the view`,
+		over("visits"): `alerts/a.yaml:4:9: window of alert big_spender: visits is a session window, and late events move where a session begins, join two and cut one, so that nothing could be told of it once: ` +
+			`name a grain, or hops that are as long as a session may be: {name: last_2h, hopping: {size: 2h, every: 1h}} in windows of view sales; that one is over tells no_data: 1h, without a window`,
+		change("last_3h", ""):                                   `change of alert c is against the hop before, and none of window last_3h ends where another begins: write against`,
+		change("last_3h", ", against: 3h"):                      `against of change of alert c is no whole number of windows of last_3h`,
 		"alert: q\nview: sales\nwindow: last_2h\nno_data: 1h\n": `alert q: no_data has no window that hops: leave window out`,
 	} {
 		if _, problems := parse(hopsYAML, alert); !containsProblem(problems, want) {
@@ -143,6 +146,34 @@ func TestAnAlertMayBeOverHops(t *testing.T) {
 	for _, alert := range []string{change("last_2h", ""), change("last_3h", ", against: 4h")} {
 		if _, problems := parse(hopsYAML, alert); len(problems) > 0 {
 			t.Errorf("%s: %v", alert, problems)
+		}
+	}
+}
+
+// What is proposed in place of sessions can be written as it stands.
+func TestWhatIsProposedInPlaceOfSessionsIsSound(t *testing.T) {
+	proposed := regexp.MustCompile(`{name: (last_\w+), hopping: {.*?}}`)
+	noData := regexp.MustCompile(`no_data: \w+`)
+	for _, session := range []string{"gap: 1h, max: 2h", "gap: 30m, max: 12h", "gap: 90m, max: 100m", "gap: 7m, max: 31d", "gap: 2m30s, max: 150s", "gap: 26h, max: 72h"} {
+		parse := func(windows, alert string) Problems {
+			_, problems := Parse([]File{{Path: "caudal.yaml", Data: []byte(soundServices + sinksYAML)}, {Path: "alerts/a.yaml", Data: []byte(alert)},
+				{Path: "views/a.yaml", Data: []byte(soundView + "windows: [{name: visits, session: {" + session + "}}" + windows + "]\n")}}, func(string) (string, bool) { return "x", true }, fakeChecker{})
+			return problems
+		}
+		problems := parse("", strings.Replace(soundAlert, "window: 1h", "window: visits", 1))
+		if len(problems) != 1 {
+			t.Fatalf("%s: %v", session, problems)
+		}
+		text := fmt.Sprint(problems)
+		hop, quiet := proposed.FindStringSubmatch(text), noData.FindString(text)
+		if hop == nil || quiet == "" {
+			t.Fatalf("%s: %s", session, text)
+		}
+		if problems := parse(", "+hop[0], strings.Replace(soundAlert, "window: 1h", "window: "+hop[1], 1)); len(problems) > 0 {
+			t.Errorf("%s, %s: %v", session, hop[0], problems)
+		}
+		if problems := parse("", "alert: q\nview: sales\n"+quiet+"\n"); len(problems) > 0 {
+			t.Errorf("%s, %s: %v", session, quiet, problems)
 		}
 	}
 }

@@ -163,7 +163,7 @@ func (d *alertDraft) frame(n *node) Frame {
 	w := d.View.Window(name)
 	switch {
 	case w != nil && w.Session != nil:
-		d.r.add(n, fmt.Sprintf("%s: %s is a session window", of, name), "name a hopping window or a grain: where a session begins moves with late events, so that nothing could be told of it once")
+		d.r.add(n, fmt.Sprintf("%s: %s is a session window, and late events move where a session begins, join two and cut one, so that nothing could be told of it once", of, name), inPlaceOfSessions(d.View, w))
 	case w != nil:
 		return Frame{Hop: w.Hop, Name: w.Name}
 	case n == nil || slices.ContainsFunc(d.View.Grains, func(g Grain) bool { return g.Name == name }):
@@ -181,6 +181,15 @@ func (d *alertDraft) frame(n *node) Frame {
 		d.r.add(n, fmt.Sprintf("view %s has no grain and no hopping window %q for %s", d.View.Name, name, of), suggest(name, known)+"; or add it to the view")
 	}
 	return GrainFrame(d.View.Grains[0])
+}
+
+// inPlaceOfSessions says what an alert can be over that is meant for the sessions of a window.
+func inPlaceOfSessions(v *View, w *Window) string {
+	s, pane := w.Session, w.Pane.Size
+	h := Hop{Size: (s.Max + pane - 1) / pane * pane, Every: s.Gap / pane * pane}
+	h.Size = (h.Size + h.Every - 1) / h.Every * h.Every
+	size, every := h.Text()
+	return fmt.Sprintf("name a grain, or hops that are as long as a session may be: {name: last_%s, hopping: {size: %s, every: %s}} in windows of view %s; that one is over tells no_data: %s, without a window", size, size, every, v.Name, FormatDuration(s.Gap))
 }
 
 // cells reads which cells are judged.
