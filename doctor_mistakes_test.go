@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,30 +37,12 @@ func (p *patient) lakeAt(change ...string) string {
 
 // through puts a proxy before the bucket, whose answers change makes.
 func (p *patient) through(change func(r *http.Request, answer *http.Response)) string {
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			p.t.Error(err)
-		}
-		on, err := http.NewRequestWithContext(r.Context(), r.Method, p.s3.Endpoint+r.URL.RequestURI(), bytes.NewReader(body))
-		if err != nil {
-			p.t.Error(err)
-			return
-		}
-		on.Header, on.Host = r.Header, r.Host // what is signed
-		answer, err := http.DefaultTransport.RoundTrip(on)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer answer.Body.Close()
-		change(r, answer)
-		for name, values := range answer.Header {
-			w.Header()[name] = values
-		}
-		w.WriteHeader(answer.StatusCode)
-		_, _ = io.Copy(w, answer.Body)
-	}))
+	pass := testservices.Pass(p.t, p.s3.Endpoint)
+	pass.ModifyResponse = func(answer *http.Response) error {
+		change(answer.Request, answer)
+		return nil
+	}
+	proxy := httptest.NewServer(pass)
 	p.t.Cleanup(proxy.Close)
 	return p.lakeAt(p.s3.Endpoint, proxy.URL)
 }

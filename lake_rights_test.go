@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -49,6 +48,7 @@ type customs struct {
 func passThrough(t *testing.T, s3 testservices.S3Server, prefix string, rights lakeRights) *customs {
 	t.Helper()
 	c := &customs{rights: rights, used: map[string]bool{}}
+	pass := testservices.Pass(t, s3.Endpoint)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !c.allows(r, "/"+s3.Bucket+"/"+prefix+"/") {
 			w.Header().Set("Content-Type", "application/xml")
@@ -56,37 +56,11 @@ func passThrough(t *testing.T, s3 testservices.S3Server, prefix string, rights l
 			io.WriteString(w, `<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`)
 			return
 		}
-		forward(t, s3.Endpoint, w, r, r.Header)
+		pass.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
 	c.URL = proxy.URL
 	return c
-}
-
-// forward sends a request on to a server, with other headers, and its answer back.
-func forward(t *testing.T, to string, w http.ResponseWriter, r *http.Request, header http.Header) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	on, err := http.NewRequestWithContext(r.Context(), r.Method, to+r.URL.RequestURI(), bytes.NewReader(body))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	on.Header, on.Host = header, r.Host // what is signed
-	answer, err := http.DefaultTransport.RoundTrip(on)
-	if err != nil {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	defer answer.Body.Close()
-	for name, values := range answer.Header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(answer.StatusCode)
-	_, _ = io.Copy(w, answer.Body)
 }
 
 // allows says whether a request may pass.

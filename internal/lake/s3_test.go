@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,21 +69,14 @@ func TestTheLakeWorksInS3(t *testing.T) {
 }
 
 // flaky stands before an S3 server. fault decides about each request whose method is one of its own: it may answer itself, and
-// return true, or let it pass. The signature covers the host that the client named, so that it is kept.
+// return true, or let it pass.
 type flaky struct {
 	*httptest.Server
 	faults atomic.Pointer[func(w http.ResponseWriter, r *http.Request, pass http.Handler) bool]
 }
 
-func newFlaky(t *testing.T, endpoint string) *flaky {
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host
-	}}
+func newFlaky(t *testing.T, server testservices.S3Server) *flaky {
+	pass := testservices.Pass(t, server.Endpoint)
 	f := &flaky{}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault := f.faults.Load(); fault == nil || !(*fault)(w, r, pass) {
@@ -118,7 +109,7 @@ func loseAnswer(_ http.ResponseWriter, r *http.Request, pass http.Handler) {
 
 func flakyStore(t *testing.T) (*flaky, lake.Store, lake.Store) {
 	server := testservices.S3(t)
-	f := newFlaky(t, server.Endpoint)
+	f := newFlaky(t, server)
 	root := s3URL(t, server)
 	direct := openStore(t, root, s3Options(t, server))
 	opt := s3Options(t, server)
