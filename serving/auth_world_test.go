@@ -89,9 +89,7 @@ func newGuardedWorld(t testing.TB) *guardedWorld {
 	m.Run, m.Parent, m.Ledger = "told", m.ID, []lake.ViewFile{{Key: f.Key, Unit: "ledger", Bytes: f.Bytes, SHA256: f.SHA256}}
 	_, w.tag, err = w.lake.Publish(context.Background(), m, w.tag)
 	must(t, err)
-	for p := range 2 {
-		w.archive(p, w.log.ends[p])
-	}
+	w.archiveAll()
 	w.alert("sales", cause("sales-france", "777.0", "country", "France", "product", "PF"), cause("sales-germany", "777.77", "country", "Germany", "product", "PG"))
 	w.alert("stock", cause("stock-france", "3", "product", "PF"), cause("stock-other", "4", "product", "PX"))
 	w.add(

@@ -34,9 +34,7 @@ func composedWorld(t *testing.T) *world {
 	w.publish(cuts)
 	w.add(events[600:]...)
 	w.speed(cuts)
-	for p := range 2 {
-		w.archive(p, w.log.ends[p])
-	}
+	w.archiveAll()
 	w.serve()
 	return w
 }

@@ -105,9 +105,7 @@ func archivedFuzz(tb testing.TB) *world {
 	w.add(random(1, 30)...)
 	cuts := w.cuts()
 	w.publish(cuts)
-	for p := range 2 {
-		w.archive(p, w.log.ends[p])
-	}
+	w.archiveAll()
 	w.add(random(2, 10)...)
 	w.speed(cuts)
 	w.serve()

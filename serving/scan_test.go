@@ -358,9 +358,7 @@ func TestAScanLeavesOutTheRepeatsThatBatchLeavesOut(t *testing.T) {
 	src := w.view.Source
 	src.EventID, src.DedupHorizon, src.DedupRecords = "order_no", time.Hour, 1000
 	w.add(random(9, 400)...)
-	for p := range 2 {
-		w.archive(p, w.log.ends[p])
-	}
+	w.archiveAll()
 	w.serve()
 	type first struct {
 		at     time.Time

@@ -67,23 +67,7 @@ func TestHopsAreComparedAndFilledFromWhatTheyAre(t *testing.T) {
 			}
 		}
 	}
-	w.add(all[:300]...)
-	w.speed(map[int]int64{0: 0, 1: 0})
-	ask("speed only", false)
-	cuts := w.cuts()
-	w.publish(cuts)
-	w.add(all[300:]...)
-	w.speed(cuts)
-	w.pass(time.Minute)
-	ask("across the seam", false)
-	cuts = w.cuts()
-	w.publish(cuts)
-	w.pass(time.Minute)
-	ask("batch only", false)
-	for p := range 2 {
-		w.archive(p, cuts[p])
-	}
-	ask("of the lake", true)
+	w.inEveryState(all[:300], all[300:], ask)
 }
 
 func TestWhatHasNoMeaningForAWindowIsRefused(t *testing.T) {

@@ -129,25 +129,7 @@ func TestWindowsOfRetailAndFlightsAreWhatAFoldSays(t *testing.T) {
 			}
 		}
 		half := len(data.events) / 2
-		w.add(data.events[:half]...)
-		w.speed(map[int]int64{0: 0, 1: 0})
-		ask("speed only", false)
-		cuts := w.cuts()
-		w.publish(cuts)
-		w.pass(time.Minute)
-		ask("batch only", false)
-		w.add(data.events[half:]...)
-		w.speed(cuts)
-		w.pass(time.Minute)
-		ask("across the seam", false)
-		cuts = w.cuts()
-		w.publish(cuts)
-		w.pass(time.Minute)
-		for p := range 2 {
-			w.archive(p, cuts[p])
-		}
-		ask("after a second batch", false)
-		ask("after a second batch", true)
+		w.inEveryState(data.events[:half], data.events[half:], ask)
 		t.Logf("%s: %d events", name, len(data.events))
 	}
 }

@@ -173,32 +173,7 @@ func TestWindowsAreWhatAFoldSaysInEitherLayerAndAcrossTheSeam(t *testing.T) {
 			}
 		}
 		all := bursts(seed, 500)
-		w.add(all[:220]...)
-		w.speed(map[int]int64{0: 0, 1: 0})
-		ask("speed only", false)
-
-		cuts := w.cuts()
-		w.publish(cuts)
-		w.pass(time.Minute)
-		ask("batch only", false)
-		for p := range 2 {
-			w.archive(p, cuts[p])
-		}
-		ask("batch only", true)
-
-		w.add(all[220:]...)
-		w.speed(cuts)
-		w.pass(time.Minute)
-		ask("across the seam", false)
-
-		cuts = w.cuts()
-		w.publish(cuts)
-		w.pass(time.Minute)
-		ask("after a second batch", false)
-		for p := range 2 {
-			w.archive(p, cuts[p])
-		}
-		ask("after a second batch", true)
+		w.inEveryState(all[:220], all[220:], ask)
 	}
 }
 
@@ -418,12 +393,7 @@ func TestSessionsAreOfTheEventsThatTheFilterKeeps(t *testing.T) {
 	w.add(events...)
 	w.speed(map[int]int64{0: 0, 1: 0})
 	checkWindow(t, "speed", w.query(Query{Window: "visits"}), folded(w, "visits", kept))
-	cuts := w.cuts()
-	w.publish(cuts)
-	w.pass(time.Minute)
+	w.settle()
 	checkWindow(t, "batch", w.query(Query{Window: "visits"}), folded(w, "visits", kept))
-	for p := range 2 {
-		w.archive(p, cuts[p])
-	}
 	checkWindow(t, "lake", w.query(Query{Window: "visits", Exact: true}), folded(w, "visits", kept))
 }
