@@ -14,6 +14,7 @@ import (
 	"github.com/caudal/caudal/internal/lake"
 	"github.com/caudal/caudal/internal/ledger"
 	"github.com/caudal/caudal/internal/live"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/stream"
 	"github.com/caudal/caudal/internal/view"
 )
@@ -32,6 +33,7 @@ func (w *world) visit(customer string, at time.Time) {
 // trace is where in the lake a text stands, Parquet decoded; "" = nowhere.
 func (w *world) trace(text string) string {
 	w.t.Helper()
+	var tables []string // each of one column, the keys of the files that have it
 	for object, err := range w.store.List(w.t.Context(), "") {
 		if err != nil {
 			w.t.Fatal(err)
@@ -40,15 +42,21 @@ func (w *world) trace(text string) string {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if strings.HasSuffix(object.Key, ".parquet") {
+		switch {
+		case strings.HasSuffix(object.Key, ".parquet"):
 			path, err := w.lake.Fetch(w.t.Context(), object.Key, lake.Sum(data))
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			data = []byte(strings.Join(queryRows(w.t, "SELECT CAST(q AS VARCHAR) FROM (SELECT * FROM read_parquet("+lake.PathList([]string{path})+", hive_partitioning = false)) AS q"), "\n"))
-		}
-		if strings.Contains(string(data), text) {
+			tables = append(tables, fmt.Sprintf("SELECT %s FROM (SELECT * FROM read_parquet(%s, hive_partitioning = false)) AS q WHERE contains(CAST(q AS VARCHAR), %s)",
+				sqltext.Text(object.Key), lake.PathList([]string{path}), sqltext.Text(text)))
+		case strings.Contains(string(data), text):
 			return object.Key
+		}
+	}
+	if len(tables) > 0 {
+		for _, key := range queryRows(w.t, strings.Join(tables, " UNION ALL ")) {
+			return key
 		}
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,10 +29,33 @@ func (w *world) refused(o RunOptions, change func(*Config)) error {
 	return err
 }
 
+// mortal has the world reach Trino by what kill ends, and after rise by what answers again: Trino itself where tests are thorough, else a server that hands
+// on to it, as a start costs Trino half a minute of computing.
+func (w *world) mortal(s *testservices.TrinoServer) (kill, rise func() error) {
+	w.t.Helper()
+	w.onTrino(s)
+	if isThorough() {
+		return s.Kill, s.Restart
+	}
+	way := httptest.NewServer(testservices.Pass(w.t, s.URL))
+	w.t.Cleanup(way.Close)
+	w.project.Batch.Trino.URL = way.URL
+	kill = func() error {
+		way.CloseClientConnections()
+		way.Close()
+		return nil
+	}
+	rise = func() error {
+		w.project.Batch.Trino.URL = s.URL
+		return nil
+	}
+	return kill, rise
+}
+
 func TestARunOnTrinoThatFailsLeavesTheSnapshotAndGoesOnWithTheSameCuts(t *testing.T) {
 	s := testservices.Trino(t)
 	w := newWorld(t).withRuns()
-	w.onTrino(s)
+	kill, rise := w.mortal(s)
 	w.produce(400, 31, 2)
 	w.archiveAll(nil)
 	w.run(RunOptions{RunID: "one"})
@@ -72,7 +96,7 @@ func TestARunOnTrinoThatFailsLeavesTheSnapshotAndGoesOnWithTheSameCuts(t *testin
 	away := func(c *Config) {
 		c.Steps = func(step string) error {
 			if step == "before-trino" {
-				return s.Kill()
+				return kill()
 			}
 			return nil
 		}
@@ -81,7 +105,7 @@ func TestARunOnTrinoThatFailsLeavesTheSnapshotAndGoesOnWithTheSameCuts(t *testin
 	if !errors.Is(err, trino.ErrAway) {
 		t.Errorf("Trino that dies: %v", err)
 	}
-	if err := s.Restart(); err != nil {
+	if err := rise(); err != nil {
 		t.Fatal(err)
 	}
 	w.run(RunOptions{RunID: "two"})

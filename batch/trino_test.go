@@ -108,10 +108,13 @@ func (w *world) someCells(v *view.View, a, b *lake.Manifest) {
 	}
 }
 
+// isThorough says whether what takes a minute of computing is to be run too.
+func isThorough() bool { return os.Getenv("CAUDAL_TEST_TRINO") == "all" }
+
 // thorough skips what takes a minute or more.
 func thorough(t *testing.T) {
 	t.Helper()
-	if os.Getenv("CAUDAL_TEST_TRINO") != "all" {
+	if !isThorough() {
 		t.Skip("CAUDAL_TEST_TRINO=all runs it, as CI does")
 	}
 }
