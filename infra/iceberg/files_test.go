@@ -1,15 +1,16 @@
-package readers
+package main
 
 import (
 	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/caudal/caudal/internal/readers"
 	"github.com/caudal/caudal/internal/testservices"
 )
 
 // filesOfAVersion runs the line of docs/lake.md that makes Trino's list of a version's files, as Trino names them.
-func (w *World) filesOfAVersion(t *testing.T, s *testservices.TrinoServer, line string) string {
+func filesOfAVersion(t *testing.T, w *readers.World, s *testservices.TrinoServer, line string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "sh", "-c", line)
 	c.Dir = w.Dir
@@ -20,18 +21,19 @@ func (w *World) filesOfAVersion(t *testing.T, s *testservices.TrinoServer, line 
 	return strings.ReplaceAll(strings.TrimSpace(string(list)), "'"+w.Dir, "'"+s.FolderLocation(w.Dir))
 }
 
-// Trino is the fifth reader: by the statements of docs/lake.md, over the files as they lie there.
+// Trino is the fifth reader: by the statements of docs/lake.md, over the files as they lie there. It is here, and not with the other readers, as a
+// Trino runs here already.
 func TestTrinoFindsEveryRowOfAVersionAndOfTheSegments(t *testing.T) {
 	s := testservices.Trino(t)
-	w := New(t)
+	w := readers.New(t)
 	old := w.Version
 	w.Grow(t)
 	w.ListFiles(t)
-	blocks, err := Lines("Trino")
+	blocks, err := readers.Lines("Trino")
 	if err != nil || len(blocks) != 3 {
 		t.Fatalf("docs/lake.md: %d blocks, %v", len(blocks), err)
 	}
-	list := w.filesOfAVersion(t, s, blocks[0])
+	list := filesOfAVersion(t, w, s, blocks[0])
 	want := w.Want()
 	for i, name := range []string{"version", "segments"} {
 		text := strings.NewReplacer("s3://bucket/prefix", s.FolderLocation(w.Dir), "…", list).Replace(blocks[i+1])
