@@ -60,6 +60,7 @@ func TestTheFraudExampleTrainsAModelAndKeepsTheBetterOne(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the speed layer is %d records behind", lag)
 		}
+		time.Sleep(100 * time.Millisecond) // a process for each question
 	}
 	e.must("batch", "run")
 

@@ -177,7 +177,7 @@ func retailHead(t *testing.T, lines int) *devProcess {
 		for view, events := range map[string]int{"revenue": sold, "customers": sold, "products": sold, "segments": known} {
 			want := fmt.Sprintf(`"truncated":false,"events":%d,`, events)
 			for !strings.Contains(get(t, api+"/v1/views/"+view+"/query"), want) {
-				// asked again until the speed layer has them all
+				time.Sleep(20 * time.Millisecond) // until the speed layer has them all
 			}
 		}
 		if part == 0 {
