@@ -30,6 +30,7 @@ func batchCommand(a *app) *cobra.Command {
 // withRunner runs do with the project's batch runner.
 func (a *app) withRunner(ctx context.Context, do func(*batch.Runner) error) error {
 	return a.withServices(ctx, func(s *services) error {
+		boundHeap(batchBytes(s.project))
 		r, err := s.runner(0)
 		if err != nil {
 			return err

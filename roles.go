@@ -35,10 +35,11 @@ type roles struct {
 // onlyAnswers says whether the process does nothing but answer queries.
 func (r roles) onlyAnswers() bool { return r.serve && !r.speed && !r.archive && !r.batch && !r.watch }
 
-// Bounds of a process that is small: bytes of cells, of open chunks, of a query's cells, of kept batch rows, of a fetch, DuckDB's limit, and how much garbage
-// the heap may hold beside what lives, in percent.
+// Bounds of a process that is small: bytes of a fetch, records of a micro-batch, how much garbage the heap may hold beside what lives, in percent, bytes of
+// cells, of open chunks, of a query's cells and of kept batch rows, and DuckDB's limit.
 const (
 	smallFetch   = 256 << 10
+	smallBatch   = 20_000
 	smallGarbage = 50
 	smallCells   = 64 << 20
 	smallChunks  = 24 << 20
@@ -79,7 +80,7 @@ func (s *services) assemble(r roles) (*parts, error) {
 	servingConfig := serving.Config{Trace: s.trace, Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, AnswerAge: answerAge, SpeedAge: speedAge,
 		Produce: func(topic string) ingest.Writer { return s.stream.Producer(topic) }}
 	if r.small {
-		speedConfig.Loops, speedConfig.Memory, speedConfig.EngineMemory = 1, smallCells, smallEngine
+		speedConfig.Loops, speedConfig.BatchRecords, speedConfig.Memory, speedConfig.EngineMemory = 1, smallBatch, smallCells, smallEngine
 		archiveConfig.Memory = smallChunks
 		servingConfig.SpeedCache, servingConfig.BatchCache, servingConfig.Engine.MemoryLimit = smallQueries, smallRows, smallEngine
 	}

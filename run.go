@@ -75,6 +75,7 @@ func (a *app) run(c *cobra.Command, r roles) (err error) {
 		return err
 	}
 	begun = true
+	boundHeap(r.outsideHeap(project))
 	if r.onlyAnswers() {
 		defer serving.TuneRuntime()()
 	}

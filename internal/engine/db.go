@@ -4,6 +4,9 @@
 // are (Chunk). Every plain way beside a fast one lives in the tests, which compare the two.
 package engine
 
+// #include "memory.h"
+import "C"
+
 import (
 	"errors"
 	"fmt"
@@ -75,7 +78,7 @@ func (db *DB) open(o Options) error {
 		{"autoinstall_known_extensions", "false"},
 		{"autoload_known_extensions", "false"},
 		{"preserve_insertion_order", "false"},
-		{"allocator_background_threads", "true"},
+		{"allocator_background_threads", "true"}, // what is freed goes back to the system while nothing is done, too
 		// It computes what two TRY have in common once, outside of both, and the error that they were to catch ends the query
 		// (DuckDB 1.5.5). The SQL of the algebra has nothing in common to find.
 		{"disabled_optimizers", "common_subexpressions"},
@@ -120,7 +123,7 @@ func (db *DB) keep(in *Input) {
 	db.inputs = append(db.inputs, in)
 }
 
-// Close ends the database; no query may be running.
+// Close ends the database and gives its memory back to the system; no query may be running.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -135,6 +138,7 @@ func (db *DB) Close() error {
 	for _, in := range db.inputs {
 		in.free()
 	}
+	C.caudal_return_memory()
 	return db.removeTemp()
 }
 
