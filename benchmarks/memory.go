@@ -142,8 +142,8 @@ func restFor(rest time.Duration) func(context.Context, int) ([]row, error) {
 			if err := p.Process.Signal(syscall.SIGUSR2); err != nil { // the polls count from now on
 				return err
 			}
-			if line, err := bufio.NewReader(p.said).ReadString('\n'); err != nil {
-				return fmt.Errorf("wait until the speed layer has rested: %w (it said %q)", err, line)
+			if err := p.says("rested"); err != nil {
+				return err
 			}
 			after, err = p.resident()
 			return err
@@ -155,9 +155,6 @@ func restFor(rest time.Duration) func(context.Context, int) ([]row, error) {
 // rests is how long the layer must have had nothing to do before it is at rest: by then it has given back what micro-batches need.
 const rests = 4 * time.Second
 
-// settles is how long the collector gets to give back what it freed.
-const settles = time.Second
-
 // atRest is the process' resident memory in MiB once it rests, after a collection, which Go itself begins after two minutes of rest.
 func (p *process) atRest(ctx context.Context) (float64, error) {
 	if err := p.stay(ctx, rests); err != nil {
@@ -166,10 +163,19 @@ func (p *process) atRest(ctx context.Context) (float64, error) {
 	if err := p.Process.Signal(syscall.SIGUSR1); err != nil {
 		return 0, err
 	}
-	if err := p.stay(ctx, settles); err != nil {
+	if err := p.says("collected"); err != nil {
 		return 0, err
 	}
 	return p.resident()
+}
+
+// says waits until the process prints a line.
+func (p *process) says(want string) error {
+	line, err := bufio.NewReader(p.said).ReadString('\n')
+	if got := strings.TrimSpace(line); err != nil || got != want {
+		return errors.Join(err, fmt.Errorf("the process said %q, not %q", got, want))
+	}
+	return nil
 }
 
 // stay waits; the process may not end meanwhile.

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// collectWhenAsked collects garbage and gives it back to the system at each SIGUSR1.
+// collectWhenAsked collects garbage and gives it back to the system at each SIGUSR1, and prints a line then.
 func collectWhenAsked() {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	go func() {
 		for range asked {
 			debug.FreeOSMemory()
+			fmt.Println("collected")
 		}
 	}()
 }

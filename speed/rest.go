@@ -1,8 +1,60 @@
 package speed
 
 import (
+	"context"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
+
+// quiet knows when all loops of a worker rest.
+type quiet struct {
+	awake atomic.Int32  // loops that have memory for micro-batches
+	came  chan struct{} // room for one: the last of them came to rest
+}
+
+func (q *quiet) wake() { q.awake.Add(1) }
+
+func (q *quiet) rest() {
+	if q.awake.Add(-1) > 0 {
+		return
+	}
+	select {
+	case q.came <- struct{}{}:
+	default:
+	}
+}
+
+// giveBackEvery is how often memory is given back at most: it takes a collection of all that the process has.
+const giveBackEvery = time.Minute
+
+// giveBack collects garbage and gives it back to the system when all loops have come to rest, until ctx ends. Go itself would do so after minutes.
+func (q *quiet) giveBack(ctx context.Context) {
+	for {
+		select {
+		case <-q.came:
+			if q.awake.Load() > 0 {
+				continue
+			}
+			debug.FreeOSMemory()
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(giveBackEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// work notes that a micro-batch is through.
+func (s *shift) work() {
+	if s.worked.IsZero() {
+		s.w.quiet.wake()
+	}
+	s.worked = time.Now()
+}
 
 // rest gives back the memory that micro-batches need, once there has been none for Config.RestAfter: tens of MiB in each loop, many times what its cells take. The
 // first micro-batch after it grows it again.
@@ -22,6 +74,7 @@ func (s *shift) rest() {
 			g.rest()
 		}
 	}
+	s.w.quiet.rest()
 }
 
 // rest gives back what a micro-batch made grow, but no cells.

@@ -42,7 +42,7 @@ func TestRestGivesTheMemoryOfMicroBatchesBack(t *testing.T) {
 		s.arena, s.refs = make([]byte, 1<<20), make([]ref, 1000)
 	}
 	fill()
-	s.worked = time.Now()
+	s.work()
 	s.rest()
 	if cap(s.batch.rows.Offset) == 0 || s.arena == nil {
 		t.Error("memory is given back while records come in")
@@ -56,5 +56,24 @@ func TestRestGivesTheMemoryOfMicroBatchesBack(t *testing.T) {
 	s.rest()
 	if s.arena == nil {
 		t.Error("rest came before another micro-batch was through")
+	}
+}
+
+func TestAWorkerIsQuietOnceTheLastLoopRests(t *testing.T) {
+	q := quiet{came: make(chan struct{}, 1)}
+	q.wake()
+	q.wake()
+	q.rest()
+	if len(q.came) > 0 {
+		t.Error("one loop is awake, and the worker is told to be quiet")
+	}
+	q.rest()
+	if len(q.came) != 1 {
+		t.Error("all loops rest, and nobody is told")
+	}
+	q.wake()
+	q.rest() // nobody has taken the first notice yet
+	if len(q.came) != 1 {
+		t.Errorf("%d notices wait", len(q.came))
 	}
 }

@@ -108,7 +108,7 @@ func (s *shift) run(ctx context.Context) error {
 				return err
 			}
 			s.tell(ctx)
-			s.worked = time.Now()
+			s.work()
 		}
 		s.rest()
 		if err := s.flushDue(work, false); err != nil {
@@ -147,6 +147,9 @@ func (s *shift) end() {
 		}
 	}
 	s.tellMemory(0, 0)
+	if !s.worked.IsZero() {
+		s.w.quiet.rest()
+	}
 	s.w.forget(s.parts)
 }
 

@@ -23,6 +23,7 @@ type Worker struct {
 	actives  actives
 	crew     *crew // changed between two works only
 	status   statusBoard
+	quiet    quiet
 }
 
 // New checks the configuration. Nothing is opened before Run.
@@ -36,7 +37,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, fmt.Errorf("speed: register metrics: %w", err)
 	}
 	return &Worker{cfg: cfg, log: cfg.Logger, metrics: m, currents: currents{seen: map[viewName]seenCurrent{}}, actives: actives{seen: map[string]seenActive{}},
-		status: statusBoard{parts: map[*partition]PartitionStatus{}}}, nil
+		status: statusBoard{parts: map[*partition]PartitionStatus{}}, quiet: quiet{came: make(chan struct{}, 1)}}, nil
 }
 
 // Run folds the partitions that the consumer group gives to this worker until ctx ends; it then finishes the flush in hand and
@@ -56,6 +57,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	watching, done := context.WithCancel(ctx)
 	var watched sync.WaitGroup
 	watched.Go(func() { w.watchMemory(watching) })
+	watched.Go(func() { w.quiet.giveBack(watching) })
 	defer watched.Wait()
 	defer done()
 	for {
