@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
 )
 
@@ -114,7 +115,7 @@ func TestAnExportHoldsWhatWasAskedForInEveryFormat(t *testing.T) {
 		}
 	}
 	for _, format := range Formats() {
-		o := ExportOptions{Format: format, From: from, To: to, Where: "price > 1.00 AND country IN ('DE', 'GB', 'FR')", Out: filepath.Join(t.TempDir(), "x")}
+		o := ExportOptions{Format: format, From: from, To: to, Where: "price > 1.00 AND country IN ('DE', 'GB', 'FR') AND contains(tags, country) AND len(moments) = 2", Out: filepath.Join(t.TempDir(), "x")}
 		j := w.export(o)
 		if j.Rows != int64(want) || want == 0 {
 			t.Errorf("%s: %d rows, and the log has %d", format, j.Rows, want)
@@ -122,9 +123,12 @@ func TestAnExportHoldsWhatWasAskedForInEveryFormat(t *testing.T) {
 		if format == "arrow" {
 			continue // what an Arrow file holds the tests of internal/tabular read back
 		}
-		counted := int64(0)
+		counted, read, options := int64(0), "read_parquet", ""
+		if format == "csv" {
+			read, options = "read_csv", ", all_varchar = true, delim = ',', quote = '\"', header = true"
+		}
 		for _, p := range j.Parts {
-			n := queryTexts(t, fmt.Sprintf("SELECT count(*)::VARCHAR FROM '%s'", filepath.Join(o.Out, p.File)))
+			n := queryTexts(t, fmt.Sprintf("SELECT count_if(tags::VARCHAR = '[' || country || ', NULL, ' || id || ']' AND starts_with(moments::VARCHAR, '[''2026-03-0'))::VARCHAR FROM %s('%s'%s)", read, filepath.Join(o.Out, p.File), options))
 			var rows int64
 			fmt.Sscan(n[0], &rows)
 			counted += rows
@@ -132,6 +136,23 @@ func TestAnExportHoldsWhatWasAskedForInEveryFormat(t *testing.T) {
 		if counted != j.Rows {
 			t.Errorf("%s: the files have %d rows, the journal says %d", format, counted, j.Rows)
 		}
+	}
+}
+
+func TestAnExportInArrowKnowsTheTypesOfArrays(t *testing.T) {
+	db, conn, err := openEngine(engine.Options{Threads: 1}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		conn.Close()
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	columns, err := columnsOfQuery(t.Context(), conn, "SELECT ['a'] AS texts, [1.5::DECIMAL(9,2)] AS prices, [make_timestamptz(0)] AS moments, 'a' AS text")
+	if err != nil || fmt.Sprint(columns) != "[{texts array<string> false} {prices array<decimal(9,2)> false} {moments array<timestamp> false} {text string false}]" {
+		t.Errorf("%v, %v", columns, err)
 	}
 }
 

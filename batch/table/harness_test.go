@@ -62,6 +62,8 @@ func testSource() *view.Source {
 			{Name: "country", Type: view.Type{Kind: view.String}, Nullable: true},
 			{Name: "price", Type: view.Type{Kind: view.Decimal, Precision: 12, Scale: 2}},
 			{Name: "wide", Type: view.Type{Kind: view.Decimal, Precision: 30, Scale: 4}},
+			{Name: "tags", Type: view.Type{Kind: view.List, Item: view.String, Holes: true}, Nullable: true},
+			{Name: "moments", Type: view.Type{Kind: view.List, Item: view.Timestamp}},
 		},
 	}
 }
@@ -185,8 +187,32 @@ func (w *world) fill(rows *intake.Rows, r *record) {
 			rows.SetWord(c, i, r.price)
 		case "wide":
 			rows.SetWide(c, i, wideOf(r))
+		case "tags":
+			if r.country == "" {
+				break
+			}
+			rows.OpenList(c, i)
+			for _, tag := range []string{r.country, "", r.id} {
+				if elements, at := rows.ExtendList(c, i); tag != "" {
+					elements.SetBytes(c, at, []byte(tag))
+				}
+			}
+		case "moments":
+			rows.OpenList(c, i)
+			for _, us := range momentsOf(r) {
+				elements, at := rows.ExtendList(c, i)
+				elements.SetWord(c, at, us)
+			}
 		}
 	}
+}
+
+// momentsOf are none, or its own time and that of the record.
+func momentsOf(r *record) []int64 {
+	if r.price < 0 {
+		return nil
+	}
+	return []int64{r.at, r.timestamp}
 }
 
 // wideOf is a number that only 128 bits hold.
@@ -244,6 +270,7 @@ func (w *world) rows(v *Version, s Span) []string {
 	}
 	rows := queryTexts(w.t, fmt.Sprintf(`SELECT concat_ws(' ', concat_ws('/', _incarnation, _partition, _offset), epoch_us("at"), _timestamp_us, _ingested_at_us, id,
 		coalesce(country, ''), CAST(price * 100 AS BIGINT), _late) || CASE WHEN wide = CAST(price * 100 AS BIGINT) * 10000000000000000::HUGEINT AND _event_time_us = epoch_us("at")
+			AND tags IS NOT DISTINCT FROM CASE WHEN country IS NOT NULL THEN [country, NULL, id] END AND moments = CASE WHEN price < 0 THEN [] ELSE [make_timestamp(epoch_us("at")), make_timestamp(_timestamp_us)] END
 		THEN '' ELSE ' contradicts itself' END FROM (%s)`, query))
 	slices.Sort(rows)
 	return rows
