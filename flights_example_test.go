@@ -123,6 +123,7 @@ type flightsReplay struct {
 	w        *whole
 	server   *serving.Server
 	sent     int64
+	batched  int64 // records that batch has to have in an answer
 	truth    departed
 	compared int
 }
@@ -208,13 +209,27 @@ func (r *flightsReplay) run(ctx context.Context, flights []flight, step time.Dur
 				return err
 			}
 		}
-		if err := r.compare(ctx, hour.Add(step)); err != nil {
+		if err := r.compare(ctx, hour.Add(step), step); err != nil {
 			return fmt.Errorf("at %s: %w", hour.Add(step), err)
 		}
 		hours++
 	}
 	if _, err := in.Next(); err != io.EOF {
 		return fmt.Errorf("the producer has more than the file: %v", err)
+	}
+	whole := flights[0].left.Truncate(time.Hour).Add(-26 * time.Hour)
+	if err := r.compareHours(ctx, hour, whole); err != nil {
+		return err
+	}
+	if len(r.truth.hours)*len(flightMeasures) > r.compared {
+		r.t.Errorf("only %d answers were compared", r.compared)
+	}
+	if _, err := runner.Run(ctx, batch.RunOptions{}); err != nil {
+		return err
+	}
+	r.batched = r.sent
+	if err := r.compareHours(ctx, hour, whole); err != nil {
+		return fmt.Errorf("after the last batch: %w", err)
 	}
 	came := int64(0)
 	for _, a := range r.truth.airports {
@@ -229,8 +244,8 @@ func (r *flightsReplay) run(ctx context.Context, flights []flight, step time.Dur
 
 var flightMeasures = []string{"flights", "minutes", "miles", "came_late"}
 
-// compare holds the answers after an hour of the replay to the fold.
-func (r *flightsReplay) compare(ctx context.Context, now time.Time) error {
+// compare holds the answers after a step of the replay to the fold.
+func (r *flightsReplay) compare(ctx context.Context, now time.Time, step time.Duration) error {
 	all, result, err := r.ask(ctx, serving.Query{Dimensions: []string{"origin"}})
 	if err != nil {
 		return err
@@ -242,8 +257,12 @@ func (r *flightsReplay) compare(ctx context.Context, now time.Time) error {
 	if result.Statistics.Late != r.truth.late || len(all) != len(r.truth.airports) {
 		r.t.Errorf("at %s: %d late of %d airports, want %d of %d", now, result.Statistics.Late, len(all), r.truth.late, len(r.truth.airports))
 	}
-	from := now.Add(-26 * time.Hour)
-	recent, _, err := r.ask(ctx, serving.Query{Dimensions: []string{"origin"}, Grain: "1h", From: from.UTC().Format(time.RFC3339)})
+	return r.compareHours(ctx, now, now.Add(-step-25*time.Hour))
+}
+
+// compareHours holds the answers of the hours from one on to the fold.
+func (r *flightsReplay) compareHours(ctx context.Context, now, from time.Time) error {
+	answered, _, err := r.ask(ctx, serving.Query{Dimensions: []string{"origin"}, Grain: "1h", From: from.UTC().Format(time.RFC3339), Limit: 100_000})
 	if err != nil {
 		return err
 	}
@@ -253,12 +272,12 @@ func (r *flightsReplay) compare(ctx context.Context, now time.Time) error {
 			key := origin + " " + hour.UTC().Format(time.RFC3339)
 			if want := r.truth.hours[key]; want != nil {
 				hours++
-				r.equal(now, key, recent[key], *want)
+				r.equal(now, key, answered[key], *want)
 			}
 		}
 	}
-	if hours != len(recent) {
-		r.t.Errorf("at %s: %d hours of airports are answered, want %d", now, len(recent), hours)
+	if hours != len(answered) {
+		r.t.Errorf("at %s: %d hours of airports are answered, want %d", now, len(answered), hours)
 	}
 	return nil
 }
@@ -270,7 +289,7 @@ func (r *flightsReplay) equal(now time.Time, what string, got, want tally) {
 	}
 }
 
-// ask asks until the answer holds all that was sent.
+// ask asks until the answer holds all that was sent, and rests on the last batch where that has to have all.
 func (r *flightsReplay) ask(ctx context.Context, q serving.Query) (map[string]tally, *serving.Result, error) {
 	q.View, q.Measures = "airports", flightMeasures
 	for {
@@ -278,7 +297,7 @@ func (r *flightsReplay) ask(ctx context.Context, q serving.Query) (map[string]ta
 		if err != nil {
 			return nil, nil, err
 		}
-		if parts := result.Provenance.Partitions; len(parts) == 1 && parts[0].Served == r.sent && !result.Provenance.Partial {
+		if parts := result.Provenance.Partitions; len(parts) == 1 && parts[0].Served == r.sent && parts[0].Batch >= r.batched && !result.Provenance.Partial {
 			rows, err := talliesOf(result)
 			return rows, result, err
 		}
