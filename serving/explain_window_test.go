@@ -18,12 +18,33 @@ func (w *world) explainRow(parameters ...string) Explanation {
 	for i := 0; i < len(parameters); i += 2 {
 		values.Set(parameters[i], parameters[i+1])
 	}
-	response, text := w.answer("GET", "/v1/views/sales/explain?"+values.Encode(), "")
-	var e Explanation
-	if err := json.Unmarshal(text, &e); err != nil || response.StatusCode != http.StatusOK {
-		w.t.Fatalf("%v: %d %s", parameters, response.StatusCode, text)
+	for range unservedAtMost {
+		response, text := w.answer("GET", "/v1/views/sales/explain?"+values.Encode(), "")
+		var e Explanation
+		if err := json.Unmarshal(text, &e); err != nil || response.StatusCode != http.StatusOK {
+			w.t.Fatalf("%v: %d %s", parameters, response.StatusCode, text)
+		}
+		if !e.Partial {
+			return e
+		}
 	}
-	return e
+	w.t.Fatalf("%v: the answer stays partial", parameters)
+	return Explanation{}
+}
+
+// unservedAtMost is how often a test asks again because Redis has taken longer than a question waits for it, as it may on a machine with other work.
+const unservedAtMost = 10
+
+// queryWhole is query, once all that is in Redis is in the answer.
+func (w *world) queryWhole(q Query) *Result {
+	w.t.Helper()
+	for range unservedAtMost {
+		if r := w.query(q); !r.Provenance.Partial {
+			return r
+		}
+	}
+	w.t.Fatalf("%+v: the answer stays partial", q)
+	return nil
 }
 
 // told is an explanation in a line: when the row is, who has how many of its events, and its panes, by minutes after a time.
@@ -109,7 +130,7 @@ func TestExplanationsOfWindowsAddUpToTheirRows(t *testing.T) {
 	ask := func(what, where string) {
 		t.Helper()
 		for _, window := range foldedWindows() {
-			r := w.query(Query{Window: window, Dimensions: []string{"product"}, Where: where, Limit: 100_000})
+			r := w.queryWhole(Query{Window: window, Dimensions: []string{"product"}, Where: where, Limit: 100_000})
 			for i := 0; i < len(r.Rows); i += 1 + len(r.Rows)/12 {
 				rows++
 				parameters := []string{"window", window, "product", r.Rows[i][2].Text(), "at", formatTime(r.Rows[i][0].Int64(), time.UTC)}
@@ -142,6 +163,9 @@ func TestExplanationsOfWindowsAddUpToTheirRows(t *testing.T) {
 // explainsRow compares an explanation with a row of an answer.
 func (w *world) explainsRow(what string, r *Result, i int, e Explanation) {
 	w.t.Helper()
+	if e.Origin == nil {
+		w.t.Fatalf("%s: nothing is explained", what)
+	}
 	events, alive := int64(0), int64(0)
 	for k, p := range e.Panes {
 		events += p.Events
