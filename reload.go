@@ -50,11 +50,7 @@ func (a *app) reread(ctx context.Context, now *shift, r roles) (*shift, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.assemble(r)
-	if err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return &shift{parts: p, services: s}, nil
+	return s.shift(r)
 }
 
 // tell says where a process listens.

@@ -48,13 +48,6 @@ const (
 	smallEngine  = "192MB"
 )
 
-// How long an answer answers all who ask the same, and what was read of the speed layer all who ask for the same cells: short together beside the half
-// second in which an event is to be seen.
-const (
-	answerAge = 100 * time.Millisecond
-	speedAge  = 50 * time.Millisecond
-)
-
 // parts are the running parts of one process.
 type parts struct {
 	speed    *speed.Worker
@@ -77,7 +70,7 @@ func (s *services) assemble(r roles) (*parts, error) {
 	p := &parts{registry: prometheus.NewRegistry(), log: s.log}
 	speedConfig := speed.Config{Trace: s.trace, Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, Logger: s.log, Metrics: p.registry}
 	archiveConfig := batch.ArchiveConfig{Trace: s.trace, Project: s.project, Stream: s.stream, Lake: s.lake, Logger: s.log, Registerer: p.registry}
-	servingConfig := serving.Config{Trace: s.trace, Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, AnswerAge: answerAge, SpeedAge: speedAge,
+	servingConfig := serving.Config{Trace: s.trace, Project: s.project, Lake: s.lake, Live: s.live, Stream: s.stream, Logger: s.log, Registerer: p.registry, AnswerAge: serving.AnswerAge, SpeedAge: serving.SpeedAge,
 		Produce: func(topic string) ingest.Writer { return s.stream.Producer(topic) }}
 	if r.small {
 		speedConfig.Loops, speedConfig.BatchRecords, speedConfig.Memory, speedConfig.EngineMemory = 1, smallBatch, smallCells, smallEngine

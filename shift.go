@@ -18,6 +18,15 @@ type shift struct {
 	writing, answering *crew // nil: not at work
 }
 
+// shift makes the parts that r names over s, which is the shift's from here on: it is closed with it, and where this fails.
+func (s *services) shift(r roles) (*shift, error) {
+	p, err := s.assemble(r)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return &shift{parts: p, services: s}, nil
+}
+
 // crew are parts at work that are ended together. One that fails ends the process, by its group.
 type crew struct {
 	group *errgroup.Group
@@ -58,16 +67,15 @@ func endOf(name string, err error) error {
 
 // begin makes the parts that r names over s, and doors before them; nobody is at work yet. s is the shift's from here on, also where it fails.
 func (a *app) begin(s *services, r roles) (_ *shift, _ *doors, err error) {
-	p, err := s.assemble(r)
+	l, err := s.shift(r)
 	if err != nil {
-		return nil, nil, errors.Join(err, s.close())
+		return nil, nil, err
 	}
-	l := &shift{parts: p, services: s}
 	d, err := openDoors(r, s.project.Name, &a.log.level, s.log)
 	if err != nil {
 		return nil, nil, errors.Join(err, l.end())
 	}
-	if _, err := d.let(p); err != nil {
+	if _, err := d.let(l.parts); err != nil {
 		return nil, nil, errors.Join(err, d.abandon(), l.end())
 	}
 	return l, d, nil

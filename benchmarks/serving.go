@@ -28,12 +28,6 @@ const (
 	measured = 20 * time.Second
 )
 
-// They are as in the command.
-const (
-	answerAge = 100 * time.Millisecond
-	speedAge  = 50 * time.Millisecond
-)
-
 // The limits of serving: the stored rows of the same queries read in DuckDB, without HTTP, without the speed layer, with nothing beside it.
 const (
 	limitDirectP50 = "DuckDB alone reading the batch rows of the same queries, p50"
@@ -158,7 +152,7 @@ func (s *stage) startLayers(ctx context.Context, running *errgroup.Group) (base 
 	if err := s.along(ctx, running, duty{Project: dashboard, Speed: true, Archive: true}, yielding); err != nil {
 		return "", err
 	}
-	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir, AnswerAge: answerAge, SpeedAge: speedAge})
+	server, err := serving.New(serving.Config{Project: s.project, Stream: s.stream, Live: s.live, Lake: s.lake, CacheDir: s.dir, AnswerAge: serving.AnswerAge, SpeedAge: serving.SpeedAge})
 	if err != nil {
 		return "", err
 	}

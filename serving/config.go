@@ -24,6 +24,13 @@ type Log interface {
 	Bounds(ctx context.Context, topic string, partition int) (first, next int64, err error)
 }
 
+// AnswerAge and SpeedAge are what a server that answers many uses for Config's fields of these names: short together beside the half second in which an
+// event is to be seen.
+const (
+	AnswerAge = 100 * time.Millisecond
+	SpeedAge  = 50 * time.Millisecond
+)
+
 // Config of a Server. Project, Lake, Live and Stream are required.
 type Config struct {
 	Project *view.Project
