@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/caudal/caudal/internal/live"
 	"github.com/caudal/caudal/internal/testservices"
 	"github.com/caudal/caudal/speed"
 )
@@ -110,20 +111,27 @@ func rewrite(server *testservices.RedisServer, cells int) (time.Duration, error)
 	var commands [][]byte
 	var sizes []int
 	for _, key := range keys {
-		if strings.HasSuffix(key, ":meta") || strings.HasSuffix(key, ":chunks") {
+		if strings.HasSuffix(key, ":meta") || strings.HasSuffix(key, ":chunks") || strings.Contains(key, ":"+live.Limits+":") {
 			continue
 		}
 		flat, err := server.List("HGETALL", key)
 		if err != nil {
 			return 0, err
 		}
-		for len(flat) > 0 {
-			n := min(len(flat), 2*plainCells)
-			command := fmt.Appendf(nil, "*%d\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n", 2+n, len(key), key)
-			for _, text := range flat[:n] {
-				command = fmt.Appendf(command, "$%d\r\n%s\r\n", len(text), text)
+		for i := 1; i < len(flat); i += 2 {
+			held, err := live.CellsIn([]byte(flat[i]))
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", key, err)
 			}
-			commands, sizes, flat = append(commands, command), append(sizes, n/2), flat[n:]
+			for names := held.Fields; len(names) > 0; {
+				n := min(len(names), plainCells)
+				command := fmt.Appendf(nil, "*%d\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n", 2+2*n, len(key), key)
+				for j, name := range names[:n] {
+					command = fmt.Appendf(command, "$%d\r\n%s\r\n$%d\r\n%s\r\n", len(name), name, len(held.Values[j]), held.Values[j])
+				}
+				commands, sizes = append(commands, command), append(sizes, n)
+				names, held.Values = names[n:], held.Values[n:]
+			}
 		}
 	}
 	if len(commands) == 0 {

@@ -311,15 +311,10 @@ func (w *world) flush(p int, start, from, to int64) {
 		}
 		return nil
 	}))
-	chunks := map[live.ChunkID]*live.ChunkWrite{}
+	chunks := map[live.ChunkID]live.Cells{}
 	for at, s := range states {
 		c := chunks[at.id]
-		if c == nil {
-			_, exists := held.Chunks[at.id]
-			c = &live.ChunkWrite{ID: at.id, New: !exists}
-			chunks[at.id] = c
-		}
-		c.Fields, c.Values = append(c.Fields, []byte(at.field)), append(c.Values, w.plan.Append(nil, s))
+		chunks[at.id] = live.Cells{Fields: append(c.Fields, []byte(at.field)), Values: append(c.Values, w.plan.Append(nil, s))}
 	}
 	progress := intake.Start()
 	for _, e := range w.events {
@@ -330,8 +325,9 @@ func (w *world) flush(p int, start, from, to int64) {
 	}
 	f := live.Flush{Group: w.group(p), Inst: held.Inst, Token: "me", Start: start, From: from, To: to, Progress: progress, Counts: live.Counts{Events: to - from},
 		Coarse: from, CoarseTo: to, CoarseAt: progress}
-	for _, c := range chunks {
-		f.Chunks = append(f.Chunks, *c)
+	for id, c := range chunks {
+		_, exists := held.Chunks[id]
+		f.Chunks = append(f.Chunks, live.CellsWrite(id, !exists, uint32(to), c))
 	}
 	result := w.live.Flush(ctx, []live.Flush{f})[0]
 	if result.Err != nil || !result.Applied {

@@ -11,7 +11,7 @@ import (
 type chunk struct {
 	id       live.ChunkID
 	exists   bool  // in Redis, or in a flush that is on its way there
-	complete bool  // every cell that Redis holds of it is here, so that a name not found is a new cell
+	complete bool  // memory has what Redis has of it, so that a name not found is a new cell
 	touched  int64 // the micro-batch that used it last
 	large    int64 // bytes beyond the fixed ones, of states that are no plain words
 
@@ -22,9 +22,12 @@ type chunk struct {
 	words  []uint64        // Plan.Width per cell, where the plan is scalar
 	states []algebra.State // one per cell otherwise
 	marks  []uint32        // the flush that listed the cell last, or inRedis, or notInRedis
+	homes  []uint32        // number of the segment that has the cell's state, of those that Redis has or a flush on its way; 0: none
 
-	dirty   []uint32 // cells that the flush being built has changed
-	missing []uint32 // cells made for a micro-batch whose state is to be read back
+	segments segments
+	dirty    []uint32 // cells that the flush being built has changed
+	wanted   bool     // it is noted as to be read back
+	encoded  []byte   // scratch: a state
 }
 
 const firstSlots = 16
@@ -37,7 +40,7 @@ const (
 )
 
 func newChunk(id live.ChunkID, plan *algebra.Plan) *chunk {
-	return &chunk{id: id, plan: plan, slots: make([]uint64, firstSlots)}
+	return &chunk{id: id, plan: plan, slots: make([]uint64, firstSlots), segments: segments{next: 1}}
 }
 
 func (c *chunk) len() int { return len(c.ends) }
@@ -84,7 +87,7 @@ func (c *chunk) find(name []byte) (cell uint32, made bool) {
 	c.slots[i] = h&^0xffffffff | uint64(cell+1)
 	c.names = append(c.names, name...)
 	c.ends = append(c.ends, uint32(len(c.names)))
-	c.marks = append(c.marks, notInRedis)
+	c.marks, c.homes = append(c.marks, notInRedis), append(c.homes, 0)
 	if c.plan.Scalar() {
 		for range c.plan.Width() {
 			c.words = append(c.words, 0)
@@ -133,7 +136,7 @@ func (c *chunk) merge(cell uint32, partial, tmp *algebra.State) {
 
 // bytes is the memory that the chunk takes.
 func (c *chunk) bytes() int64 {
-	return c.large + int64(8*cap(c.slots)+cap(c.names)+4*cap(c.ends)+8*cap(c.words)+32*cap(c.states)+4*cap(c.marks)) + 256
+	return c.large + int64(8*cap(c.slots)+cap(c.names)+4*cap(c.ends)+8*cap(c.words)+32*cap(c.states)+4*cap(c.marks)+4*cap(c.homes)) + c.segments.bytes() + 256
 }
 
 // decode replaces the state of a cell by what Redis has of it.

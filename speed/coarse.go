@@ -99,8 +99,10 @@ func (g *group) resolveCoarse(p *partials, rows []int32, tick int64) []ref {
 				refs = append(refs, ref{})
 				continue
 			}
+			g.want(at.chunk)
 			g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
-			refs = append(refs, ref{at.chunk, g.cell(at.chunk, g.scratch)})
+			cell, _ := at.chunk.find(g.scratch)
+			refs = append(refs, ref{at.chunk, cell})
 		}
 	}
 	return refs
@@ -157,13 +159,10 @@ func (g *group) coarseFlush() live.Flush {
 		}
 	}
 	for _, chunk := range c.chunks {
-		w := live.ChunkWrite{ID: chunk.id, New: !chunk.exists, Fields: make([][]byte, len(chunk.dirty)), Values: make([][]byte, len(chunk.dirty))}
-		for j, cell := range chunk.dirty {
-			w.Fields[j], w.Values[j] = chunk.name(cell), g.plan.Append(nil, chunk.state(cell, &g.tmp))
-		}
+		w, _ := g.write(chunk, nil)
 		f.Chunks = append(f.Chunks, w)
 	}
-	f.Chunks = g.gaps.write(g.start, f.Chunks)
+	f.Chunks, f.Cells = g.gaps.write(g.start, f.Chunks), g.stored
 	return f
 }
 

@@ -66,7 +66,7 @@ func (s *shift) prepare(ctx context.Context, q *query, b *microBatch, view, part
 		}
 		f := live.Flush{
 			Group: g.id, Inst: g.inst, Token: g.token, Start: g.start, From: off, To: last.offset + 1,
-			Progress: last.at, Counts: counts, Chunks: writes,
+			Progress: last.at, Counts: counts, Cells: g.stored, Chunks: writes,
 			Coarse: off, CoarseTo: last.offset + 1, CoarseAt: last.at,
 		}
 		if apart {
@@ -131,68 +131,29 @@ func (s *shift) learnt(g *group, n int) []int {
 	return s.lessons[n*dims : (n+1)*dims]
 }
 
-// readBackCells bounds one read-back, for the same reason as a flush is bounded; reading is cheaper.
-const readBackCells = 8000
-
-// readBack is SEAM Worker 3 for the missing cells of a group. It says whether a cut was found instead.
+// readBack is SEAM Worker 3 for the chunks of a group that are not complete. It says whether a cut was found instead.
 func (s *shift) readBack(ctx context.Context, g *group) (cut bool, err error) {
-	var reads []live.ChunkRead
-	var chunks []*chunk
-	cells := 0
-	for _, c := range g.incomplete {
-		for from := 0; from < len(c.missing); {
-			n := min(len(c.missing)-from, readBackCells-cells)
-			read := live.ChunkRead{ID: c.id, Fields: make([][]byte, n)}
-			for j := range read.Fields {
-				read.Fields[j] = c.name(c.missing[from+j])
-			}
-			reads, chunks = append(reads, read), append(chunks, c)
-			from, cells = from+n, cells+n
-			if cells < readBackCells {
-				continue
-			}
-			if cut, err = s.readCells(ctx, g, reads, chunks); cut || err != nil {
-				return cut, err
-			}
-			reads, chunks, cells = reads[:0], chunks[:0], 0
-		}
-		c.missing = c.missing[:0]
-	}
-	if cells == 0 {
-		return false, nil
-	}
-	return s.readCells(ctx, g, reads, chunks)
-}
-
-func (s *shift) readCells(ctx context.Context, g *group, reads []live.ChunkRead, chunks []*chunk) (cut bool, err error) {
 	expect := g.expect()
-	var got live.Loaded
-	err = s.retry(ctx, "read back", func() (err error) {
-		got, err = s.w.cfg.Live.Load(ctx, g.id, expect, reads)
-		return err
-	})
-	switch {
-	case err != nil:
-		return false, err
-	case got.Lost != "":
-		return false, &errLost{fmt.Sprintf("redis has lost chunk %s of %s", got.Lost, g.id)}
-	case !got.OK && expect.WasCut(got.Found):
-		return true, nil
-	case !got.OK:
-		return false, &errLost{fmt.Sprintf("redis holds something else of %s: %+v, expected %+v", g.id, got.Found, expect)}
-	}
-	for i, cells := range got.Cells {
-		c := chunks[i]
-		for j, value := range cells.Values {
-			if value == nil {
-				continue
-			}
-			cell, _ := c.find(cells.Fields[j])
-			if err := c.decode(cell, value, &g.tmp); err != nil {
-				return false, err
-			}
+	for _, c := range g.incomplete {
+		var got live.Loaded
+		err = s.retry(ctx, "read back", func() (err error) {
+			got, err = s.w.cfg.Live.Load(ctx, g.id, expect, c.id)
+			return err
+		})
+		switch {
+		case err != nil:
+			return false, err
+		case got.Lost != "":
+			return false, &errLost{fmt.Sprintf("redis has lost chunk %s of %s", got.Lost, g.id)}
+		case !got.OK && expect.WasCut(got.Found):
+			return true, nil
+		case !got.OK:
+			return false, &errLost{fmt.Sprintf("redis holds something else of %s: %+v, expected %+v", g.id, got.Found, expect)}
 		}
-		s.m.readBack.WithLabelValues(s.lane.src.Name, g.id.View).Add(float64(len(cells.Values)))
+		if err := c.adopt(got.Segments, &g.tmp); err != nil {
+			return false, fmt.Errorf("read chunk %v of %s back: %w", c.id, g.id, err)
+		}
+		s.m.readBack.WithLabelValues(s.lane.src.Name, g.id.View).Add(float64(c.len()))
 	}
 	return false, nil
 }
@@ -323,7 +284,7 @@ func (s *shift) written(g *group, chunks []live.ChunkWrite) {
 		if chunk.ID.Grain == live.Limits {
 			continue // no cells
 		}
-		n += len(chunk.Fields)
+		n += chunk.Cells
 		size := 0
 		for k := range chunk.Fields {
 			size += len(chunk.Fields[k]) + len(chunk.Values[k])

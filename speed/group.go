@@ -28,6 +28,7 @@ type group struct {
 	values   values
 	limit    int64 // cells that the newest epoch may have in Redis; 0: any number
 	cells    int64 // that it has, those on their way there among them
+	stored   int64 // of them that Redis has once all flushes that were built are done
 	deferred deferred
 	gaps     gaps
 
@@ -40,7 +41,7 @@ type group struct {
 	tmp        algebra.State
 	sequence   uint32 // of the flush being built
 	touched    []*chunk
-	incomplete []*chunk // chunks with missing cells
+	incomplete []*chunk // chunks that are to be read back
 	others     []int32  // rows of the micro-batch in hand that go to cells of Other, in the order of the refs
 }
 
@@ -84,7 +85,7 @@ func (g *group) adopt(m live.Meta, limited *live.Limited) {
 	g.forget()
 	c := &g.coarse
 	c.off, c.at, c.written, c.progress, c.starts, c.flushed = m.Coarse, m.Coarse, m.CoarseAt, m.CoarseAt, m.Starts, time.Now()
-	g.cells = m.Cells
+	g.cells, g.stored = m.Cells, m.Cells
 	if limited != nil {
 		g.values.adopt(limited)
 		g.deferred.adopt(limited)
@@ -127,7 +128,7 @@ func (g *group) forget() {
 func (g *group) forgetFinest() {
 	maps.DeleteFunc(g.chunks, func(k chunkKey, _ *chunk) bool { return k.grain == 0 })
 	maps.DeleteFunc(g.held, func(k chunkKey, _ struct{}) bool { return k.grain == 0 })
-	g.cells = 0
+	g.cells, g.stored = 0, 0
 	g.values.forget()
 	g.deferred, g.gaps = deferred{}, gaps{}
 	g.endBatch()
@@ -137,6 +138,9 @@ func (g *group) forgetFinest() {
 func (g *group) endBatch() {
 	clear(g.buckets)
 	g.recent.places = nil
+	for _, c := range g.incomplete {
+		c.wanted = false
+	}
 	g.touched, g.incomplete, g.others = g.touched[:0], g.incomplete[:0], g.others[:0]
 	g.values.endBatch()
 }
@@ -176,12 +180,13 @@ func (g *group) chunk(k chunkKey, tick int64) *chunk {
 	return c
 }
 
-// resolve appends the cells that the rows go into, grain by grain. Cells that are made in a chunk that is not complete are noted as
-// missing: their states have to be read back before anything is merged into them.
+// resolve appends the cells that the rows go into, grain by grain. Chunks that are not complete are noted: they have to be read back before anything is
+// merged into them.
 func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref {
 	for _, i := range rows {
 		key, places := p.key(i), g.places(p.bucket[i], tick)
 		for k, at := range places {
+			g.want(at.chunk)
 			g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
 			cell, held := at.chunk.look(g.scratch)
 			if !held {
@@ -189,7 +194,7 @@ func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref
 					key = g.admit(i, key)
 					g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
 				}
-				cell = g.cell(at.chunk, g.scratch)
+				cell, _ = at.chunk.find(g.scratch)
 			}
 			refs = append(refs, ref{at.chunk, cell})
 		}
@@ -197,16 +202,12 @@ func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref
 	return refs
 }
 
-// cell returns the cell of that name, made if there was none. One that is made in a chunk that is not complete is noted as missing.
-func (g *group) cell(c *chunk, name []byte) uint32 {
-	cell, made := c.find(name)
-	if made && !c.complete {
-		if len(c.missing) == 0 {
-			g.incomplete = append(g.incomplete, c)
-		}
-		c.missing = append(c.missing, cell)
+// want notes that a chunk is used, which has to be read back where it is not complete.
+func (g *group) want(c *chunk) {
+	if !c.complete && !c.wanted {
+		c.wanted = true
+		g.incomplete = append(g.incomplete, c)
 	}
-	return cell
 }
 
 // admit returns the key of the cells that a row goes into, which the view's limit of cardinality may make one of Other. It is asked only
@@ -265,17 +266,21 @@ func (g *group) merge(p *partials, rows []int32, refs []ref, grains int, counts 
 	}
 	writes := make([]live.ChunkWrite, 0, len(g.touched)+len(g.values.dims)+1)
 	for _, c := range g.touched {
-		w := live.ChunkWrite{ID: c.id, New: !c.exists, Fields: make([][]byte, len(c.dirty)), Values: make([][]byte, len(c.dirty))}
-		c.exists = true
-		for j, cell := range c.dirty {
-			from := len(arena)
-			arena = g.plan.Append(arena, c.state(cell, &g.tmp))
-			w.Fields[j], w.Values[j] = c.name(cell), arena[from:len(arena):len(arena)]
-		}
-		c.dirty = c.dirty[:0]
+		var w live.ChunkWrite
+		w, arena = g.write(c, arena)
+		c.exists, c.dirty = true, c.dirty[:0]
 		writes = append(writes, w)
 	}
 	return g.deferred.write(g.start, writes), arena
+}
+
+// write makes the content of a flush out of a chunk's dirty cells. arena holds the bytes.
+func (g *group) write(c *chunk, arena []byte) (live.ChunkWrite, []byte) {
+	w, added, arena := c.write(&g.tmp, arena)
+	if c.id.Start == g.start {
+		g.stored += int64(added)
+	}
+	return w, arena
 }
 
 // evict drops a chunk from memory. All of it has been acknowledged.

@@ -79,6 +79,7 @@ func (s *shift) rest() {
 
 // rest gives back what a micro-batch made grow, but no cells.
 func (g *group) rest() {
+	g.endBatch()
 	g.touched, g.incomplete, g.others = nil, nil, nil
 	g.buckets, g.recent = map[int64][]place{}, recentBucket{}
 	for _, c := range g.chunks {
@@ -86,9 +87,10 @@ func (g *group) rest() {
 	}
 }
 
-// rest gives back the room for cells that change, unless some wait for their flush or their state.
+// rest gives back the room for cells that change, unless some wait for their flush.
 func (c *chunk) rest() {
-	if len(c.dirty) == 0 && len(c.missing) == 0 {
-		c.dirty, c.missing = nil, nil
+	c.encoded = nil
+	if len(c.dirty) == 0 {
+		c.dirty = nil
 	}
 }

@@ -13,21 +13,25 @@ func BenchmarkFlush(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	chunk := ChunkWrite{ID: minute(0, 1), New: true}
+	var written Cells
 	for i := range cells {
-		chunk.Fields = append(chunk.Fields, AppendField(nil, int64(i%60)*60_000_000, binary.BigEndian.AppendUint64(nil, uint64(i))))
-		chunk.Values = append(chunk.Values, make([]byte, 48))
+		written.Fields = append(written.Fields, AppendField(nil, int64(i%60)*60_000_000, binary.BigEndian.AppendUint64(nil, uint64(i))))
+		written.Values = append(written.Values, make([]byte, 48))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		for i := range chunk.Values {
-			binary.LittleEndian.PutUint64(chunk.Values[i], uint64(m.Off))
+		for i := range written.Values {
+			binary.LittleEndian.PutUint64(written.Values[i], uint64(m.Off))
+		}
+		chunk := CellsWrite(minute(0, 1), m.Off == 0, uint32(m.Off+1), written)
+		if m.Off > 0 {
+			chunk.Gone = [][]byte{SegmentName(uint32(m.Off))}
 		}
 		f := step(m, m.Off+1, chunk)
 		if result := r.Flush(b.Context(), []Flush{f})[0]; !result.Applied {
 			b.Fatalf("the flush at %d was not applied: %+v", m.Off, result)
 		}
-		m.Off, m.Coarse, chunk.New = f.To, f.CoarseTo, false
+		m.Off, m.Coarse = f.To, f.CoarseTo
 	}
 	b.ReportMetric(float64(cells*b.N)/b.Elapsed().Seconds(), "cells/s")
 }

@@ -101,13 +101,12 @@ func TestACoarseFlushChecksEverythingBeforeItWrites(t *testing.T) {
 func TestAReadBackOfACoarserGrainChecksItsOffset(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
 		m := cutBehind(t, r)
-		reads := []ChunkRead{{ID: hour(0, 7), Fields: [][]byte{[]byte("h")}}}
 		right := Expect{m.Inst, m.Token, 20, 30, 10}
-		if got, err := r.Load(context.Background(), group, right, reads); err != nil || !got.OK || string(got.Cells[0].Values[0]) != "1" {
+		if got, err := r.Load(context.Background(), group, right, hour(0, 7)); err != nil || !got.OK || string(got.Segments[0].Values[0]) != "1" {
 			t.Errorf("%+v, %v", got, err)
 		}
 		flushed(t, r, coarser(m, 20, []int64{0}, write(hour(0, 7), false, "h", "2")))
-		if got, err := r.Load(context.Background(), group, right, reads); err != nil || got.OK || got.Found.Coarse != 20 {
+		if got, err := r.Load(context.Background(), group, right, hour(0, 7)); err != nil || got.OK || got.Found.Coarse != 20 {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
@@ -149,20 +148,5 @@ func TestEpochsAreMergedOnlyWhereTheCoarserGrainsHavePassedBoth(t *testing.T) {
 		if ok, err := r.Merge(context.Background(), group, 0, 0, 20, join); !ok || err != nil {
 			t.Errorf("not merged: %v, %v", ok, err)
 		}
-	})
-}
-
-func TestAStateOfBeforeThereWasASecondOffsetGoesOn(t *testing.T) {
-	eachServer(t, func(t *testing.T, r *Redis) {
-		flushed(t, r, step(take(t, r, 0, "t", "i"), 10, write(minute(0, 4), true, "a", "1")))
-		r.client.HDel(context.Background(), group.meta(), "coarse", "coarse_at")
-		if m := peek(t, r); m.Coarse != 10 || m.CoarseAt != at(10) {
-			t.Errorf("it is read as %+v", m)
-		}
-		m := take(t, r, 0, "t2", "i2")
-		if m.Inst != "i" || m.Coarse != 10 || m.CoarseAt != at(10) {
-			t.Errorf("it is taken as %+v", m)
-		}
-		flushed(t, r, step(m, 20, write(minute(0, 4), false, "a", "2")))
 	})
 }

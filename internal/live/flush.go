@@ -12,7 +12,7 @@ import (
 )
 
 // flushScript is SEAM Worker 5. The starts that the caller believes in are the last ones of those held, or all of them. The arguments of a
-// chunk are its name, 1 if it must be new, how many follow, and these.
+// chunk are its name, 1 if it must be new, how many names and values follow, how many names that go, and these.
 var flushScript = newScript(`
 local m = redis.call('HMGET', KEYS[1], 'inst', 'token', 'start', 'off', 'coarse', 'n', 'starts')
 local ours = m[7] == ARGV[3] or ARGV[4] == '0' and m[7] and string.sub(m[7], -#ARGV[3] - 1) == ',' .. ARGV[3]
@@ -21,27 +21,32 @@ if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or not ours or m[4] ~= ARGV[5] or m[5] ~= 
 end
 local n = tonumber(m[6])
 if redis.call('HLEN', KEYS[2]) ~= n then return {'lost', 'the index'} end
-local p = 13
+local p = 14
 for i = 3, #KEYS do
   local want = 1
   if ARGV[p + 1] == '1' then want = 0; n = n + 1 end
   if redis.call('HEXISTS', KEYS[2], ARGV[p]) ~= want or redis.call('EXISTS', KEYS[i]) ~= want then
     return {'lost', ARGV[p]}
   end
-  p = p + 3 + tonumber(ARGV[p + 2])
+  p = p + 4 + tonumber(ARGV[p + 2]) + tonumber(ARGV[p + 3])
 end
-p = 13
-for i = 3, #KEYS do
-  redis.call('HSET', KEYS[2], ARGV[p], ARGV[12])
-  local last = p + 2 + tonumber(ARGV[p + 2])
-  p = p + 3
+local function run(command, key, p, last)
   while p <= last do
     local q = math.min(p + 997, last)
-    redis.call('HSET', KEYS[i], unpack(ARGV, p, q))
+    redis.call(command, key, unpack(ARGV, p, q))
     p = q + 1
   end
 end
-redis.call('HSET', KEYS[1], 'off', ARGV[6], 'at', ARGV[7], 'counts', ARGV[8], 'coarse', ARGV[10], 'coarse_at', ARGV[11], 'n', string.format('%d', n))
+p = 14
+for i = 3, #KEYS do
+  redis.call('HSET', KEYS[2], ARGV[p], ARGV[12])
+  local from = p + 4
+  local gone = from + tonumber(ARGV[p + 2])
+  p = gone + tonumber(ARGV[p + 3])
+  run('HSET', KEYS[i], from, gone - 1)
+  run('HDEL', KEYS[i], gone, p - 1)
+end
+redis.call('HSET', KEYS[1], 'off', ARGV[6], 'at', ARGV[7], 'counts', ARGV[8], 'coarse', ARGV[10], 'coarse_at', ARGV[11], 'cells', ARGV[13], 'n', string.format('%d', n))
 return {'applied'}
 `, false)
 
@@ -54,6 +59,7 @@ type Flush struct {
 	From, To    int64
 	Progress    intake.Progress // at To
 	Counts      Counts          // at To, absolute
+	Cells       int64           // of the newest epoch, once this is done
 	Coarse      int64           // where the grains but the finest stand
 	CoarseTo    int64           // where they stand after it: at most To
 	CoarseAt    intake.Progress // at CoarseTo
@@ -64,11 +70,13 @@ type Flush struct {
 	Chunks []ChunkWrite // distinct, each with a cell at least
 }
 
-// ChunkWrite holds the cells of one chunk that changed. The bytes are read during the call only.
+// ChunkWrite is what changes in one chunk: segments, or of grain Limits the fields themselves. The bytes are read during the call only.
 type ChunkWrite struct {
 	ID             ChunkID
 	New            bool     // the chunk does not exist yet; otherwise it must
-	Fields, Values [][]byte // as many of one as of the other
+	Cells          int      // in the segments that are written
+	Fields, Values [][]byte // that are written: as many of one as of the other
+	Gone           [][]byte // names of segments that go: newer ones have all of their cells
 }
 
 // FlushResult is what became of one flush. Err set: unknown, the same flush may be sent again. Applied: done. Otherwise nothing was
@@ -159,21 +167,21 @@ func (f *Flush) validate() error {
 	for i := range f.Chunks {
 		c := &f.Chunks[i]
 		if len(c.Fields) == 0 || len(c.Fields) != len(c.Values) {
-			return fmt.Errorf("flush %s: chunk %s has %d names and %d states", f.Group, c.ID.field(), len(c.Fields), len(c.Values))
+			return fmt.Errorf("flush %s: chunk %s has %d names and %d values", f.Group, c.ID.field(), len(c.Fields), len(c.Values))
 		}
 	}
 	return nil
 }
 
 func (f *Flush) command(ctx context.Context, bySha bool) *redis.Cmd {
-	cells := 0
+	n := 0
 	for i := range f.Chunks {
-		cells += len(f.Chunks[i].Fields)
+		n += 2*len(f.Chunks[i].Fields) + len(f.Chunks[i].Gone)
 	}
 	prefix := f.prefix()
 	keys := make([]string, 0, 2+len(f.Chunks))
 	keys = append(keys, prefix+"meta", prefix+"chunks")
-	args := make([]any, 0, 12+3*len(f.Chunks)+2*cells)
+	args := make([]any, 0, 13+4*len(f.Chunks)+n)
 	starts, whole, version := strconv.FormatInt(f.Start, 10), "0", f.To
 	if f.Whole {
 		whole = "1"
@@ -186,9 +194,9 @@ func (f *Flush) command(ctx context.Context, bySha bool) *redis.Cmd {
 	}
 	args = append(args, f.Inst, f.Token, starts, whole, strconv.FormatInt(f.From, 10), strconv.FormatInt(f.To, 10),
 		encodeProgress(f.Progress), encodeCounts(f.Counts),
-		strconv.FormatInt(f.Coarse, 10), strconv.FormatInt(f.CoarseTo, 10), encodeProgress(f.CoarseAt), strconv.FormatInt(version, 10))
+		strconv.FormatInt(f.Coarse, 10), strconv.FormatInt(f.CoarseTo, 10), encodeProgress(f.CoarseAt), strconv.FormatInt(version, 10), strconv.FormatInt(f.Cells, 10))
 	// A pointer to a string goes into an interface without an allocation; a slice would cost one per argument.
-	text := make([]string, 0, 2*cells)
+	text := make([]string, 0, n)
 	for i := range f.Chunks {
 		c := &f.Chunks[i]
 		name := c.ID.field()
@@ -197,10 +205,14 @@ func (f *Flush) command(ctx context.Context, bySha bool) *redis.Cmd {
 		if c.New {
 			fresh = "1"
 		}
-		args = append(args, name, fresh, strconv.Itoa(2*len(c.Fields)))
+		args = append(args, name, fresh, strconv.Itoa(2*len(c.Fields)), strconv.Itoa(len(c.Gone)))
 		for j := range c.Fields {
 			text = append(text, aliased(c.Fields[j]), aliased(c.Values[j]))
 			args = append(args, &text[len(text)-2], &text[len(text)-1])
+		}
+		for _, name := range c.Gone {
+			text = append(text, aliased(name))
+			args = append(args, &text[len(text)-1])
 		}
 	}
 	return flushScript.command(ctx, bySha, keys, args)

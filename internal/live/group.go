@@ -26,8 +26,14 @@ func (g Group) String() string {
 	return fmt.Sprintf("%s@%s of %s/%d partition %d", g.View, h, g.Topic, g.Incarnation, g.Partition)
 }
 
-// prefix is what every key of the group begins with. All groups of a partition share the hash tag and so a cluster's slot.
-func (g Group) prefix() string {
+// prefix is what every key of the group begins with: layout tells states of this form from those that releases before wrote and cannot read. All groups
+// of a partition share the hash tag and so a cluster's slot.
+func (g Group) prefix() string { return g.former() + layout }
+
+const layout = "segments:"
+
+// former is what the keys of the group began with when each cell was a field of its own.
+func (g Group) former() string {
 	return fmt.Sprintf("{%s/%s/%d/%d}:%s@%s:", g.Project, g.Topic, g.Incarnation, g.Partition, g.View, g.Hash)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -29,19 +30,32 @@ func take(t *testing.T, r *Redis, v int64, token, inst string) Meta {
 	return m
 }
 
+// written numbers the segments that tests write.
+var written atomic.Uint32
+
 func write(id ChunkID, fresh bool, cells ...string) ChunkWrite {
-	w := ChunkWrite{ID: id, New: fresh}
+	var c Cells
 	for i := 0; i < len(cells); i += 2 {
-		w.Fields = append(w.Fields, []byte(cells[i]))
-		w.Values = append(w.Values, []byte(cells[i+1]))
+		c.Fields = append(c.Fields, []byte(cells[i]))
+		c.Values = append(c.Values, []byte(cells[i+1]))
 	}
-	return w
+	return CellsWrite(id, fresh, written.Add(1), c)
 }
 
 // step is a flush of [from, to) by the owner of m.
 func step(m Meta, to int64, chunks ...ChunkWrite) Flush {
 	return Flush{Group: group, Inst: m.Inst, Token: m.Token, Start: m.Newest(), From: m.Off, To: to, Coarse: m.Coarse, CoarseTo: to, CoarseAt: at(to),
-		Progress: at(to), Counts: Counts{Events: to}, Chunks: chunks}
+		Progress: at(to), Counts: Counts{Events: to}, Cells: m.Cells + newCells(chunks), Chunks: chunks}
+}
+
+// newCells is how many cells there are in chunks that are new.
+func newCells(chunks []ChunkWrite) (n int64) {
+	for i := range chunks {
+		if chunks[i].New {
+			n += int64(chunks[i].Cells)
+		}
+	}
+	return n
 }
 
 func flushed(t *testing.T, r *Redis, f Flush) {
@@ -111,7 +125,7 @@ func TestWorker5FlushWritesCellsOffsetProgressAndCounts(t *testing.T) {
 		flushed(t, r, step(m, 12, write(minute(0, 4), false, "b", "3", "c", "4")))
 		m = peek(t, r)
 		want := Meta{Inst: "i", Token: "t", Off: 12, Starts: []int64{0}, Progress: at(12), Counts: Counts{Events: 12}, Coarse: 12, CoarseAt: at(12),
-			Chunks: map[ChunkID]int64{minute(0, 4): 12, hour: 10}}
+			Chunks: map[ChunkID]int64{minute(0, 4): 12, hour: 10}, Cells: 3}
 		if !reflect.DeepEqual(m, want) {
 			t.Fatalf("meta is\n%+v, not\n%+v", m, want)
 		}
@@ -126,17 +140,29 @@ func TestWorker5FlushWritesCellsOffsetProgressAndCounts(t *testing.T) {
 
 func TestWorker5FlushBeyondTheLuaStack(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
-		m := take(t, r, 0, "t", "i")
-		w := ChunkWrite{ID: minute(0, 0), New: true}
-		for i := range 9001 {
-			w.Fields = append(w.Fields, []byte(fmt.Sprintf("f%04d", i)))
-			w.Values = append(w.Values, []byte(fmt.Sprint(i)))
+		take(t, r, 0, "t", "i")
+		known := ChunkWrite{ID: ValuesID(0, 0), New: true}
+		gone := ChunkWrite{ID: minute(0, 0)}
+		to := int64(0)
+		flush := func(w ...ChunkWrite) {
+			to++
+			flushed(t, r, step(peek(t, r), to, w...))
 		}
-		flushed(t, r, step(m, 1, w))
-		m = peek(t, r)
-		got, err := r.Load(context.Background(), group, Expect{m.Inst, m.Token, 0, 1, 1}, []ChunkRead{{ID: minute(0, 0), Fields: w.Fields}})
-		if err != nil || !got.OK || len(got.Cells) != 1 || !reflect.DeepEqual(got.Cells[0].Values, w.Values) {
-			t.Fatalf("read back: ok %v, %v", got.OK, err)
+		for i := range 9001 {
+			known.Fields = append(known.Fields, []byte(fmt.Sprintf("f%04d", i)))
+			known.Values = append(known.Values, []byte(fmt.Sprint(i)))
+			gone.Gone = append(gone.Gone, SegmentName(uint32(i+1)))
+		}
+		flush(known, CellsWrite(minute(0, 0), true, 9001, Cells{[][]byte{[]byte("a")}, [][]byte{[]byte("1")}}))
+		last := CellsWrite(minute(0, 0), false, 9002, Cells{[][]byte{[]byte("b")}, [][]byte{[]byte("2")}})
+		gone.Fields, gone.Values = last.Fields, last.Values
+		flush(gone)
+		l, err := r.Limits(context.Background(), group, 0, true)
+		if err != nil || len(l.Epochs[0].Values[0]) != 9001 {
+			t.Fatalf("%d fields, %v", len(l.Epochs[0].Values[0]), err)
+		}
+		if got := cellsOf(t, r, ReadRequest{V: 0, Grain: "1m"}); got != "0:1m:0@2 b=2" {
+			t.Fatalf("the chunk of which 9001 segments were to go is %s", got)
 		}
 	})
 }
@@ -245,30 +271,29 @@ func TestWorker3LoadReadsOnlyWhatTheCallerBelieves(t *testing.T) {
 		m := take(t, r, 0, "t", "i")
 		hour := ChunkID{Start: 0, Grain: "1h", Chunk: 7}
 		flushed(t, r, step(m, 10, write(minute(0, 4), true, "a", "1", "b", "2"), write(hour, true, "h", "")))
-		reads := []ChunkRead{{ID: minute(0, 4), Fields: [][]byte{[]byte("b"), []byte("no"), []byte("a")}}, {ID: hour, Fields: [][]byte{[]byte("h")}}}
 		right := Expect{"i", "t", 0, 10, 10}
-		got, err := r.Load(ctx, group, right, reads)
-		if err != nil || !got.OK {
+		got, err := r.Load(ctx, group, right, minute(0, 4))
+		if err != nil || !got.OK || len(got.Segments) != 1 {
 			t.Fatal(got, err)
 		}
-		cells := got.Cells
-		if v := cells[0].Values; string(v[0]) != "2" || v[1] != nil || string(v[2]) != "1" {
-			t.Errorf("cells by name are %q", v)
+		if cells := got.Segments[0].Cells; !reflect.DeepEqual(cells, Cells{[][]byte{[]byte("a"), []byte("b")}, [][]byte{[]byte("1"), []byte("2")}}) {
+			t.Errorf("the cells are %q", cells)
 		}
-		if c := cells[1]; len(c.Values) != 1 || c.Values[0] == nil || len(c.Values[0]) != 0 {
-			t.Errorf("an empty state is %q", c)
+		got, err = r.Load(ctx, group, right, hour)
+		if err != nil || len(got.Segments) != 1 || len(got.Segments[0].Values) != 1 || len(got.Segments[0].Values[0]) != 0 {
+			t.Errorf("an empty state is %+v, %v", got, err)
 		}
 		for _, wrong := range []Expect{{"x", "t", 0, 10, 10}, {"i", "x", 0, 10, 10}, {"i", "t", 1, 10, 10}, {"i", "t", 0, 11, 10}, {"i", "t", 0, 10, 9}} {
-			if got, err := r.Load(ctx, group, wrong, reads); got.OK || err != nil || wrong.WasCut(got.Found) {
+			if got, err := r.Load(ctx, group, wrong, hour); got.OK || err != nil || wrong.WasCut(got.Found) {
 				t.Errorf("%+v was believed: %+v, %v", wrong, got, err)
 			}
 		}
 		r.client.Del(ctx, group.prefix()+"i:0:1h:7")
-		if got, err := r.Load(ctx, group, right, reads); got.OK || got.Lost != "0:1h:7" || err != nil {
+		if got, err := r.Load(ctx, group, right, hour); got.OK || got.Lost != "0:1h:7" || err != nil {
 			t.Errorf("a lost chunk was read: %+v, %v", got, err)
 		}
 		r.Cut(ctx, group)
-		if got, err := r.Load(ctx, group, right, reads); got.OK || !right.WasCut(got.Found) || err != nil {
+		if got, err := r.Load(ctx, group, right, hour); got.OK || !right.WasCut(got.Found) || err != nil {
 			t.Errorf("a cut was taken for something else: %+v, %v", got, err)
 		}
 	})

@@ -21,7 +21,7 @@ return {'ok'}
 `, false)
 
 // swapScript is the one step in which two epochs become one. Each chunk has three keys (of the first epoch, of the second, the sum that was
-// staged) and seven arguments: its name in both, its version in both, how many cells each has, and how many are staged; of a chunk that
+// staged) and seven arguments: its name in both, its version in both, how many fields each has, and how many are staged; of a chunk that
 // only the second epoch has, none are, and it is taken over as it is. The coarser grains must have passed both, up to the end of the second. Renaming and unlinking come before what a full Redis would refuse.
 var swapScript = newScript(`
 local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n', 'coarse')
@@ -51,10 +51,12 @@ redis.call('HSET', KEYS[1], 'starts', ARGV[3], 'n', string.format('%d', redis.ca
 return {'ok'}
 `, false)
 
-// How cells are staged: so many in one call, and how long what nobody finishes stays.
+// How cells are staged: so many of them or bytes in one segment, so many fields of limits in one call, and how long what nobody finishes stays.
 const (
-	stageCells = 450
-	stageTTL   = 10 * time.Minute
+	stageCells  = 4000
+	stageBytes  = 1 << 20
+	stageFields = 450
+	stageTTL    = 10 * time.Minute
 )
 
 // merging is a merge of two adjacent closed epochs on its way.
@@ -70,10 +72,10 @@ type merging struct {
 
 // mergedChunk is a chunk of the second epoch, and the one of the first that it is added to, if there is one.
 type mergedChunk struct {
-	into, from                  ChunkID
-	intoVersion                 string // "" = the first epoch has no such chunk
-	fromVersion                 int64
-	intoCells, fromCells, cells int // cells: that are staged; 0 where the chunk is taken over
+	into, from                     ChunkID
+	intoVersion                    string // "" = the first epoch has no such chunk
+	fromVersion                    int64
+	intoFields, fromFields, fields int // fields: that are staged; 0 where the chunk is taken over
 }
 
 // Merge makes the closed epoch that starts at from a part of the one before it, which starts at into: the boundary between them is
@@ -144,63 +146,115 @@ func (m *merging) stage(ctx context.Context, add AddCells) error {
 func (m *merging) stageChunk(ctx context.Context, c *mergedChunk, add AddCells) error {
 	if c.intoVersion == "" {
 		n, err := m.redis.client.HLen(ctx, m.key(c.from)).Result()
-		c.fromCells = int(n)
+		c.fromFields = int(n)
 		return err
 	}
-	cells, err := m.read(ctx, c.into)
+	cells, n, err := m.read(ctx, c.into)
 	if err != nil {
 		return err
 	}
-	more, err := m.read(ctx, c.from)
+	c.intoFields = n
+	more, n, err := m.read(ctx, c.from)
 	if err != nil {
 		return err
 	}
-	c.intoCells, c.fromCells = len(cells), len(more)
+	c.fromFields = n
 	if c.from.Grain == Limits {
 		add = addLimits(c.from.Chunk)
 	}
 	for name, state := range more {
 		if before, both := cells[name]; both {
-			sum, err := add(nil, []byte(before), []byte(state))
-			if err != nil {
+			if state, err = add(nil, before, state); err != nil {
 				return err
 			}
-			state = string(sum)
 		}
 		cells[name] = state
 	}
-	c.cells = len(cells)
-	args := []any{strconv.FormatInt(stageTTL.Milliseconds(), 10)}
+	if c.into.Grain == Limits {
+		return m.stageFields(ctx, c, cells)
+	}
+	return m.stageCells(ctx, c, cells)
+}
+
+// stageCells stages cells as segments.
+func (m *merging) stageCells(ctx context.Context, c *mergedChunk, cells map[string][]byte) error {
+	var segment []byte
+	n := 0
+	put := func() error {
+		err := m.put(ctx, c.into, SegmentName(uint32(c.fields+1)), segment)
+		c.fields++
+		segment, n = segment[:0], 0
+		return err
+	}
 	for name, state := range cells {
-		args = append(args, name, state)
-		if len(args) > 2*stageCells {
-			if _, _, err := m.redis.run(ctx, stageScript, []string{m.staged(c.into)}, args...); err != nil {
-				return err
-			}
-			args = args[:1]
+		segment = AppendCell(segment, []byte(name), state)
+		if n++; n < stageCells && len(segment) < stageBytes {
+			continue
+		}
+		if err := put(); err != nil {
+			return err
 		}
 	}
-	if len(args) > 1 {
-		_, _, err = m.redis.run(ctx, stageScript, []string{m.staged(c.into)}, args...)
+	if n == 0 {
+		return nil
 	}
+	return put()
+}
+
+// stageFields stages what limits did.
+func (m *merging) stageFields(ctx context.Context, c *mergedChunk, fields map[string][]byte) error {
+	c.fields = len(fields)
+	var some []any
+	for name, value := range fields {
+		if some = append(some, name, value); len(some) >= 2*stageFields {
+			if err := m.put(ctx, c.into, some...); err != nil {
+				return err
+			}
+			some = nil
+		}
+	}
+	if len(some) == 0 {
+		return nil
+	}
+	return m.put(ctx, c.into, some...)
+}
+
+// put writes fields of a chunk in the making.
+func (m *merging) put(ctx context.Context, id ChunkID, fields ...any) error {
+	args := append([]any{strconv.FormatInt(stageTTL.Milliseconds(), 10)}, fields...)
+	_, _, err := m.redis.run(ctx, stageScript, []string{m.staged(id)}, args...)
 	return err
 }
 
-// read reads a chunk of a closed epoch, a part at a time: nobody writes to it. That all of it came is checked at the swap, by its length.
-func (m *merging) read(ctx context.Context, id ChunkID) (map[string]string, error) {
-	cells := map[string]string{}
+// read reads a chunk of a closed epoch, a part at a time: nobody writes to it. That all of its fields came is checked at the swap, by their number.
+func (m *merging) read(ctx context.Context, id ChunkID) (cells map[string][]byte, fields int, err error) {
+	held := map[string]string{}
 	for cursor := uint64(0); ; {
-		flat, next, err := m.redis.client.HScan(ctx, m.key(id), cursor, "", stageCells).Result()
-		if err != nil {
-			return nil, err
+		var flat []string
+		if flat, cursor, err = m.redis.client.HScan(ctx, m.key(id), cursor, "", loadSegments).Result(); err != nil {
+			return nil, 0, err
 		}
 		for i := 0; i+1 < len(flat); i += 2 {
-			cells[flat[i]] = flat[i+1]
+			held[flat[i]] = flat[i+1]
 		}
-		if cursor = next; cursor == 0 {
-			return cells, nil
+		if cursor == 0 {
+			break
 		}
 	}
+	var all Cells
+	for name, value := range held {
+		all.Fields, all.Values = append(all.Fields, []byte(name)), append(all.Values, []byte(value))
+	}
+	if id.Grain != Limits {
+		if all, err = newest(all); err != nil {
+			return nil, 0, err
+		}
+	}
+	cells = make(map[string][]byte, len(all.Fields))
+	for i, name := range all.Fields {
+		cells[string(name)] = all.Values[i]
+	}
+	return cells, len(held), nil
 }
 
 // swap puts what was staged in the place of both epochs.
@@ -211,7 +265,7 @@ func (m *merging) swap(ctx context.Context) (ok bool, err error) {
 	for _, c := range m.chunks {
 		keys = append(keys, m.key(c.into), m.key(c.from), m.staged(c.into))
 		args = append(args, c.into.field(), c.from.field(), c.intoVersion, strconv.FormatInt(c.fromVersion, 10),
-			strconv.Itoa(c.intoCells), strconv.Itoa(c.fromCells), strconv.Itoa(c.cells))
+			strconv.Itoa(c.intoFields), strconv.Itoa(c.fromFields), strconv.Itoa(c.fields))
 	}
 	word, _, err := m.redis.run(ctx, swapScript, keys, args...)
 	if err != nil {
@@ -223,7 +277,7 @@ func (m *merging) swap(ctx context.Context) (ok bool, err error) {
 // clean takes away what was staged and not swapped. What it does not reach goes by itself.
 func (m *merging) clean(ctx context.Context) {
 	for _, c := range m.chunks {
-		if c.cells > 0 {
+		if c.fields > 0 {
 			_ = m.redis.client.Unlink(ctx, m.staged(c.into)).Err()
 		}
 	}

@@ -98,16 +98,14 @@ func TestMergeStandsStillWhereTheGroupChangedMeanwhile(t *testing.T) {
 		},
 		"a drop":              func(t *testing.T, r *Redis) { drop(t, r, 3) },
 		"a chunk lost":        func(t *testing.T, r *Redis) { r.client.Del(context.Background(), group.prefix()+"i:3:1m:9") },
-		"a cell lost":         func(t *testing.T, r *Redis) { r.client.HDel(context.Background(), group.prefix()+"i:0:1m:4", "a") },
+		"a segment lost":      func(t *testing.T, r *Redis) { dropSegment(r, group.prefix()+"i:0:1m:4") },
 		"the index lost":      func(t *testing.T, r *Redis) { r.client.Del(context.Background(), group.index()) },
 		"a version gone back": func(t *testing.T, r *Redis) { r.client.HSet(context.Background(), group.index(), "3:1m:4", "4") },
 		"a staged chunk lost": func(t *testing.T, r *Redis) {
 			stagedKeys(t, r, func(k string) { r.client.Del(context.Background(), k) })
 		},
-		"a staged cell lost": func(t *testing.T, r *Redis) {
-			stagedKeys(t, r, func(k string) { r.client.HDel(context.Background(), k, "c") })
-		},
-		"somebody else merged": func(t *testing.T, r *Redis) { r.Merge(context.Background(), group, 0, 0, 3, join) },
+		"a staged segment lost": func(t *testing.T, r *Redis) { stagedKeys(t, r, func(k string) { dropSegment(r, k) }) },
+		"somebody else merged":  func(t *testing.T, r *Redis) { r.Merge(context.Background(), group, 0, 0, 3, join) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachServer(t, func(t *testing.T, r *Redis) {
@@ -196,11 +194,11 @@ func TestMergeOfChunksThatTakeManyCalls(t *testing.T) {
 		m := take(t, r, 0, "t", "i")
 		const cells = 3*stageCells + 1
 		chunk := func(start int64, from int) ChunkWrite {
-			w := ChunkWrite{ID: minute(start, 0), New: true}
+			var list []string
 			for i := from; i < from+cells; i++ {
-				w.Fields, w.Values = append(w.Fields, fmt.Appendf(nil, "f%05d", i)), append(w.Values, []byte("1"))
+				list = append(list, fmt.Sprintf("f%05d", i), "1")
 			}
-			return w
+			return write(minute(start, 0), true, list...)
 		}
 		flushed(t, r, step(m, 1, chunk(0, 0)))
 		cut(t, r)
@@ -209,15 +207,18 @@ func TestMergeOfChunksThatTakeManyCalls(t *testing.T) {
 		if ok, err := r.Merge(ctx, group, 0, 0, 1, join); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		got := r.client.HGetAll(ctx, group.prefix()+"i:0:1m:0").Val()
+		got := strings.Fields(cellsOf(t, r, ReadRequest{V: 0, Grain: "1m"}))[1:]
 		both := 0
-		for _, v := range got {
-			if v == "1+1" {
+		for _, cell := range got {
+			if strings.HasSuffix(cell, "=1+1") {
 				both++
 			}
 		}
 		if len(got) != cells+stageCells || both != cells-stageCells {
 			t.Errorf("%d cells, %d of them sums; want %d and %d", len(got), both, cells+stageCells, cells-stageCells)
+		}
+		if n := r.client.HLen(ctx, group.prefix()+"i:0:1m:0").Val(); n != 4+1 {
+			t.Errorf("they are in %d segments", n)
 		}
 	})
 }
@@ -252,4 +253,10 @@ func TestAFullRedisRefusesToStageAndDoesNotForbidTheSwap(t *testing.T) {
 	if ok, err := m.swap(ctx); !ok || err != nil {
 		t.Fatalf("a full Redis forbids the step that frees some of it: %v, %v", ok, err)
 	}
+}
+
+// dropSegment makes Redis lose a segment of a chunk.
+func dropSegment(r *Redis, key string) {
+	ctx := context.Background()
+	r.client.HDel(ctx, key, r.client.HKeys(ctx, key).Val()[0])
 }

@@ -43,7 +43,7 @@ type Meta struct {
 	Coarse   int64             // of the grains but the finest: the records below it, from Starts[0] on, are in their cells; at most Off
 	CoarseAt intake.Progress   // of the intake, at Coarse
 	Chunks   map[ChunkID]int64 // the chunks that exist, with their version: Off after their last write, Coarse where only that moved. Nil where a call says so.
-	Cells    int64             // of the newest epoch; only Take counts them
+	Cells    int64             // of the newest epoch
 }
 
 // Tenure names the work of one owner on one life of the state. Only within it does the version of a chunk name its content: after a failover
@@ -68,7 +68,7 @@ func (m Meta) Holds(v int64) bool {
 var metaFields = "'" + strings.Join(metaNames(), "', '") + "'"
 
 func metaNames() []string {
-	return []string{"inst", "token", "off", "starts", "at", "counts", "coarse", "coarse_at"}
+	return []string{"inst", "token", "off", "starts", "at", "counts", "coarse", "coarse_at", "cells"}
 }
 
 func encodeProgress(p intake.Progress) string {
@@ -89,12 +89,9 @@ func encodeCounts(c Counts) string {
 // headOf reads the values of metaFields.
 func headOf(v []any) (Meta, error) {
 	var m Meta
-	var f [8]string
+	var f [9]string
 	if len(v) != len(f) {
 		return m, fmt.Errorf("meta has %d fields, not %d", len(v), len(f))
-	}
-	if v[6] == nil { // a state of before there was a second offset: each flush wrote all grains
-		v[6], v[7] = v[2], v[4]
 	}
 	for i := range f {
 		s, ok := v[i].(string)
@@ -119,6 +116,9 @@ func headOf(v []any) (Meta, error) {
 	}
 	if m.CoarseAt, err = progressOf(f[7]); err != nil {
 		return m, err
+	}
+	if m.Cells, err = strconv.ParseInt(f[8], 10, 64); err != nil {
+		return m, fmt.Errorf("meta's number of cells: %w", err)
 	}
 	c, err := parseInts(f[5], ":")
 	if err != nil || len(c) != 8 {

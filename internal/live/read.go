@@ -194,6 +194,11 @@ func readChunk(x any) (c ReadChunk, err error) {
 		c.Same = true
 		return c, nil
 	}
-	c.Cells, err = pairsOf(parts[2])
+	if c.Cells, err = pairsOf(parts[2]); err == nil && c.ID.Grain != Limits {
+		c.Cells, err = newest(c.Cells)
+	}
+	if err != nil {
+		err = fmt.Errorf("chunk %s: %w", name, err)
+	}
 	return c, err
 }

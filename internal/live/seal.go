@@ -14,7 +14,7 @@ local m = redis.call('HMGET', KEYS[1], 'off', 'start', 'starts')
 if not m[1] then return {'missing'} end
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[1], 'token', ARGV[1])
-if m[1] ~= m[2] then redis.call('HSET', KEYS[1], 'start', m[1], 'starts', m[3] .. ',' .. m[1]) end
+if m[1] ~= m[2] then redis.call('HSET', KEYS[1], 'start', m[1], 'starts', m[3] .. ',' .. m[1], 'cells', '0') end
 return {'ok', redis.call('HMGET', KEYS[1], `+metaFields+`)}
 `, false)
 

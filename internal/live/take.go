@@ -19,11 +19,17 @@ const (
 	NewChunk   Taken = "chunk lost"  // Redis had lost a part of it
 )
 
-// takeScript is SEAM Worker 1. A lost chunk counts as a lost state: without that, a group that Redis damaged would never heal.
+// takeScript is SEAM Worker 1. A lost chunk counts as a lost state: without that, a group that Redis damaged would never heal. What a release
+// with another layout left of the group goes: nobody could read it again.
 var takeScript = newScript(`
+local former = redis.call('HGET', KEYS[3], 'inst')
+if former then
+  for _, name in ipairs(redis.call('HKEYS', KEYS[4])) do redis.call('UNLINK', ARGV[7] .. former .. ':' .. name) end
+  redis.call('UNLINK', KEYS[3], KEYS[4])
+end
 local m = redis.call('HMGET', KEYS[1], 'inst', 'starts', 'n')
 local idx = redis.call('HGETALL', KEYS[2])
-local why, sizes = 'held', {}
+local why = 'held'
 if not m[1] then
   why = 'missing'
 elseif not string.find(',' .. m[2] .. ',', ',' .. ARGV[1] .. ',', 1, true) then
@@ -32,9 +38,7 @@ elseif #idx / 2 ~= tonumber(m[3]) then
   why = 'chunk lost'
 else
   for i = 1, #idx, 2 do
-    local n = redis.call('HLEN', ARGV[6] .. m[1] .. ':' .. idx[i])
-    if n == 0 then why = 'chunk lost' end
-    sizes[#sizes + 1] = n
+    if redis.call('EXISTS', ARGV[6] .. m[1] .. ':' .. idx[i]) == 0 then why = 'chunk lost' end
   end
 end
 if why ~= 'held' then
@@ -43,61 +47,27 @@ if why ~= 'held' then
   end
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], 'inst', ARGV[3], 'start', ARGV[1], 'off', ARGV[1], 'starts', ARGV[1],
-    'at', ARGV[4], 'counts', ARGV[5], 'n', '0', 'coarse', ARGV[1], 'coarse_at', ARGV[4])
-  idx, sizes = {}, {}
+    'at', ARGV[4], 'counts', ARGV[5], 'n', '0', 'coarse', ARGV[1], 'coarse_at', ARGV[4], 'cells', '0')
+  idx = {}
 end
 redis.call('HSET', KEYS[1], 'token', ARGV[2])
-if redis.call('HEXISTS', KEYS[1], 'coarse') == 0 then
-  local m = redis.call('HMGET', KEYS[1], 'off', 'at')
-  redis.call('HSET', KEYS[1], 'coarse', m[1], 'coarse_at', m[2])
-end
-return {why, redis.call('HMGET', KEYS[1], `+metaFields+`), idx, sizes}
+return {why, redis.call('HMGET', KEYS[1], `+metaFields+`), idx}
 `, false)
 
 // Take makes the caller, by its random token, the owner of a group. Where Redis holds no state that has an epoch starting at v, the
 // boundary of CURRENT, a new life named newInst begins there with the progress at v. The reply is what is held now, chunks too, and how
 // many cells the newest epoch has.
 func (r *Redis) Take(ctx context.Context, g Group, v int64, at intake.Progress, token, newInst string) (Meta, Taken, error) {
-	word, v0, err := r.run(ctx, takeScript, []string{g.meta(), g.index()},
-		strconv.FormatInt(v, 10), token, newInst, encodeProgress(at), encodeCounts(Counts{}), g.prefix())
-	if err == nil && len(v0) != 3 {
-		err = fmt.Errorf("the script answered %d values, not 3", len(v0))
-	}
+	word, v0, err := r.run(ctx, takeScript, []string{g.meta(), g.index(), g.former() + "meta", g.former() + "chunks"},
+		strconv.FormatInt(v, 10), token, newInst, encodeProgress(at), encodeCounts(Counts{}), g.prefix(), g.former())
 	if err != nil {
 		return Meta{}, "", fmt.Errorf("take %s: %w", g, err)
 	}
-	m, err := metaOf(v0[:2])
-	if err == nil {
-		m.Cells, err = m.countCells(v0[1], v0[2])
-	}
+	m, err := metaOf(v0)
 	if err != nil {
 		return Meta{}, "", fmt.Errorf("take %s: %w", g, err)
 	}
 	return m, Taken(word), nil
-}
-
-// countCells adds up the sizes of the chunks of the newest epoch that hold cells. The sizes are in the order of the index.
-func (m *Meta) countCells(index, sizes any) (cells int64, err error) {
-	flat, _ := index.([]any)
-	list, _ := sizes.([]any)
-	if len(list) != len(m.Chunks) {
-		return 0, fmt.Errorf("the script answered %d sizes of %d chunks", len(list), len(m.Chunks))
-	}
-	for i, x := range list {
-		name, _ := flat[2*i].(string)
-		id, err := parseChunkID(name)
-		if err != nil {
-			return 0, err
-		}
-		n, ok := x.(int64)
-		if !ok {
-			return 0, fmt.Errorf("the size of chunk %s is %T", name, x)
-		}
-		if id.Start == m.Newest() && id.Grain != Limits {
-			cells += n
-		}
-	}
-	return cells, nil
 }
 
 // metaOf reads the values of metaFields and an index.

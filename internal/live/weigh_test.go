@@ -15,12 +15,11 @@ func TestAGroupWeighsWhatRedisKeepsOfIt(t *testing.T) {
 		m := take(t, r, 0, "t", "i")
 		var chunks []ChunkWrite
 		for c := range int64(3 * weighedChunks) { // more than are asked for
-			w := ChunkWrite{ID: minute(0, c), New: true}
+			var cells []string
 			for i := range 100 {
-				w.Fields = append(w.Fields, fmt.Appendf(nil, "cell %d", i))
-				w.Values = append(w.Values, []byte(strings.Repeat("x", 100)))
+				cells = append(cells, fmt.Sprintf("cell %d", i), strings.Repeat("x", 100))
 			}
-			chunks = append(chunks, w)
+			chunks = append(chunks, write(minute(0, c), true, cells...))
 		}
 		flushed(t, r, step(m, 9, chunks...))
 		weights, err := r.Weigh(ctx, []Group{group, other})
