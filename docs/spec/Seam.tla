@@ -129,7 +129,7 @@ Within(E, x) == IF \E e \in E : e <= x THEN {CHOOSE e \in E : e <= x /\ \A d \in
 Onward(E, x) == {e \in E : e > x} \cup Within(E, x)
 Room(E, x, y) == \A e \in E : e <= x \/ e >= y   \* no epoch begins between x and y
 
-Load(w, g, c) ==                           \* go: internal/live/load.go:loadScript, speed/flush.go:readCells
+Load(w, g, c) ==                           \* go: internal/live/load.go:loadScript, speed/flush.go:readBack
   LET u == wk[w] IN
   /\ u.pc = "on" /\ c \notin u.ld[g] /\ WorkerOnly
   /\ Set(w, IF Same(w, g) \/ ~F("load")
