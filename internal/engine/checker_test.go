@@ -42,7 +42,7 @@ func TestCheckerTellsTypes(t *testing.T) {
 		"coalesce(country, 'none')":        typ(view.String),
 		"case when gift then 1 else 0 end": typ(view.Int64),
 		"nullif(quantity, 0)":              typ(view.Int64),
-		"[quantity]":                       {},
+		"[quantity]":                       {Kind: view.List, Item: view.Int64},
 		"list_transform([quantity], lambda x: x + 1)[1]": typ(view.Int64),
 		"quantity -- a comment":                          typ(view.Int64),
 	}
