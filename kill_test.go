@@ -17,12 +17,16 @@ import (
 // killSeed decides when the process is killed.
 const killSeed = 20101201
 
-// kills is how often the process is killed. Without a number in the environment the test is skipped: what is killed is the whole demo.
-func kills(t *testing.T) int {
+// kills is how often the process is killed: as often as the environment says, else as is usual. Without either the test is skipped: what is killed is the
+// whole demo.
+func kills(t *testing.T, usual int) int {
 	t.Helper()
 	text := os.Getenv("CAUDAL_TEST_KILLS")
-	if text == "" {
-		t.Skip("SKIP kill -9 while the demo's answers are checked: it takes minutes; CAUDAL_TEST_KILLS=20 runs it, as CI does")
+	switch {
+	case text == "" && usual == 0:
+		t.Skip("SKIP kill -9 on real services while the demo's answers are checked: it takes minutes; CAUDAL_TEST_KILLS=20 runs it, as CI does")
+	case text == "":
+		return usual
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -32,13 +36,13 @@ func kills(t *testing.T) int {
 }
 
 func TestKnownAnswersAfterKillsOnTheEmbeddedServices(t *testing.T) {
-	n := kills(t)
+	n := kills(t, 1)
 	t.Parallel()
 	surviveKills(t, n, func(string) ([]string, []string) { return nil, nil })
 }
 
 func TestKnownAnswersAfterKillsOnRealServices(t *testing.T) {
-	n := kills(t)
+	n := kills(t, 0)
 	t.Parallel()
 	brokers, redis, s3 := testservices.Kafka(t), testservices.Redis(t), testservices.S3(t)
 	testservices.LeaveNoTopic(t, "orders") // of the example
