@@ -47,21 +47,31 @@ func (d duckCalculator) loads() (weigh func(from, to int64) int64, limit int64) 
 }
 
 func (d duckCalculator) cells(ctx context.Context, q *cellsQuery) (string, error) {
-	if q.grain.Unit != view.Fixed {
-		if err := d.conn.Exec(ctx, fillStarts(boundsTable, q.starts)); err != nil {
+	if err := d.hold(ctx); err != nil {
+		return "", err
+	}
+	statements, cells := q.job.plan.StagedSQL(algebra.BatchOptions{From: d.rowsOf(q.job, q.spans, q.mark), Grain: q.grain, Starts: q.starts})
+	for _, statement := range statements {
+		if err := d.conn.Exec(ctx, statement); err != nil {
 			return "", err
 		}
 	}
-	return q.job.plan.BatchSQL(algebra.BatchOptions{From: d.rowsOf(q.job, q.spans, q.mark), Grain: q.grain, Bounds: boundsTable}), nil
+	return cells, nil
 }
 
 func (d duckCalculator) events(ctx context.Context, j *job, spans [][2]int64) (int64, error) {
 	n := int64(0)
 	sql := fmt.Sprintf("SELECT count(*) FROM %s WHERE NOT _duplicate AND %s", d.rowsOf(j, spans, "now"), j.plan.FilterSQL())
+	if n, counted := d.counted[sql]; counted {
+		return n, nil
+	}
 	err := d.conn.Query(ctx, sql, func(rows *engine.Chunk) error {
 		n = rows.Row(0).Int64(0)
 		return nil
 	})
+	if err == nil {
+		d.counted[sql] = n
+	}
 	return n, err
 }
 

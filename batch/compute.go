@@ -14,6 +14,7 @@ import (
 	"github.com/caudal/caudal/batch/workdir"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 )
 
 // compute fills the jobs of one source with the files of the periods that changed, and checks them. Rows that several views need are read once.
@@ -76,6 +77,9 @@ type computation struct {
 	conn   *engine.Conn
 	work   *workdir.Dir
 	engine calculator
+	files  map[origin][]*lake.ChunkFile // of the load in hand, where its rows are read from them; its periods' views read them again and again
+	// counted are the answers of queries that count rows of the load in hand: views of one cut and without a filter ask the same.
+	counted map[string]int64
 	// erasing says that open erasures may take out rows of the segments, and that erasedTable tells which.
 	erasing bool
 }
@@ -205,19 +209,28 @@ func (c *computation) rowsBetween(from, to int64) int64 {
 	return n
 }
 
-// rowsTable holds the rows of a load: the source's columns and those that caudal adds.
-const rowsTable = "source_rows"
+// rowsView shows the rows of a load: the source's columns and those that caudal adds. It reads them from their segments, of which a query asks for
+// few columns, or from keptTable.
+const (
+	rowsView  = "source_rows"
+	keptTable = "kept_rows"
+)
 
-// load reads the rows of some spans of time into a table. Every file is checked against its SHA-256 and its number of rows.
+// rereads is how often a load's rows may be read from their segments before it pays to keep them: to write all columns of a row into a table costs
+// five to eight times what it takes to read those that a query needs from a segment.
+const rereads = 6
+
+// load checks the segments of some spans of time against their SHA-256 and their numbers of rows, and makes their rows ready.
 func (c *computation) load(ctx context.Context, l *load) error {
 	began, read := time.Now(), 0
 	src := c.jobs[0].view.Source
-	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", rowsTable, strings.Join(lake.RowColumns(src), ", "))); err != nil {
+	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", keptTable, strings.Join(lake.RowColumns(src), ", "))); err != nil {
 		return err
 	}
-	byOrigin := c.segmentsOf(l)
-	for _, o := range slices.SortedFunc(maps.Keys(byOrigin), compareOrigins) {
-		files, definition := byOrigin[o], o.definition
+	c.files, c.counted = c.segmentsOf(l), map[string]int64{}
+	scans := []string{"SELECT * FROM " + keptTable}
+	for _, o := range slices.SortedFunc(maps.Keys(c.files), compareOrigins) {
+		files, definition := c.files[o], o.definition
 		paths, err := c.fetch(ctx, files)
 		if err != nil {
 			return err
@@ -231,14 +244,57 @@ func (c *computation) load(ctx context.Context, l *load) error {
 		if err := c.countRows(ctx, files, paths); err != nil {
 			return err
 		}
-		sql := fmt.Sprintf("INSERT INTO %s SELECT * REPLACE (%s AS %s) FROM (%s)", rowsTable, slotOf(o.life, lake.ColumnPartition), lake.ColumnPartition,
-			lake.ReadSegments(src, of, paths, within("epoch_us(_event_time)", l.spans)))
-		if err := c.conn.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("read %d segments: %w", len(paths), err)
-		}
+		scans = append(scans, fmt.Sprintf("SELECT * REPLACE (%s AS %s) FROM (%s)", slotOf(o.life, lake.ColumnPartition), lake.ColumnPartition,
+			lake.ReadSegments(src, of, paths, duringSpans(l.spans))))
 		read += len(paths)
 	}
-	c.runner.cfg.Logger.Debug("segments loaded", "source", src.Name, "segments", read, "seconds", time.Since(began).Seconds())
+	if c.readings(l) > rereads && c.rowsOfLoad() <= c.runner.cfg.RowsPerLoad {
+		for _, scan := range scans[1:] {
+			if err := c.conn.Exec(ctx, "INSERT INTO "+keptTable+" "+scan); err != nil {
+				return fmt.Errorf("read %d segments: %w", read, err)
+			}
+		}
+		scans, c.files = scans[:1], nil
+	}
+	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS %s", rowsView, strings.Join(scans, " UNION ALL "))); err != nil {
+		return fmt.Errorf("read %d segments: %w", read, err)
+	}
+	c.runner.cfg.Logger.Debug("segments checked", "source", src.Name, "segments", read, "seconds", time.Since(began).Seconds())
+	return nil
+}
+
+// readings is how often the rows of a load are read: by each view, for each grain and to check the unit.
+func (c *computation) readings(l *load) int {
+	n := 0
+	for _, j := range c.jobs {
+		for _, of := range byUnit(l.periods) {
+			if grains := grainsOf(j.view, of[0].unit); len(grains) > 0 {
+				n += len(grains) + 1
+			}
+		}
+	}
+	return n
+}
+
+// rowsOfLoad is how many rows the segments of the load in hand hold.
+func (c *computation) rowsOfLoad() int64 {
+	n := int64(0)
+	for _, files := range c.files {
+		for _, f := range files {
+			n += f.Rows
+		}
+	}
+	return n
+}
+
+// hold sees to it that the segments of the load in hand are still those that were checked, and still there: another process may
+// share the folder that they were fetched to, and what nobody has asked for of late may go from it.
+func (c *computation) hold(ctx context.Context) error {
+	for _, files := range c.files {
+		if _, err := c.fetch(ctx, files); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -310,6 +366,15 @@ func (c *computation) fetch(ctx context.Context, files []*lake.ChunkFile) ([]str
 		}
 	}
 	return paths, nil
+}
+
+// duringSpans is the condition that a segment's row lies in one of some spans, in times and not in numbers, so that row groups of other times are skipped.
+func duringSpans(spans [][2]int64) string {
+	conditions := make([]string, len(spans))
+	for i, s := range spans {
+		conditions[i] = fmt.Sprintf("(%[1]s >= %[2]s AND %[1]s < %[3]s)", lake.ColumnEventTime, sqltext.Instant(s[0]), sqltext.Instant(s[1]))
+	}
+	return "(" + strings.Join(conditions, " OR ") + ")"
 }
 
 // within is the condition that a time lies in one of some spans.

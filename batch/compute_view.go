@@ -16,12 +16,8 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
-// resultTable holds what a view answers for the periods of one unit, boundsTable the starts of a calendar grain's buckets.
-const (
-	resultTable = "result_rows"
-	boundsTable = "bucket_starts"
-	periodTable = "periods"
-)
+// resultTable holds what a view answers for the periods of one unit.
+const resultTable = "result_rows"
 
 // view computes a job's periods of the load, unit by unit, and puts their files into the lake.
 func (c *computation) view(ctx context.Context, j *job, periods []period) error {
@@ -45,8 +41,7 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 	for i, p := range periods {
 		starts[i] = p.from
 	}
-	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (_period BIGINT, %s); %s",
-		resultTable, strings.Join(columns, ", "), fillStarts(periodTable, starts))); err != nil {
+	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (_period BIGINT, %s)", resultTable, strings.Join(columns, ", "))); err != nil {
 		return err
 	}
 	for _, grain := range grainsOf(j.view, periods[0].unit) {
@@ -61,8 +56,7 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 		began := time.Now()
 		cells, err := c.engine.cells(ctx, &of)
 		if err == nil {
-			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT p.start, %s, b.* FROM (%s) AS b ASOF JOIN %s AS p ON b._bucket >= p.start",
-				resultTable, sqltext.Text(grain.Name), cells, periodTable))
+			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, %s, b.* FROM (%s) AS b", resultTable, sqltext.LastStart("b._bucket", starts), sqltext.Text(grain.Name), cells))
 		}
 		if err != nil {
 			return fmt.Errorf("grain %s: %w", grain.Name, err)
@@ -76,21 +70,6 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 		return err
 	}
 	return c.writeFiles(ctx, j, periods)
-}
-
-// fillStarts makes a table of starts.
-func fillStarts(table string, starts []int64) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE OR REPLACE TEMP TABLE %s (start BIGINT)", table)
-	for i, at := range starts {
-		switch {
-		case i == 0:
-			fmt.Fprintf(&b, "; INSERT INTO %s VALUES (%d)", table, at)
-		default:
-			fmt.Fprintf(&b, ", (%d)", at)
-		}
-	}
-	return b.String()
 }
 
 // rowsOf is the relation of the rows below a job's cuts in some spans of time, without the repeats that are marked. Slots become lives and
@@ -108,7 +87,7 @@ func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
 		conditions = append(conditions, "CASE r._partition "+strings.Join(cases, " ")+" ELSE TRUE END")
 	}
 	return fmt.Sprintf("(SELECT r.* REPLACE (r._partition %% %d AS _partition), CAST(%d - r._partition // %d AS BIGINT) AS _incarnation FROM ",
-		slotsPerLife, j.topic.Incarnation, slotsPerLife) + rowsTable + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
+		slotsPerLife, j.topic.Incarnation, slotsPerLife) + rowsView + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
 }
 
 // straddles says whether some chunk of a partition holds offsets on both sides of a cut, or beyond it.

@@ -11,6 +11,7 @@ import (
 	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 	"github.com/caudal/caudal/internal/lake"
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -136,7 +137,7 @@ func (l *lakeScan) bucketed(rows string, narrow *algebra.Plan) algebra.BatchOpti
 		if g.Unit == view.Day && v.Location == time.UTC {
 			options.Grain.Unit = view.Fixed // needs no table of its boundaries
 		}
-		options.Bounds = l.boundsSQL(*g)
+		options.Starts = l.starts(*g)
 	}
 	return options
 }
@@ -145,14 +146,11 @@ func (l *lakeScan) bucketed(rows string, narrow *algebra.Plan) algebra.BatchOpti
 func (l *lakeScan) rowsSQL(plan *algebra.Plan, sources map[string]*view.Source) string {
 	condition := []string{"TRUE"}
 	// Compared as times, so that row groups of other times are skipped.
-	instant := func(us int64) string {
-		return "TIMESTAMPTZ '" + time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05.000000") + "+00'"
-	}
 	if l.q.from != beginning {
-		condition = append(condition, lake.ColumnEventTime+" >= "+instant(l.q.from))
+		condition = append(condition, lake.ColumnEventTime+" >= "+sqltext.Instant(l.q.from))
 	}
 	if l.q.to != forever {
-		condition = append(condition, lake.ColumnEventTime+" < "+instant(l.q.to))
+		condition = append(condition, lake.ColumnEventTime+" < "+sqltext.Instant(l.q.to))
 	}
 	var parts []string
 	byKind := pathsByKind(l.files)
@@ -186,10 +184,9 @@ func (l *lakeScan) repeatsSQL(sources map[string]*view.Source) string {
 		WHERE id IN (SELECT id FROM all_ids GROUP BY id HAVING count(*) > 1)) WHERE n > 1`, strings.Join(parts, " UNION ALL "), repeatsTable)
 }
 
-// boundsSQL is the relation of the starts of all buckets that rows of the files may fall into.
-func (l *lakeScan) boundsSQL(g view.Grain) string {
+// starts are those of all buckets that rows of the files may fall into, in order.
+func (l *lakeScan) starts(g view.Grain) (starts []int64) {
 	loc := l.q.view.Location
-	var starts []string
 	last := int64(beginning)
 	for _, date := range l.dates {
 		day, err := time.Parse(time.DateOnly, date)
@@ -199,11 +196,11 @@ func (l *lakeScan) boundsSQL(g view.Grain) string {
 		end := day.AddDate(0, 0, 1).UnixMicro()
 		for at := g.Floor(day.UnixMicro(), loc); at < end; at = g.Next(at, loc) {
 			if at > last {
-				starts, last = append(starts, fmt.Sprint(at)), at
+				starts, last = append(starts, at), at
 			}
 		}
 	}
-	return "(SELECT unnest(CAST([" + strings.Join(starts, ", ") + "] AS BIGINT[])) AS start)"
+	return starts
 }
 
 func pathsByKind(files []segment) map[segmentKind][]string {

@@ -231,17 +231,16 @@ func (w *world) publishWith(cuts map[int]int64, at intake.Progress) *lake.Manife
 	w.run++
 	run := fmt.Sprintf("run%d", w.run)
 	dir := w.t.TempDir()
-	bounds := func(g view.Grain) string {
-		var starts []string
+	starts := func(g view.Grain) (starts []int64) {
 		end := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 		for at := g.Floor(time.Date(2023, 12, 1, 0, 0, 0, 0, time.UTC).UnixMicro(), w.view.Location); at < end; at = g.Next(at, w.view.Location) {
-			starts = append(starts, fmt.Sprint(at))
+			starts = append(starts, at)
 		}
-		return "(SELECT unnest([" + strings.Join(starts, ", ") + "]) AS start)"
+		return starts
 	}
 	var list []string
 	for _, g := range w.view.Grains {
-		list = append(list, fmt.Sprintf("SELECT '%s' AS _grain, * FROM (%s)", g.Name, w.plan.BatchSQL(algebra.BatchOptions{From: below(cuts), Grain: g, Bounds: bounds(g)})))
+		list = append(list, fmt.Sprintf("SELECT '%s' AS _grain, * FROM (%s)", g.Name, w.plan.BatchSQL(algebra.BatchOptions{From: below(cuts), Grain: g, Starts: starts(g)})))
 	}
 	must(w.t, w.conn.Exec(context.Background(), "CREATE OR REPLACE TEMP TABLE results AS "+strings.Join(list, " UNION ALL ")))
 	var files []lake.ViewFile

@@ -97,7 +97,7 @@ func (p *Plan) CellsSQL(o CellsOptions) string {
 		}
 		cols = append(cols, expr+" AS "+c.Name)
 	}
-	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(cols, ", "), p.aggregates(from, nil))
+	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(cols, ", "), p.aggregates(from, nil, nil))
 }
 
 // partOf says whose column of a state a name is.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
@@ -18,7 +19,7 @@ func (p *Plan) PartialSQL(from string) string {
 	for i := range p.View.Dimensions {
 		group = append(group, dimColumn(i))
 	}
-	cols := append(append([]string{}, group...), p.stateSQL(speedLayer)...)
+	cols := append(append([]string{}, group...), p.stateSQL(speedLayer, nil)...)
 	return fmt.Sprintf("SELECT %s FROM (%s) GROUP BY %s", strings.Join(cols, ", "), p.rows(from, keys), strings.Join(group, ", "))
 }
 
@@ -28,9 +29,9 @@ type BatchOptions struct {
 	From string
 	// Grain is the bucket size. The zero Grain puts all rows into one bucket, 0.
 	Grain view.Grain
-	// Bounds is a relation with one column `start` (BIGINT, µs): the starts of all buckets of a calendar grain that rows may fall into.
-	// Rows before the first are left out. Not used for Fixed grains.
-	Bounds string
+	// Starts are the starts of all buckets of a calendar grain that rows may fall into, µs, ascending. Rows before the first are left out. Not
+	// used for Fixed grains.
+	Starts []int64
 	// Sets are the grouping sets; nil: Plan.Sets.
 	Sets []uint32
 	// Bucketed says that From has the bucket of each row in a column _bucket. Grain is not looked at then.
@@ -45,15 +46,24 @@ func (p *Plan) BatchSQL(o BatchOptions) string {
 	if !o.Bucketed {
 		from = o.bucketSQL("_bucket")
 	}
+	return fmt.Sprintf("SELECT %s FROM (%s)", p.batchColumns(nil), p.aggregates(from, o.Sets, nil))
+}
+
+// batchColumns are the columns of BatchSQL, over those that aggregates leaves and those that are staged: of parts, refined already.
+func (p *Plan) batchColumns(staged map[string]bool) string {
 	outer := append([]string{"_set", "_bucket"}, p.dimColumns()...)
 	outer = append(outer, "_events", "_late", "_errors")
 	for k, part := range p.parts {
 		for j, c := range part.columns(p.dialect, batchLayer) {
 			name := partColumn(p.numbers[k], j)
-			outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", refined(c, name), c.sql, name))
+			expr := name
+			if !staged[name] {
+				expr = refined(c, name)
+			}
+			outer = append(outer, fmt.Sprintf("CAST(%s AS %s) AS %s", expr, c.sql, name))
 		}
 	}
-	return fmt.Sprintf("SELECT %s FROM (%s)", strings.Join(append(outer, p.answers()...), ", "), p.aggregates(from, o.Sets))
+	return strings.Join(append(outer, p.answers()...), ", ")
 }
 
 // PanesSQL is the relation From with the bucket of each row in a column _pane.
@@ -67,12 +77,16 @@ func (o BatchOptions) bucketSQL(name string) string {
 	case o.Grain.Unit == view.Fixed:
 		return fmt.Sprintf("(SELECT *, %s AS %s FROM %s)", floorSQL("_event_time_us", o.Grain.Size.Microseconds()), name, o.From)
 	}
-	return fmt.Sprintf("(SELECT r.*, b.start AS %s FROM %s AS r ASOF JOIN %s AS b ON r._event_time_us >= b.start)", name, o.From, o.Bounds)
+	if len(o.Starts) == 0 {
+		return fmt.Sprintf("(SELECT *, CAST(NULL AS BIGINT) AS %s FROM %s WHERE FALSE)", name, o.From)
+	}
+	return fmt.Sprintf("(SELECT *, %s AS %s FROM %s WHERE _event_time_us >= %d)", sqltext.LastStart("_event_time_us", o.Starts), name, o.From, o.Starts[0])
 }
 
 // aggregates is the query of the cells as the aggregates leave them: `_set`, `_bucket`, d<i> per dimension, the state columns before they are
-// refined, and x<i> where an exact answer has an aggregate of its own. `from` is a relation with a column _bucket; sets nil: Plan.Sets.
-func (p *Plan) aggregates(from string, sets []uint32) string {
+// refined, and x<i> where an exact answer has an aggregate of its own. `from` is a relation with a column _bucket; sets nil: Plan.Sets. Columns that are
+// staged are left out.
+func (p *Plan) aggregates(from string, sets []uint32, staged map[string]bool) string {
 	if sets == nil {
 		sets = p.Sets()
 	}
@@ -85,9 +99,9 @@ func (p *Plan) aggregates(from string, sets []uint32) string {
 		}
 		cols = append(cols, dim)
 	}
-	cols = append(cols, p.stateSQL(batchLayer)...)
+	cols = append(cols, p.stateSQL(batchLayer, staged)...)
 	p.eachExact(func(_ *view.Measure, x, aggregate, _ string) {
-		if aggregate != "" {
+		if aggregate != "" && !staged[x] {
 			cols = append(cols, aggregate+" AS "+x)
 		}
 	})
@@ -188,8 +202,8 @@ func (p *Plan) eventsSQL() string {
 	return "count(*) FILTER (WHERE _ok)"
 }
 
-// stateSQL is the aggregates of StateColumns, named.
-func (p *Plan) stateSQL(l layer) []string {
+// stateSQL is the aggregates of StateColumns, named, but for those that are staged.
+func (p *Plan) stateSQL(l layer, staged map[string]bool) []string {
 	failures := "CAST(0 AS BIGINT)"
 	if p.fallible() {
 		failures = "CAST(sum(_failures) AS BIGINT)"
@@ -201,7 +215,9 @@ func (p *Plan) stateSQL(l layer) []string {
 	}
 	for k, part := range p.parts {
 		for j, c := range part.columns(p.dialect, l) {
-			cols = append(cols, c.expr+" AS "+partColumn(p.numbers[k], j))
+			if name := partColumn(p.numbers[k], j); !staged[name] {
+				cols = append(cols, c.expr+" AS "+name)
+			}
 		}
 	}
 	return cols

@@ -246,9 +246,11 @@ func layersAgree(t *testing.T, where string) {
 	if err := conn.Exec(ctx, "COPY stored TO '"+segment+"' (FORMAT parquet, ROW_GROUP_SIZE 2048)"); err != nil {
 		t.Fatal(err)
 	}
-	sql = plan.BatchSQL(algebra.BatchOptions{From: "read_parquet('" + segment + "')", Grain: minute})
-	if err := conn.Exec(ctx, "COPY (SELECT '15m' AS _grain, * FROM ("+sql+")) TO '"+file+"' (FORMAT parquet)"); err != nil {
-		t.Fatal(err)
+	statements, sql := plan.StagedSQL(algebra.BatchOptions{From: "read_parquet('" + segment + "')", Grain: minute})
+	for _, statement := range append(statements, "COPY (SELECT '15m' AS _grain, * FROM ("+sql+")) TO '"+file+"' (FORMAT parquet)") {
+		if err := conn.Exec(ctx, statement); err != nil {
+			t.Fatal(err)
+		}
 	}
 	viewColumns(t, conn, plan, file)
 	stored := map[cellKey]*algebra.State{}

@@ -78,7 +78,7 @@ func bothLayers(t *testing.T, conn *Conn, v *view.View, in *Input) {
 		t.Fatalf("view %s: %v", v.Name, err)
 	}
 	for _, grain := range v.Grains {
-		sql := plan.BatchSQL(algebra.BatchOptions{From: in.From(), Grain: grain, Bounds: "(SELECT -1000000000000000 AS start)"})
+		sql := plan.BatchSQL(algebra.BatchOptions{From: in.From(), Grain: grain, Starts: []int64{-1_000_000_000_000_000}})
 		if got := allRows(t, conn, sql); len(got) > 0 && len(got) != len(plan.Sets()) {
 			t.Errorf("view %s by %s: %d cells of one event in %d sets", v.Name, grain.Name, len(got), len(plan.Sets()))
 		}
