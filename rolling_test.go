@@ -49,6 +49,7 @@ func TestARollingRestartLeavesNoGapInTheAnswers(t *testing.T) {
 // TestAProcessThatIsToldToStopSaysSoFirst: from SIGTERM on /readyz says that no more questions are to be sent, and those that come are answered.
 func TestAProcessThatIsToldToStopSaysSoFirst(t *testing.T) {
 	d := startDev(t)
+	defer d.stop()
 	c := caudal(t, "run", "serve", "--project", d.dir, "--http", "127.0.0.1:0", "--notice", "2s", "--sql", "")
 	log, err := c.StderrPipe()
 	if err != nil {
