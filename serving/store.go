@@ -236,7 +236,8 @@ func (s *store) loadFiles(ctx context.Context, t *tables, files []lake.ViewFile)
 		// The load's own context may have ended, the transaction must end all the same.
 		return errors.Join(err, s.writer.Exec(context.WithoutCancel(ctx), "ROLLBACK"))
 	}
-	if err := s.writer.Exec(ctx, "COMMIT"); err != nil {
+	// Not to be interrupted: DuckDB says that it was even where it has committed, and the files would be loaded once more.
+	if err := s.writer.Exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
 		return errors.Join(err, s.writer.Exec(context.WithoutCancel(ctx), "ROLLBACK"))
 	}
 	for i, f := range files {

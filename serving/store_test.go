@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caudal/caudal/internal/algebra"
 	"github.com/caudal/caudal/internal/engine"
 )
 
@@ -101,6 +102,53 @@ func TestQueriesGoOnWhileSnapshotsAreSwapped(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
+}
+
+// TestALoadThatIsInterruptedAnywhereLeavesNothingTwice ends the context of a load sooner and later, down to the commit, and loads again: what was loaded
+// and said to be interrupted would be counted twice.
+func TestALoadThatIsInterruptedAnywhereLeavesNothingTwice(t *testing.T) {
+	w := newWorld(t, viewYAML)
+	w.add(random(4, 300)...)
+	w.publish(w.cuts())
+	w.serve()
+	checkAll(t, w, "first:")
+	s := w.server.store
+	m := w.server.state(w.server.definitions.answering("sales")).current.manifest
+	load := func(ctx context.Context, plan *algebra.Plan) (rows int64, took time.Duration, err error) {
+		began := time.Now()
+		snap, err := s.load(ctx, plan, m, 1)
+		if took = time.Since(began); err != nil {
+			return 0, took, err
+		}
+		conn, release, err := s.reader(context.Background())
+		must(t, err)
+		defer release()
+		sql := "SELECT count(*) FROM " + snap.tables.name("1h", plan.Sets()[0]) + " WHERE " + snap.files()
+		return rows, took, conn.Query(context.Background(), sql, countInto(&rows))
+	}
+	plan := func() *algebra.Plan {
+		p, err := algebra.Compile(w.view)
+		must(t, err)
+		return p
+	}
+	want, whole, err := load(context.Background(), plan())
+	must(t, err)
+	interrupted := 0
+	const turns = 120
+	for i := range turns {
+		p := plan()
+		ctx, cancel := context.WithTimeout(context.Background(), whole*time.Duration(i)/(turns*3/4))
+		if _, _, err := load(ctx, p); err != nil {
+			interrupted++
+		}
+		cancel()
+		if got, _, err := load(context.Background(), p); err != nil || got != want {
+			t.Fatalf("turn %d: %d rows, not %d: %v", i, got, want, err)
+		}
+	}
+	if interrupted < turns/10 {
+		t.Errorf("%d of %d loads were interrupted", interrupted, turns)
+	}
 }
 
 func TestFoldersOfDeadProcessesAreRemoved(t *testing.T) {
