@@ -52,7 +52,7 @@ func (c *cellStage) hold(ctx context.Context, p *process, cells int) error {
 	if err := await(ctx, p.ended, c.counted); err != nil {
 		return err
 	}
-	held, err := c.held()
+	held, err := c.held(ctx)
 	if err == nil && held != cells {
 		err = fmt.Errorf("redis holds %d cells, not %d: do limits of the project refuse some?", held, cells)
 	}
@@ -60,21 +60,12 @@ func (c *cellStage) hold(ctx context.Context, p *process, cells int) error {
 }
 
 // held is how many cells Redis has.
-func (c *cellStage) held() (cells int, err error) {
-	keys, err := c.redis.List("KEYS", "*:1h:*")
-	if err != nil {
-		return 0, err
-	}
-	for _, key := range keys {
-		text, err := c.redis.Do("HLEN", key)
-		if err != nil {
-			return 0, err
+func (c *cellStage) held(ctx context.Context) (cells int, err error) {
+	for _, h := range c.heads(ctx) {
+		if h.Err != nil {
+			return 0, h.Err
 		}
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return 0, err
-		}
-		cells += n
+		cells += int(h.Cells)
 	}
 	return cells, nil
 }

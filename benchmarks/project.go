@@ -196,17 +196,24 @@ func (s *stage) counted(ctx context.Context) bool {
 
 // progress is how many records the speed layer should have, in every view, and how many it has.
 func (s *stage) progress(ctx context.Context) (want, done int64) {
-	var groups []live.Group
-	for _, v := range s.project.Views {
-		for p, end := range s.ends {
-			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
-			want += end
-		}
+	for _, end := range s.ends {
+		want += end * int64(len(s.project.Views))
 	}
-	for _, h := range s.live.Heads(ctx, groups) {
+	for _, h := range s.heads(ctx) {
 		done += h.Off
 	}
 	return want, done
+}
+
+// heads are the metas of all groups.
+func (s *stage) heads(ctx context.Context) []live.Head {
+	var groups []live.Group
+	for _, v := range s.project.Views {
+		for p := range s.ends {
+			groups = append(groups, live.Group{Project: s.project.Name, Topic: s.topic.Name, Incarnation: s.topic.Incarnation, Partition: p, View: v.Name, Hash: v.Hash})
+		}
+	}
+	return s.live.Heads(ctx, groups)
 }
 
 func (s *stage) close() error {
