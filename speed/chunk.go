@@ -73,11 +73,11 @@ func (c *chunk) look(name []byte) (cell uint32, held bool) {
 }
 
 // find returns the cell of that name, made if there was none.
-func (c *chunk) find(name []byte) (cell uint32, made bool) {
+func (c *chunk) find(name []byte) (cell uint32) {
 	h := xxh3.Hash(name)
 	i, found := c.slot(name, h)
 	if found {
-		return uint32(c.slots[i]) - 1, false
+		return uint32(c.slots[i]) - 1
 	}
 	if (len(c.ends)+1)*4 > len(c.slots)*3 {
 		c.grow()
@@ -96,7 +96,7 @@ func (c *chunk) find(name []byte) (cell uint32, made bool) {
 		c.states = append(c.states, c.plan.NewStates(1)[0])
 		c.large += int64(c.plan.Size(&c.states[cell]))
 	}
-	return cell, true
+	return cell
 }
 
 func (c *chunk) grow() {

@@ -101,8 +101,7 @@ func (g *group) resolveCoarse(p *partials, rows []int32, tick int64) []ref {
 			}
 			g.want(at.chunk)
 			g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
-			cell, _ := at.chunk.find(g.scratch)
-			refs = append(refs, ref{at.chunk, cell})
+			refs = append(refs, ref{at.chunk, at.chunk.find(g.scratch)})
 		}
 	}
 	return refs

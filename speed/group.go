@@ -194,7 +194,7 @@ func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref
 					key = g.admit(i, key)
 					g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
 				}
-				cell, _ = at.chunk.find(g.scratch)
+				cell = at.chunk.find(g.scratch)
 			}
 			refs = append(refs, ref{at.chunk, cell})
 		}

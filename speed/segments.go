@@ -99,7 +99,7 @@ func (c *chunk) adopt(held []live.Segment, tmp *algebra.State) error {
 	for _, from := range slices.Backward(held) {
 		seg := segment{number: from.Number, cells: make([]uint32, 0, len(from.Fields)), bytes: from.Bytes}
 		for i, name := range from.Fields {
-			cell, _ := c.find(name)
+			cell := c.find(name)
 			seg.cells = append(seg.cells, cell)
 			if c.homes[cell] != 0 {
 				continue // a newer one has it

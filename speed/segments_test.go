@@ -109,7 +109,7 @@ func TestTheLogOfAChunkHoldsTheNewestStateOfEachCell(t *testing.T) {
 					changed := random.Perm(how.cells)[:n]
 					for _, i := range changed {
 						name := fmt.Sprintf("%08d", i)
-						cell, _ := c.find([]byte(name))
+						cell := c.find([]byte(name))
 						c.merge(cell, partial, &tmp)
 						want[name] = string(plan.Append(nil, c.state(cell, &tmp)))
 						c.dirty = append(c.dirty, cell)

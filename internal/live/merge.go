@@ -228,10 +228,13 @@ func (m *merging) put(ctx context.Context, id ChunkID, fields ...any) error {
 
 // read reads a chunk of a closed epoch, a part at a time: nobody writes to it. That all of its fields came is checked at the swap, by their number.
 func (m *merging) read(ctx context.Context, id ChunkID) (cells map[string][]byte, fields int, err error) {
-	held := map[string]string{}
+	held, some := map[string]string{}, int64(loadSegments)
+	if id.Grain == Limits {
+		some = stageFields
+	}
 	for cursor := uint64(0); ; {
 		var flat []string
-		if flat, cursor, err = m.redis.client.HScan(ctx, m.key(id), cursor, "", loadSegments).Result(); err != nil {
+		if flat, cursor, err = m.redis.client.HScan(ctx, m.key(id), cursor, "", some).Result(); err != nil {
 			return nil, 0, err
 		}
 		for i := 0; i+1 < len(flat); i += 2 {

@@ -2,7 +2,6 @@ package trial
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -124,23 +123,7 @@ func TestConditionsOfArraysAreALoopOverTheElementsOnEveryPath(t *testing.T) {
 		types = append(types, view.Type{Kind: view.List, Item: of.Kind, Precision: of.Precision, Scale: of.Scale, Holes: true})
 		views = append(views, arraysView(of, i))
 	}
-	p, err := parseMatrix(t, matrixProject(types...), views...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trials := plan(Cases(p, func(string) bool { return true }), 1)
-	l, err := start(t.Context(), Config{Project: p, Logger: slog.New(slog.DiscardHandler)}, trials, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := l.stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := l.carryOut(t.Context(), trials); err != nil {
-		t.Fatal(err)
-	}
+	l, trials := carriedOut(t, types, views, 1)
 	for i, of := range elements {
 		_, refused := valuesOf(of)
 		tr := trials[i]

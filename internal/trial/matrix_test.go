@@ -193,29 +193,36 @@ func TestWhatTheMatrixLeavesOutIsRefusedAtLint(t *testing.T) {
 	}
 }
 
+// carriedOut has the events of views, each over a column of its own, in both layers, which end with the test.
+func carriedOut(t *testing.T, types []view.Type, views []string, seams int) (*layers, []*trial) {
+	t.Helper()
+	p, err := parseMatrix(t, matrixProject(types...), views...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trials := plan(Cases(p, func(string) bool { return true }), seams)
+	l, err := start(t.Context(), Config{Project: p, Logger: slog.New(slog.DiscardHandler)}, trials, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := l.carryOut(t.Context(), trials); err != nil {
+		t.Fatal(err)
+	}
+	return l, trials
+}
+
 func TestEveryTypeUnderEveryAggregationIsTheFoldOnEveryPath(t *testing.T) {
 	types := matrixTypes()
 	var views []string
 	for i, of := range types {
 		views = append(views, matrixView(of, i))
 	}
-	p, err := parseMatrix(t, matrixProject(types...), views...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trials := plan(Cases(p, func(string) bool { return true }), 2)
-	l, err := start(t.Context(), Config{Project: p, Logger: slog.New(slog.DiscardHandler)}, trials, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := l.stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := l.carryOut(t.Context(), trials); err != nil {
-		t.Fatal(err)
-	}
+	l, trials := carriedOut(t, types, views, 2)
 	for i, of := range types {
 		t.Run(of.String(), func(t *testing.T) { matrixOf(t, l, trials[i], of) })
 	}
