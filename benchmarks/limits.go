@@ -94,11 +94,11 @@ type queries struct {
 	conn       *engine.Conn
 	input      *engine.Input
 	statements []*engine.Stmt
-	sub        []int64
+	slots      []int64
 }
 
 func newQueries(project *view.Project) (_ *queries, err error) {
-	q := &queries{sub: make([]int64, microBatch)}
+	q := &queries{slots: make([]int64, microBatch)}
 	if q.db, err = engine.Open(engine.Options{Threads: 1, MemoryLimit: "512MB"}); err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func newQueries(project *view.Project) (_ *queries, err error) {
 }
 
 func (q *queries) run(ctx context.Context, rows *intake.Rows) error {
-	q.input.Set(rows, q.sub, rows.Len())
+	q.input.Set(rows, q.slots, rows.Len())
 	defer q.input.Clear()
 	for _, s := range q.statements {
 		if err := s.Run(ctx, func(*engine.Chunk) error { return nil }); err != nil {

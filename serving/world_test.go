@@ -163,7 +163,7 @@ func newWorld(t testing.TB, viewText string, beside ...view.File) *world {
 	must(t, err)
 	t.Cleanup(func() { w.live.Close() })
 	must(t, w.conn.Exec(context.Background(), `CREATE TABLE events (placed_at TIMESTAMP, country VARCHAR, product VARCHAR, order_no VARCHAR, amount DECIMAL(12,2),
-		_partition BIGINT, _offset BIGINT, _timestamp BIGINT, _event_time_us BIGINT, _sub BIGINT, _incarnation BIGINT, _duplicate BOOLEAN, _late BOOLEAN)`))
+		_partition BIGINT, _offset BIGINT, _timestamp BIGINT, _event_time_us BIGINT, _slot BIGINT, _incarnation BIGINT, _duplicate BOOLEAN, _late BOOLEAN)`))
 	topic, err := w.lake.Incarnation(context.Background(), "orders", lake.Identity{Cluster: "c", TopicID: "t", Partitions: 1})
 	must(t, err)
 	_, w.tag, err = w.lake.EnsureFirst(context.Background(), w.view.Name, w.view.Hash, topic, map[int]int64{0: 0, 1: 0}, w.now)
@@ -183,8 +183,8 @@ func (w *world) add(events ...event) {
 			country = algebra.StringValue(e.country).SQL()
 		}
 		us := e.at.UnixMicro()
-		rows = append(rows, fmt.Sprintf("(make_timestamp(%d), %s, '%s', '%s', %d.%02d, %d, %d, %d, %d, 0, 1, false, false)",
-			us, country, e.product, e.order, e.pence/100, e.pence%100, e.partition, e.offset, us, us))
+		rows = append(rows, fmt.Sprintf("(make_timestamp(%d), %s, '%s', '%s', %d.%02d, %d, %d, %d, %d, %d, 1, false, false)",
+			us, country, e.product, e.order, e.pence/100, e.pence%100, e.partition, e.offset, us, us, view.FloorTo(us, w.view.Base().Size.Microseconds())))
 		w.events = append(w.events, e)
 	}
 	must(w.t, w.conn.Exec(context.Background(), "INSERT INTO events VALUES "+strings.Join(rows, ", ")))
@@ -298,14 +298,14 @@ func (w *world) flush(p int, start, from, to int64) {
 	must(w.t, w.conn.Query(ctx, sql, func(c *engine.Chunk) error {
 		for i := range c.Len() {
 			row := c.Row(i)
-			dims := w.plan.ReadKey(row, 3, nil)
+			dims := w.plan.ReadKey(row, 1, nil)
 			for _, g := range w.view.Grains {
-				bucket := g.Floor(row.Int64(2), w.view.Location)
+				bucket := g.Floor(row.Int64(0), w.view.Location)
 				at := place{live.ChunkID{Start: start, Grain: g.Name, Chunk: g.Chunk(bucket)}, string(live.AppendField(nil, bucket, algebra.AppendKey(nil, dims)))}
 				if states[at] == nil {
 					states[at] = w.plan.New()
 				}
-				w.plan.MergeRow(states[at], row, 3+len(dims))
+				w.plan.MergeRow(states[at], row, 1+len(dims))
 			}
 		}
 		return nil

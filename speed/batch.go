@@ -11,13 +11,12 @@ import (
 
 // microBatch is what a turn of the loop works on: the typed rows of all partitions of a source that had records.
 type microBatch struct {
-	rows    *intake.Rows
-	parts   []*part
-	slots   map[int64]int // a partition's number: its position in parts
-	records int
-	began   time.Time
-	traces  []string // that some of the records are part of; a bounded number
-	sub     []int64  // scratch: the column _sub
+	rows      *intake.Rows
+	parts     []*part
+	positions map[int64]int // a partition's number: its position in parts
+	records   int
+	began     time.Time
+	traces    []string // that some of the records are part of; a bounded number
 }
 
 // part is one partition's share of a micro-batch.
@@ -38,24 +37,24 @@ type mark struct {
 }
 
 func newMicroBatch(src *view.Source) microBatch {
-	return microBatch{rows: intake.NewRows(src), slots: map[int64]int{}}
+	return microBatch{rows: intake.NewRows(src), positions: map[int64]int{}}
 }
 
 func (b *microBatch) reset() {
 	b.rows.Reset()
 	b.parts = b.parts[:0]
-	clear(b.slots)
+	clear(b.positions)
 	b.records = 0
 	b.traces = b.traces[:0]
 }
 
 // of returns the share of a partition.
 func (b *microBatch) of(p *partition) *part {
-	i, ok := b.slots[int64(p.number)]
+	i, ok := b.positions[int64(p.number)]
 	if ok {
 		return b.parts[i]
 	}
-	b.slots[int64(p.number)] = len(b.parts)
+	b.positions[int64(p.number)] = len(b.parts)
 	// The share is the partition's, so that its memory is used again.
 	p.share.marks, p.share.arrivals = p.share.marks[:0], p.share.arrivals[:0]
 	b.parts = append(b.parts, &p.share)
@@ -132,46 +131,4 @@ func (s *part) counts(r span) (c live.Counts) {
 		}
 	}
 	return c
-}
-
-// cut fills the column _sub: the number of the run that each row is in, by partition, and -1 for rows that are in none. It returns
-// nil where every row is in run 0.
-func (b *microBatch) cut(spans [][]span) []int64 {
-	plain := true
-	for i, s := range spans {
-		plain = plain && len(s) == 1 && s[0].lo == 0 && s[0].hi == len(b.parts[i].marks)
-	}
-	if plain {
-		return nil
-	}
-	type cursor struct {
-		sub  int64
-		next int64 // offset where the next run begins
-	}
-	const never = 1<<63 - 1
-	begin := func(part, sub int) int64 {
-		if sub >= len(spans[part]) {
-			return never
-		}
-		return b.parts[part].marks[spans[part][sub].lo].offset
-	}
-	cursors := make([]cursor, len(spans))
-	for i := range cursors {
-		cursors[i] = cursor{-1, begin(i, 0)}
-	}
-	b.sub = b.sub[:0]
-	part := -1
-	last := int64(-1)
-	for i, number := range b.rows.Partition {
-		if part < 0 || number != last {
-			part, last = b.slots[number], number
-		}
-		c := &cursors[part]
-		for b.rows.Offset[i] >= c.next {
-			c.sub++
-			c.next = begin(part, int(c.sub)+1)
-		}
-		b.sub = append(b.sub, c.sub)
-	}
-	return b.sub
 }

@@ -47,10 +47,12 @@ func benchmarkMerge(b *testing.B, name string) {
 	}
 	q := lane.queries[0]
 	q.out.reset(1, 1)
-	lane.input.Set(rows, make([]int64, events), events)
+	batch := microBatch{rows: rows, parts: []*part{{marks: make([]mark, events)}}, positions: map[int64]int{0: 0}}
+	lane.slots.fill(&batch, [][]span{{{0, events}}}, q.base)
+	lane.input.Set(rows, lane.slots.rows, events)
 	err = q.stmt.Run(context.Background(), func(c *engine.Chunk) error {
 		for i := range c.Len() {
-			if err := q.out.add(c.Row(i), map[int64]int{0: 0}); err != nil {
+			if err := q.out.add(c.Row(i), lane.slots.list); err != nil {
 				return err
 			}
 		}

@@ -33,25 +33,23 @@ func (p *partials) reset(parts, split int) {
 
 // columns of PartialSQL before the dimensions.
 const (
-	colPartition = iota
-	colSub
-	colBucket
+	colSlot = iota
 	colKey
 )
 
-// add appends one result row, unless it is of records that no group takes. slotOf maps a partition's number to its index.
-func (p *partials) add(row algebra.Row, slotOf map[int64]int) error {
-	sub := row.Int64(colSub)
-	if sub < 0 {
+// add appends one result row, unless it is of records that no group takes. list are the slots by their numbers.
+func (p *partials) add(row algebra.Row, list []slot) error {
+	n := row.Int64(colSlot)
+	if n == noSlot {
 		return nil
 	}
-	part, ok := slotOf[row.Int64(colPartition)]
-	if !ok || sub >= int64(p.split) {
-		return fmt.Errorf("BUG: the query answered for partition %d, part %d", row.Int64(colPartition), sub)
+	if n < 0 || n >= int64(len(list)) {
+		return fmt.Errorf("BUG: the query answered for slot %d of %d", n, len(list))
 	}
+	of := list[n]
 	i := len(p.slot)
-	p.slot = append(p.slot, int32(part*p.split+int(sub)))
-	p.bucket = append(p.bucket, row.Int64(colBucket))
+	p.slot = append(p.slot, of.part*int32(p.split)+of.sub)
+	p.bucket = append(p.bucket, of.bucket)
 	p.keys = p.plan.AppendRowKey(p.keys, row, colKey)
 	p.ends = append(p.ends, uint32(len(p.keys)))
 	first := colKey + len(p.plan.View.Dimensions)

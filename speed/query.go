@@ -21,6 +21,7 @@ type lane struct {
 	conn    *engine.Conn
 	input   *engine.Input
 	queries []*query
+	slots   slots // of the query that runs
 }
 
 // query is one view's.
@@ -28,6 +29,7 @@ type query struct {
 	view  *view.View
 	plan  *algebra.Plan
 	stmt  *engine.Stmt
+	base  int64    // size of a base bucket, µs
 	split int      // parts that each partition of the next micro-batch is split into
 	spans [][]span // of the micro-batch in hand, by its partitions
 	out   partials
@@ -54,7 +56,7 @@ func newLane(db *engine.DB, number int, src *view.Source, views []*view.View) (*
 		if err != nil {
 			return nil, fmt.Errorf("prepare view %s: %w", v.Name, err)
 		}
-		l.queries = append(l.queries, &query{view: v, plan: plan, stmt: stmt, split: 1, out: partials{plan: plan}})
+		l.queries = append(l.queries, &query{view: v, plan: plan, stmt: stmt, base: v.Base().Size.Microseconds(), split: 1, out: partials{plan: plan}})
 	}
 	return l, nil
 }
@@ -98,10 +100,11 @@ func (l *lane) compute(ctx context.Context, q *query, b *microBatch, view, limit
 			q.out.sort()
 			return nil
 		}
-		l.input.Set(b.rows, b.cut(q.spans), b.rows.Len())
+		l.slots.fill(b, q.spans, q.base)
+		l.input.Set(b.rows, l.slots.rows, b.rows.Len())
 		err := q.stmt.Run(ctx, func(c *engine.Chunk) error {
 			for i := range c.Len() {
-				if err := q.out.add(c.Row(i), b.slots); err != nil {
+				if err := q.out.add(c.Row(i), l.slots.list); err != nil {
 					return err
 				}
 			}

@@ -45,7 +45,7 @@ func TestWhatKafkaLostIsReplayedFromTheLakeAsTheIntakeSawIt(t *testing.T) {
 			}
 			ended <- err
 		}()
-		b := &microBatch{rows: intake.NewRows(src), slots: map[int64]int{}}
+		b := &microBatch{rows: intake.NewRows(src), positions: map[int64]int{}}
 		m, err := newMetrics(nil)
 		w.check(err)
 		for running := true; running; {

@@ -2,25 +2,21 @@ package algebra
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caudal/caudal/internal/sqltext"
 	"github.com/caudal/caudal/internal/view"
 )
 
-// PartialSQL is the query of the speed layer over one micro-batch: `_partition`, `_sub`, `_bucket` (start of the bucket of View.Base,
-// µs), d<i> per dimension, then StateColumns. `from` is a relation with the source's columns and _incarnation, _partition,
-// _offset, _sub, _event_time_us (µs), _duplicate and _late. Sketches come as lists of everything, which Go reduces.
+// PartialSQL is the query of the speed layer over one micro-batch: `_slot`, d<i> per dimension, then StateColumns. `from` is a relation with the
+// source's columns and _incarnation, _partition, _offset, _event_time_us (µs), _duplicate, _late and _slot, a number for everything that tells cells apart
+// beside their dimensions, the bucket of View.Base among it: one column to group by instead of three. Sketches come as lists of everything, which Go reduces.
 func (p *Plan) PartialSQL(from string) string {
-	size := p.View.Base().Size.Microseconds()
-	keys := []string{"_partition", "_sub", "_bucket"}
-	from = fmt.Sprintf("(SELECT *, %s AS _bucket FROM %s)", floorSQL("_event_time_us", size), from)
-	group := append([]string{}, keys...)
-	for i := range p.View.Dimensions {
-		group = append(group, dimColumn(i))
-	}
-	cols := append(append([]string{}, group...), p.stateSQL(speedLayer, nil)...)
-	return fmt.Sprintf("SELECT %s FROM (%s) GROUP BY %s", strings.Join(cols, ", "), p.rows(from, keys), strings.Join(group, ", "))
+	const slot = "_slot"
+	group := append([]string{slot}, p.dimColumns()...)
+	cols := append(slices.Clone(group), p.stateSQL(speedLayer, nil)...)
+	return fmt.Sprintf("SELECT %s FROM (%s) GROUP BY %s", strings.Join(cols, ", "), p.rows(from, []string{slot}), strings.Join(group, ", "))
 }
 
 // BatchOptions says what BatchSQL computes.

@@ -228,8 +228,8 @@ func layersAgree(t *testing.T, where string) {
 	for first := 0; first < rows.Len(); first += 1700 {
 		part := intake.NewRows(src)
 		copyRows(src, rows, part, first, min(first+1700, rows.Len()))
-		in.Set(part, nil, part.Len())
-		mergeCells(t, conn, plan, plan.PartialSQL(in.From()), 2, speed)
+		in.Set(part, bucketsOf(v, part), part.Len())
+		mergeCells(t, conn, plan, plan.PartialSQL(in.From()), 0, speed)
 		in.Clear()
 	}
 	same(t, plan, "speed", speed, "fold", want)
@@ -347,7 +347,7 @@ func copyRows(src *view.Source, from, to *intake.Rows, first, end int) {
 	}
 }
 
-// mergeCells runs a query whose bucket stands in column `at`, followed by the dimensions and the state, and merges the rows into cells.
+// mergeCells runs a query whose bucket, or slot, stands in column `at`, followed by the dimensions and the state, and merges the rows into cells.
 func mergeCells(t *testing.T, conn *Conn, plan *algebra.Plan, sql string, at int, cells map[cellKey]*algebra.State) {
 	t.Helper()
 	partial := plan.New()
@@ -524,7 +524,7 @@ func TestExpressionsThatBranchAndFailAreCounted(t *testing.T) {
 	}
 	for range 20 {
 		cells := map[cellKey]*algebra.State{}
-		mergeCells(t, conn, plan, plan.PartialSQL(in.From()), 2, cells)
+		mergeCells(t, conn, plan, plan.PartialSQL(in.From()), 0, cells)
 		total := plan.New()
 		for _, s := range cells {
 			plan.Merge(total, s)

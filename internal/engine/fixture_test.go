@@ -192,7 +192,7 @@ func valueOf(col *intake.Column, i int) algebra.Value {
 }
 
 // appendRows is the plain twin of Input: it appends every row to a table by DuckDB's appender.
-func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *intake.Rows, sub []int64, n int) {
+func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *intake.Rows, slots []int64, n int) {
 	t.Helper()
 	cols := []view.Column{}
 	for _, f := range src.Fields {
@@ -218,8 +218,8 @@ func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *
 			values[i] = append(values[i], value(rows, c, i))
 		}
 		s := int64(0)
-		if sub != nil {
-			s = sub[i]
+		if slots != nil {
+			s = slots[i]
 		}
 		for _, x := range []int64{rows.Partition[i], rows.Offset[i], rows.Timestamp[i], rows.EventTime[i], s, 1} {
 			values[i] = append(values[i], algebra.Int64Value(x))
@@ -229,4 +229,13 @@ func appendRows(t testing.TB, conn *Conn, table string, src *view.Source, rows *
 	if err := conn.AppendValues(table, cols, values); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// bucketsOf are slots for the rows that are the base buckets of a view.
+func bucketsOf(v *view.View, rows *intake.Rows) []int64 {
+	slots := make([]int64, rows.Len())
+	for i := range slots {
+		slots[i] = view.FloorTo(rows.EventTime[i], v.Base().Size.Microseconds())
+	}
+	return slots
 }

@@ -20,7 +20,7 @@ import (
 
 // Input is a relation of SQL over the rows that are set at the time: columns are copied vector by vector out of Go's memory, nothing is
 // appended to a table. Its columns are the source's fields and
-// _partition, _offset, _timestamp (µs), _event_time_us, _sub, _incarnation: BIGINT; _duplicate, _late: BOOLEAN. Columns that a query does
+// _partition, _offset, _timestamp (µs), _event_time_us, _slot, _incarnation: BIGINT; _duplicate, _late: BOOLEAN. Columns that a query does
 // not name cost nothing.
 type Input struct {
 	name   string
@@ -32,7 +32,7 @@ type Input struct {
 }
 
 // The columns that follow the source's fields, in order.
-var inputColumns = [...]string{"_partition", "_offset", "_timestamp", "_event_time_us", "_sub", "_incarnation", "_duplicate", "_late"}
+var inputColumns = [...]string{"_partition", "_offset", "_timestamp", "_event_time_us", "_slot", "_incarnation", "_duplicate", "_late"}
 
 // RegisterRows makes the relation name() known to all connections of the database. A name can be registered once. The Input belongs to
 // the database and is gone with it.
@@ -111,11 +111,11 @@ func (in *Input) From() string { return sqltext.Name(in.name) + "()" }
 // OfIncarnation says of which life of their topic the rows are that are set from now on; without it they are of the first.
 func (in *Input) OfIncarnation(n int) { in.life, in.lives = int64(n), in.lives[:0] }
 
-// Set shows the first n rows to queries that start from now on; sub is the column _sub, nil for zeros. The rows must not change, and no
+// Set shows the first n rows to queries that start from now on; slots is the column _slot, nil for zeros. The rows must not change, and no
 // query over them may run, until Clear or the next Set returns: the memory is pinned and read in place.
-func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
+func (in *Input) Set(rows *intake.Rows, slots []int64, n int) {
 	in.Clear()
-	if n > rows.Len() || sub != nil && n > len(sub) || len(rows.Columns) != len(in.fields) {
+	if n > rows.Len() || slots != nil && n > len(slots) || len(rows.Columns) != len(in.fields) {
 		panic(fmt.Sprintf("BUG: %d of %d rows with %d columns set as input %s of %d columns", n, rows.Len(), len(rows.Columns), in.name, len(in.fields)))
 	}
 	if n == 0 {
@@ -142,7 +142,7 @@ func (in *Input) Set(rows *intake.Rows, sub []int64, n int) {
 	for len(in.lives) < n {
 		in.lives = append(in.lives, in.life)
 	}
-	for j, words := range [...][]int64{rows.Partition, rows.Offset, rows.Timestamp, rows.EventTime, sub, in.lives, rows.Duplicate, rows.Late} {
+	for j, words := range [...][]int64{rows.Partition, rows.Offset, rows.Timestamp, rows.EventTime, slots, in.lives, rows.Duplicate, rows.Late} {
 		setColumn(in, len(in.fields)+j, words, nil)
 	}
 	for _, block := range rows.Blocks() {

@@ -24,12 +24,12 @@ func TestInputShowsWhatTheAppenderStores(t *testing.T) {
 	for _, n := range []int{0, 1, 63, 64, 65, 2047, 2048, 2049, 5000, 300} {
 		rows.Reset()
 		fillRows(rnd, src, rows, n+3)
-		sub := make([]int64, n+3)
-		for i := range sub {
-			sub[i] = rnd.Int64N(5)
+		slots := make([]int64, n+3)
+		for i := range slots {
+			slots[i] = rnd.Int64N(5)
 		}
-		in.Set(rows, sub, n)
-		appendRows(t, conn, "plain", src, rows, sub, n)
+		in.Set(rows, slots, n)
+		appendRows(t, conn, "plain", src, rows, slots, n)
 		got := allRows(t, conn, "SELECT * FROM "+in.From()+" ORDER BY _offset")
 		want := allRows(t, conn, "SELECT * EXCLUDE _row FROM plain ORDER BY _offset")
 		if len(got) != n || !reflect.DeepEqual(got, want) {

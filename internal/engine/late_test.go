@@ -152,7 +152,7 @@ func partials(t *testing.T, conn *Conn, plan *algebra.Plan, rows int) int64 {
 		sql := plan.PartialSQL(fmt.Sprintf("(SELECT * FROM late_flights WHERE _row >= %d AND _row < %d)", from, from+50_000))
 		if err := conn.Query(context.Background(), sql, func(c *Chunk) error {
 			for i := range c.Len() {
-				plan.MergeRow(total, c.Row(i), 3)
+				plan.MergeRow(total, c.Row(i), 1)
 			}
 			return nil
 		}); err != nil {

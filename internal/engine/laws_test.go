@@ -138,7 +138,7 @@ func (a *algebraOf) state(rows *intake.Rows) *algebra.State {
 	a.t.Helper()
 	cells, all := map[cellKey]*algebra.State{}, a.plan.New()
 	a.in.Set(rows, nil, rows.Len())
-	mergeCells(a.t, a.conn, a.plan, a.sql, 2, cells)
+	mergeCells(a.t, a.conn, a.plan, a.sql, 0, cells)
 	a.in.Clear()
 	for _, s := range cells {
 		a.plan.Merge(all, s)
