@@ -22,12 +22,9 @@ type dialect interface {
 	halves(unscaled string) (high, low string)
 	// canonical is the text of a value that is hashed.
 	canonical(value string, t view.Type) string
-	// hash is the low 63 bits of the md5 of a text, as a 64-bit integer.
-	hash(text string) string
-	// tail is the 51 bits of a hash that the rank is counted in, with a bit above them that ends the count.
-	tail(hash string) string
-	// register is register<<6|rank of a hash and its tail.
-	register(hash, tail string) string
+	// register is register<<6|rank of a text: of the low 63 bits of its md5 the lowest 12 are the register, and the rank is counted in the others. Each
+	// step is computed from the columns of those before; the last is the register.
+	register(text, value string) []step
 	// finite is the double, or null where it is infinite or no number.
 	finite(value string) string
 	// list, distinctList and histogram aggregate a value per cell: all of it, each once, each with its count.
@@ -57,6 +54,9 @@ type dialect interface {
 	// percentile is the value of rank ceil(p*n), an aggregate.
 	percentile(value, p string) string
 }
+
+// step is a column and what it is computed by.
+type step struct{ column, expr string }
 
 // duckDB is the dialect of DuckDB.
 type duckDB struct{}
@@ -117,16 +117,11 @@ func (d duckDB) canonical(value string, t view.Type) string {
 	return "CAST(" + value + " AS VARCHAR)"
 }
 
-func (duckDB) hash(text string) string {
-	return "CAST(md5_number(" + text + ") & 9223372036854775807 AS BIGINT)"
-}
+// RegisterFunction is the function of a text that the engine adds to DuckDB: register<<6|rank, an UINTEGER; null of null.
+const RegisterFunction = "caudal_register"
 
-func (duckDB) tail(hash string) string {
-	return "((" + hash + " >> 12) & 2251799813685247) | 2251799813685248"
-}
-
-func (duckDB) register(hash, tail string) string {
-	return fmt.Sprintf("CAST(((%s & 4095) << 6) | (bit_count((%s & -%s) - 1) + 1) AS UINTEGER)", hash, tail, tail)
+func (duckDB) register(text, value string) []step {
+	return []step{{value + "_register", RegisterFunction + "(" + text + ")"}}
 }
 
 // bin is the packed key in a DDSketch of a double that is finite or null. All dialects say it alike.

@@ -36,6 +36,7 @@ type slot struct {
 // filterName is the column of a filter that can fail, tried.
 func (v *value) filterName() string { return v.name + "_filter" }
 
+// packed is the column of the register, as dialect.register names it.
 func (v *value) packed() string { return v.name + "_register" }
 
 func (v *value) bin() string { return v.name + "_bin" }
@@ -100,7 +101,7 @@ func typed(src *view.Source, expr string, t view.Type) (cast string, safe, maybe
 // which the view's filter fails is kept, with _ok false, so that the failure is counted.
 //
 // The SELECTs are stacked so that each computes what the next one uses, and everything is computed once: the view's filter, the
-// measures' filters, values, hashes, registers.
+// measures' filters, values, registers.
 func (p *Plan) rows(from string, keys []string) string {
 	d := p.dialect
 	var failures []string
@@ -168,7 +169,7 @@ func only(conditions []string, expr string) string {
 	return "CASE WHEN " + strings.Join(conditions, " AND ") + " THEN " + expr + " END"
 }
 
-// derive takes the values out of what was tried and counts the failures; then come hashes and doubles, then tails, then registers and
+// derive takes the values out of what was tried and counts the failures; then come registers and doubles, then
 // bins, each from the columns of the SELECT before.
 func (p *Plan) derive(rows string, keys, failures []string) string {
 	d := p.dialect
@@ -226,10 +227,9 @@ func (v *value) derive(d dialect, levels *[3][]string) {
 		levels[level] = append(levels[level], expr+" AS "+name)
 	}
 	if v.hashed {
-		hash, tail := v.name+"_hash", v.name+"_tail"
-		add(0, d.hash(d.canonical(v.name, v.in)), hash)
-		add(1, d.tail(hash), tail)
-		add(2, d.register(hash, tail), v.packed())
+		for level, s := range d.register(d.canonical(v.name, v.in), v.name) {
+			add(level, s.expr, s.column)
+		}
 	}
 	if v.written {
 		add(0, d.canonical(v.name, v.in), v.text())

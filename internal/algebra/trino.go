@@ -49,17 +49,14 @@ func (d trino) canonical(value string, t view.Type) string {
 	return "CAST(" + value + " AS VARCHAR)"
 }
 
-// hash reads the low half of the md5 as DuckDB's md5_number does, the first byte the lowest.
-func (trino) hash(text string) string {
-	return "bitwise_and(from_big_endian_64(reverse(substr(md5(to_utf8(" + text + ")), 1, 8))), 9223372036854775807)"
-}
-
-func (trino) tail(hash string) string {
-	return "bitwise_or(bitwise_and(bitwise_right_shift(" + hash + ", 12), 2251799813685247), 2251799813685248)"
-}
-
-func (trino) register(hash, tail string) string {
-	return fmt.Sprintf("bitwise_or(bitwise_left_shift(bitwise_and(%s, 4095), 6), bit_count(bitwise_and(%s, -%s) - 1, 64) + 1)", hash, tail, tail)
+// register reads the low half of the md5, the first byte the lowest; the tail is the 51 bits that the rank is counted in, with a bit above them that ends the count.
+func (trino) register(text, value string) []step {
+	hash, tail := value+"_hash", value+"_tail"
+	return []step{
+		{hash, "bitwise_and(from_big_endian_64(reverse(substr(md5(to_utf8(" + text + ")), 1, 8))), 9223372036854775807)"},
+		{tail, "bitwise_or(bitwise_and(bitwise_right_shift(" + hash + ", 12), 2251799813685247), 2251799813685248)"},
+		{value + "_register", fmt.Sprintf("bitwise_or(bitwise_left_shift(bitwise_and(%s, 4095), 6), bit_count(bitwise_and(%s, -%s) - 1, 64) + 1)", hash, tail, tail)},
+	}
 }
 
 func (trino) finite(value string) string {

@@ -37,6 +37,7 @@ type DB struct {
 	conns    map[*Conn]struct{}
 	isClosed bool
 	locked   bool // its settings are final, the time zone among them
+	extended bool // it has the functions that caudal adds
 }
 
 // Open starts a database.
@@ -111,6 +112,13 @@ func (db *DB) Connect() (*Conn, error) {
 			mapping.Disconnect(&c.con)
 			return nil, fmt.Errorf("connect to the SQL engine: %w", err)
 		}
+	}
+	if !db.extended {
+		if err := c.registerRegisters(); err != nil {
+			mapping.Disconnect(&c.con)
+			return nil, fmt.Errorf("connect to the SQL engine: %w", err)
+		}
+		db.extended = true
 	}
 	db.conns[c] = struct{}{}
 	return c, nil

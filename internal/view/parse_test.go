@@ -231,6 +231,7 @@ func TestEachMistakeOfAViewIsToldOnce(t *testing.T) {
 		{"where: \"unit_price >= 0\"", "where: \"country = 'x\"", `a quote that is not closed`},
 		{"where: \"unit_price >= 0\"", "where: \"age(invoice_date) > interval 1 day\"", `age() is not a function of the event alone`},
 		{"where: \"unit_price >= 0\"", "where: \"hash(country) > 3\"", `use md5_number()`},
+		{"where: \"unit_price >= 0\"", "where: \"caudal_register(country) > 3\"", `caudal_register() belongs to the platform`},
 		{"where: \"unit_price >= 0\"", "where: \"quantity in (from t)\"", `a subquery`},
 		{"where: \"unit_price >= 0\"", "where: [a]", `where of view sales is a list`},
 		{"  - country\n", "  - cuntry\n", `views/a.yaml:8:5: unknown field "cuntry" in view sales: did you mean "country"?`},

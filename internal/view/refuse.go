@@ -63,6 +63,8 @@ func refuseWord(ls []lexeme, i int, columns []string) (mistake, bool) {
 		return volatile(l.text + "()"), true
 	case l.text == "hash":
 		return mistake{what: "hash() may give other values in another version of the engine", mend: "use md5_number()"}, true
+	case strings.HasPrefix(l.text, "caudal_"):
+		return mistake{what: l.text + "() belongs to the platform, and may change with it", mend: "use a function of DuckDB's"}, true
 	case isAggregate(l.text):
 		return mistake{what: "aggregate " + l.text + "() inside an expression", mend: "the key `agg` aggregates; an expression sees one row"}, true
 	case isWindow(l.text):
