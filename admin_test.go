@@ -34,6 +34,7 @@ func ask(t *testing.T, method, url, host, body string) (status int, text string)
 
 // TestProfilesAreReachedOnTheAdminPortOfThisMachineAlone runs a role with both ports.
 func TestProfilesAreReachedOnTheAdminPortOfThisMachineAlone(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	c := caudal(t, "run", "serve", "--project", d.dir, "--http", "127.0.0.1:0", "--sql", "", "--admin", "127.0.0.1:0", "--log-format", "json")

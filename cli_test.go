@@ -230,6 +230,7 @@ func TestPruneDeletesOldSnapshotsAndADryRunNothing(t *testing.T) {
 }
 
 func TestMistakesInACallAreExitStatusTwoWithAMend(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	for _, call := range []struct {
 		args []string
@@ -272,6 +273,7 @@ func TestDevStartsAnewWhenADefinitionIsSaved(t *testing.T) {
 }
 
 func TestLintTellsEveryMistakeWithItsPlaceAndMend(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), strings.ReplaceAll(strings.ReplaceAll(shopView, "[country]", "[cuntry]"), "agg: count", "agg: cuont"))

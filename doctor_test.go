@@ -42,6 +42,7 @@ func expect(t *testing.T, found map[string]finding, check, result, says string) 
 }
 
 func TestTheDoctorFindsNothingWrongWithADevThatHasRunABatch(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	write(t, filepath.Join(d.dir, "orders.csv"), shopOrders)

@@ -88,6 +88,7 @@ func explain(t *testing.T, args ...string) (status int, stdout, stderr string) {
 }
 
 func TestExplainSaysWhereANumberCameFromAndWhyItChanged(t *testing.T) {
+	t.Parallel()
 	dir, asked := explaining(t)
 	status, out, stderr := explain(t, "revenue", "--project", dir, "--at", "2011-11-09", "--grain", "1d", "country=France")
 	if status != exitOK || *asked != "/v1/views/revenue/explain?at=2011-11-09&country=France&grain=1d" {

@@ -121,7 +121,7 @@ func faultAdjust(ctx context.Context) (adjust, error) {
 			c.ConsumerGroup = os.Getenv(ownGroup)
 		},
 		archive: func(c *batch.ArchiveConfig) {
-			c.ChunkRecords, c.ChunkAge, c.Clock, c.Steps = 400, 300*time.Millisecond, clock, s.step
+			c.ChunkRecords, c.ChunkAge, c.AskEvery, c.Clock, c.Steps = 400, 300*time.Millisecond, 50*time.Millisecond, clock, s.step
 		},
 		watch: func(c *watch.Config) {
 			c.Every, c.LockTTL, c.Backoff, c.Windows, c.Steps = 20*time.Millisecond, faultLockTTL, 20*time.Millisecond, 100_000, s.step

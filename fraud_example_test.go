@@ -34,12 +34,12 @@ func startFraudExample(t *testing.T) *fraudExample {
 	return &fraudExample{d, python}
 }
 
-// script runs a script of the example and returns what it printed.
+// script runs a script of the example, with the generated transactions, whatever lies beside the repository, and returns what it printed.
 func (e *fraudExample) script(name string, args ...string) string {
 	e.t.Helper()
 	self := caudal(e.t)
 	c := exec.Command(filepath.Join(e.dir, name), args...)
-	c.Env = append(self.Env, "CAUDAL="+self.Path, "PYTHON="+e.python, "OMP_NUM_THREADS=2", "PATH="+filepath.Dir(e.python)+":"+os.Getenv("PATH"))
+	c.Env = append(self.Env, "CAUDAL="+self.Path, "PYTHON="+e.python, "OMP_NUM_THREADS=2", "FRAUD_DATA="+filepath.Join(e.dir, "none"), "PATH="+filepath.Dir(e.python)+":"+os.Getenv("PATH"))
 	var log strings.Builder
 	c.Stderr = &log
 	out, err := c.Output()
@@ -50,9 +50,9 @@ func (e *fraudExample) script(name string, args ...string) string {
 }
 
 func TestTheFraudExampleTrainsAModelAndKeepsTheBetterOne(t *testing.T) {
+	t.Parallel()
 	e := startFraudExample(t)
 	defer e.stop()
-	t.Setenv("FRAUD_DATA", filepath.Join(t.TempDir(), "none")) // the generated transactions, whatever lies beside the repository
 	data := strings.TrimSpace(e.script("transactions.sh", "--customers", "250"))
 	e.must("produce", "transactions", data)
 	deadline := time.Now().Add(2 * time.Minute)

@@ -31,6 +31,7 @@ func (s *site) hangup(i *instance, says string) {
 // TestDefinitionsAreReadAgainOnAHangup: a view is added and a mistake saved while all roles run and visitors ask over connections that they keep: what is
 // right is taken up without a question that fails, what is not is told and changes nothing.
 func TestDefinitionsAreReadAgainOnAHangup(t *testing.T) {
+	t.Parallel()
 	s := siteOf(t, where{})
 	s.produce(200)
 	archive, speed, serve := s.listening("archive"), s.listening("speed"), s.listening("serve", "--sql", "")
@@ -91,6 +92,7 @@ func TestAReloadRefusesAnotherProject(t *testing.T) {
 // TestManyReloadsFailNobody reads the definitions of one process that serves again and again, while visitors ask over connections that they keep, and
 // psql in one session: no question fails, no connection is lost, the session goes on, and what was asked before each reload has its answer.
 func TestManyReloadsFailNobody(t *testing.T) {
+	t.Parallel()
 	long(t)
 	s := siteOf(t, where{})
 	s.produce(200)

@@ -11,6 +11,7 @@ import (
 // TestARollingRestartLeavesNoGapInTheAnswers restarts every process of every role, two of each, one after the other, while orders come in and
 // visitors ask: not one question fails, no answer is partial, and each is right.
 func TestARollingRestartLeavesNoGapInTheAnswers(t *testing.T) {
+	t.Parallel()
 	long(t)
 	s := siteOf(t, where{})
 	s.produce(300)
@@ -48,6 +49,7 @@ func TestARollingRestartLeavesNoGapInTheAnswers(t *testing.T) {
 
 // TestAProcessThatIsToldToStopSaysSoFirst: from SIGTERM on /readyz says that no more questions are to be sent, and those that come are answered.
 func TestAProcessThatIsToldToStopSaysSoFirst(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	c := caudal(t, "run", "serve", "--project", d.dir, "--http", "127.0.0.1:0", "--notice", "2s", "--sql", "")

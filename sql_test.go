@@ -96,6 +96,7 @@ func TestAUserAsksInSQLWithPsql(t *testing.T) {
 }
 
 func TestCtrlCInPsqlEndsTheWorkOnTheServer(t *testing.T) {
+	t.Parallel()
 	d := startDev(t)
 	defer d.stop()
 	at, api := sqlOf(d)

@@ -22,6 +22,7 @@ const wrongTest = `tests:
 `
 
 func TestAFailedTestIsExitStatusOneWithItsPlace(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView+wrongTest)
@@ -59,6 +60,7 @@ tests:
 `
 
 func TestAFailedTestOfAnAlertShowsWhatIsExpectedBesideWhatIsFound(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "caudal.yaml"), shopProject)
 	write(t, filepath.Join(dir, "views", "sales.yaml"), shopView)

@@ -35,6 +35,7 @@ type ArchiveConfig struct {
 	ChunkBytes   int64         // or so many bytes of keys and values; default 64 MiB
 	ChunkAge     time.Duration // or so long after its first record was read; default 60 s
 	Memory       int64         // bytes of keys and values in all open chunks; each partition has an equal share; default 512 MiB
+	AskEvery     time.Duration // how often the lake is asked whether a batch waits; default 1 s
 
 	Clock func() time.Time // of ingested_at, for people; default time.Now
 
@@ -60,6 +61,9 @@ func (c ArchiveConfig) withDefaults() ArchiveConfig {
 	if c.Memory == 0 {
 		c.Memory = 512 << 20
 	}
+	if c.AskEvery == 0 {
+		c.AskEvery = time.Second
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -76,6 +80,8 @@ func (c ArchiveConfig) Validate() error {
 		return errors.New("archive: project, stream and lake are needed")
 	case c.ChunkRecords < 0 || c.ChunkBytes < 0 || c.ChunkAge < 0 || c.Memory < 0:
 		return errors.New("archive: a limit of a chunk is negative")
+	case c.AskEvery < 0:
+		return errors.New("archive: the time between two looks for a batch that waits is negative")
 	}
 	topics := map[string]string{}
 	for _, src := range c.Project.Sources {
@@ -301,12 +307,9 @@ func (a *Archive) viewsOf(ctx context.Context, t lake.Topic) ([]*view.View, erro
 	return views, nil
 }
 
-// askInterval is how often the lake is asked whether a batch waits.
-const askInterval = time.Second
-
 // pollAsked takes over from the lake which chunks of a topic are to be closed.
 func (a *Archive) pollAsked(ctx context.Context, t lake.Topic) {
-	tick := time.NewTicker(askInterval)
+	tick := time.NewTicker(a.cfg.AskEvery)
 	defer tick.Stop()
 	for {
 		asked, err := a.cfg.Lake.CloseAsked(ctx, t)

@@ -88,6 +88,7 @@ func (w *world) commits() (chunks int, events, duplicates, late, dead int64) {
 }
 
 func TestEveryRecordIsInOneSegmentOrOneFileOfDeadLetters(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.produce(2000, 1, 3)
 	w.archiveAll(func(c *ArchiveConfig) { c.ChunkRecords = 300 })
@@ -99,6 +100,7 @@ func TestEveryRecordIsInOneSegmentOrOneFileOfDeadLetters(t *testing.T) {
 }
 
 func TestCrashesBetweenAnyTwoStepsLeaveNoGapAndNoDuplicate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.produce(1500, 2, 3)
 	calm := newWorld(t)
@@ -135,6 +137,7 @@ func TestCrashesBetweenAnyTwoStepsLeaveNoGapAndNoDuplicate(t *testing.T) {
 }
 
 func TestTwoArchivesOfOnePartitionFinishTheSameWork(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.produce(1500, 4, 2)
 	lost := 0
@@ -215,6 +218,7 @@ func TestRestartsRememberTheIdsWithinTheHorizon(t *testing.T) {
 
 // What retention has taken from the log within the horizon, the lake has: repeats of it are known after a restart.
 func TestRestartsRememberTheIdsThatOnlyTheLakeHas(t *testing.T) {
+	t.Parallel()
 	for _, share := range []int64{100, 60} {
 		w := newWorld(t)
 		w.produce(300, 6, 1)

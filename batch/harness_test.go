@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,15 @@ import (
 	"github.com/caudal/caudal/internal/view"
 )
 
+// TestMain lets tests run side by side beyond the number of cores: they wait for Trino, and for layers that look for work now and then.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // world is a broker and a lake, empty at first.
 type world struct {
 	broker  *embedded.Broker
@@ -28,6 +38,7 @@ type world struct {
 	live    *live.Redis
 	topic   lake.Topic
 	sent    map[int]int64 // records by partition
+	speeds  bool          // a worker of the speed layer is at work throughout
 }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -152,7 +163,7 @@ func (w *world) measure(src *view.Source) {
 
 func (w *world) archive(change func(*ArchiveConfig)) *Archive {
 	w.t.Helper()
-	cfg := ArchiveConfig{Project: w.project, Stream: w.stream, Lake: w.lake, Logger: logger()}
+	cfg := ArchiveConfig{Project: w.project, Stream: w.stream, Lake: w.lake, Logger: logger(), AskEvery: 20 * time.Millisecond}
 	if change != nil {
 		change(&cfg)
 	}

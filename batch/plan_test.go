@@ -85,6 +85,7 @@ func TestRangesJoinNeighbours(t *testing.T) {
 }
 
 func TestSmallLoadsGiveTheSameAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(600, 80, 12)
 	w.archiveAll(nil)

@@ -63,6 +63,7 @@ func (w *world) sameAsFirstOfEach() {
 }
 
 func TestFullDedupRemovesWhatTheHorizonCannotSeeAndTheLedgerSaysSo(t *testing.T) {
+	t.Parallel()
 	w := withFullDedup(t)
 	keys := w.keys()
 	w.send([]stream.Message{
@@ -100,6 +101,7 @@ func TestFullDedupRemovesWhatTheHorizonCannotSeeAndTheLedgerSaysSo(t *testing.T)
 }
 
 func TestARepeatThatIsOlderTakesThePlaceOfTheOneThatWasKept(t *testing.T) {
+	t.Parallel()
 	w := withFullDedup(t)
 	keys := w.keys()
 	w.send([]stream.Message{sale("a", 9*time.Hour, keys[1], 0, "20"), sale("b", 9*time.Hour, keys[1], 4, "1")})
@@ -122,6 +124,7 @@ func TestARepeatThatIsOlderTakesThePlaceOfTheOneThatWasKept(t *testing.T) {
 }
 
 func TestIncrementalAndFullRunsAgreeAboutRepeats(t *testing.T) {
+	t.Parallel()
 	w := withFullDedup(t)
 	w.project.Batch.InstantRollbacks = 0
 	random := rand.New(rand.NewPCG(5, 6))

@@ -72,6 +72,7 @@ func (w *world) speeding() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- worker.Run(ctx) }()
+	w.speeds = true
 	w.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
@@ -119,6 +120,7 @@ func (w *world) totals() string {
 }
 
 func TestAReplayRebuildsBesideAndOneStepSwitchesAndUndoes(t *testing.T) {
+	t.Parallel()
 	w := newWorldOf(t, defined(t))
 	w.produce(300, 78, 3)
 	w.archiving(nil)
@@ -155,7 +157,7 @@ func TestAReplayRebuildsBesideAndOneStepSwitchesAndUndoes(t *testing.T) {
 		t.Fatalf("the totals fell by %s and should have by %s", got, want)
 	}
 
-	w.accelerate() // the worker took the new definition up: both go on from the same offset
+	w.accelerate() // the worker took the new definition up
 	w.produce(50, 80, 3)
 	done = w.replay(ReplayOptions{Switch: true, Grain: "1h"})
 	if a := w.active(); !done.Switched || done.Rebuilt != nil || a.Definition != now || a.Previous != old || a.Pending != "" || a.Switched.From != old || a.Switched.Ledger.Key == "" {
@@ -201,6 +203,7 @@ func TestAReplayRebuildsBesideAndOneStepSwitchesAndUndoes(t *testing.T) {
 }
 
 func TestACrashBetweenAnyTwoStepsOfAReplayLeavesOneDefinitionAnswering(t *testing.T) {
+	t.Parallel()
 	w := newWorldOf(t, defined(t, "1h, 1d, 1w, 1mo", "1h, 1d"))
 	w.produce(60, 70, 1)
 	w.archiving(nil)
@@ -273,6 +276,7 @@ func TestTwoReplaysAtOnceAreRefused(t *testing.T) {
 
 // Definitions with other dimensions have their totals compared; snapshots of other offsets only the periods without records between the two.
 func TestOnlyWhatTheDefinitionAloneCanHaveChangedIsCompared(t *testing.T) {
+	t.Parallel()
 	w := newWorldOf(t, defined(t))
 	w.produce(300, 78, 3)
 	w.archiveAll(nil)

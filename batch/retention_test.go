@@ -39,6 +39,7 @@ func TestABatchDoesNotPublishRecordsAwayThatRetentionTookBeforeTheArchiveBegan(t
 }
 
 func TestWhatRetentionTookBeforeTheArchiveBeganIsStatedAsMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(600, 14, 2)
 	w.current()

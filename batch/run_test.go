@@ -12,6 +12,7 @@ import (
 )
 
 func TestARunAnswersWhatANaiveQueryAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(3000, 11, 5)
 	w.archiveAll(func(c *ArchiveConfig) { c.ChunkRecords = 500 })
@@ -28,6 +29,7 @@ func TestARunAnswersWhatANaiveQueryAnswers(t *testing.T) {
 }
 
 func TestIncrementalAndFullRunsAgree(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(1200, 12, 4)
 	w.archiveAll(func(c *ArchiveConfig) { c.ChunkRecords = 170 })
@@ -61,6 +63,7 @@ func TestIncrementalAndFullRunsAgree(t *testing.T) {
 // Not only the answers: the files are the same byte for byte, period by period, whichever runs came before. So nobody has to ask how the
 // snapshot came about.
 func TestIncrementalAndFullRunsPublishTheSameBytes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	bytesOf := func(m *lake.Manifest) map[string]string {
 		files := map[string]string{}
@@ -99,6 +102,7 @@ func TestIncrementalAndFullRunsPublishTheSameBytes(t *testing.T) {
 }
 
 func TestAnIncrementalRunLeavesUnchangedPeriodsAlone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(600, 14, 6)
 	w.archiveAll(nil)
@@ -121,6 +125,7 @@ func TestAnIncrementalRunLeavesUnchangedPeriodsAlone(t *testing.T) {
 }
 
 func TestARunWithNothingNewPublishesTheSame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(200, 16, 2)
 	w.archiveAll(nil)
@@ -134,6 +139,7 @@ func TestARunWithNothingNewPublishesTheSame(t *testing.T) {
 }
 
 func TestARunAsksTheArchiveAndWaits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(400, 17, 2)
 	w.archiving(nil)
@@ -162,6 +168,7 @@ func TestARunThatWaitsTooLongFailsAndTheOldSnapshotStays(t *testing.T) {
 }
 
 func TestOverlappingRunsAreRefusedAndNameTheHolder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(100, 19, 1)
 	w.archiveAll(nil)
@@ -185,6 +192,7 @@ func TestOverlappingRunsAreRefusedAndNameTheHolder(t *testing.T) {
 }
 
 func TestACrashBetweenAnyTwoStepsOfARunIsMendedByTheNext(t *testing.T) {
+	t.Parallel()
 	var steps []string
 	w := newWorld(t).withRuns()
 	w.produce(100, 20, 1)
@@ -241,6 +249,7 @@ func TestACrashBetweenAnyTwoStepsOfARunIsMendedByTheNext(t *testing.T) {
 }
 
 func TestAPublishLosesToOneThatCameBetween(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(100, 21, 1)
 	w.archiveAll(nil)
@@ -263,6 +272,7 @@ func TestAPublishLosesToOneThatCameBetween(t *testing.T) {
 }
 
 func TestEpochsBelowTheOldestPromisedSnapshotAreDropped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	var cuts []int64
 	for i := range 4 {
@@ -283,6 +293,7 @@ func TestEpochsBelowTheOldestPromisedSnapshotAreDropped(t *testing.T) {
 }
 
 func TestSegmentsOfAnOlderDefinitionAreReadWithTheNewOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(200, 90, 2)
 	w.archiveAll(nil)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAScheduleRunsWhatIsDueAndWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(100, 60, 1)
 	w.archiveAll(nil)
@@ -45,6 +46,7 @@ func TestAScheduleRunsWhatIsDueAndWhatIsAskedFor(t *testing.T) {
 
 // TestAScheduleDoesNotWaitForADateOfTheFuture: a clock that was hours ahead dated the snapshot, and has been set right since.
 func TestAScheduleDoesNotWaitForADateOfTheFuture(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(100, 62, 1)
 	w.archiveAll(nil)
@@ -70,6 +72,7 @@ func TestAScheduleDoesNotWaitForADateOfTheFuture(t *testing.T) {
 }
 
 func TestAScheduleDoesNotFollowUponItself(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRuns()
 	w.produce(100, 61, 1)
 	w.archiveAll(nil)

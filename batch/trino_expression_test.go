@@ -56,6 +56,7 @@ var expressions = []string{
 }
 
 func TestTrinoComputesEveryTranslatedExpressionAsDuckDBDoes(t *testing.T) {
+	t.Parallel()
 	s := testservices.Trino(t)
 	const rows = 60
 	var columns []view.Column

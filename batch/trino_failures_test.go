@@ -53,6 +53,9 @@ func (w *world) mortal(s *testservices.TrinoServer) (kill, rise func() error) {
 }
 
 func TestARunOnTrinoThatFailsLeavesTheSnapshotAndGoesOnWithTheSameCuts(t *testing.T) {
+	if !isThorough() { // where it is, Trino dies, which others ask meanwhile
+		t.Parallel()
+	}
 	s := testservices.Trino(t)
 	w := newWorld(t).withRuns()
 	kill, rise := w.mortal(s)
@@ -119,6 +122,7 @@ func TestARunOnTrinoThatFailsLeavesTheSnapshotAndGoesOnWithTheSameCuts(t *testin
 }
 
 func TestTrinoReadsWhatCommitsListAndNothingElse(t *testing.T) {
+	t.Parallel()
 	s := testservices.Trino(t)
 	w := newWorld(t).withRuns()
 	w.onTrino(s)
@@ -189,6 +193,7 @@ func TestTrinoComputesOverAnS3Lake(t *testing.T) {
 }
 
 func TestTrinoAnswersNothingForAPeriodWhoseRecordsHaveAllGone(t *testing.T) {
+	t.Parallel()
 	s := testservices.Trino(t)
 	w := newWorld(t).withRuns()
 	w.onTrino(s)

@@ -138,6 +138,7 @@ func (w *world) produceThings(n int, seed uint64) {
 }
 
 func TestTrinoComputesEveryAggregationAsDuckDBDoesCellByCell(t *testing.T) {
+	t.Parallel()
 	s := testservices.Trino(t)
 	w := wideWorld(t)
 	w.produceThings(2000, 1)

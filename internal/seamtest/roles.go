@@ -88,7 +88,7 @@ func (w *World) startArchive(name, group string, chunkRecords int) error {
 	}
 	var err error
 	k.archive, err = batch.NewArchive(batch.ArchiveConfig{Project: &project, Stream: w.stream, Lake: w.lakeOf(name), Logger: w.log.With("archive", name),
-		ChunkRecords: chunkRecords, Steps: k.steps.step, Clock: w.clockOf(name)})
+		ChunkRecords: chunkRecords, AskEvery: 20 * time.Millisecond, Steps: k.steps.step, Clock: w.clockOf(name)})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ if [ ! -f "$jars/kafka_2.13-$version.jar" ]; then
 	again mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars.new"
 	mv "$jars.new" "$jars" # in one step: a folder with some of the jars would look installed
 fi
+sh "$here/archive-kafka.sh"
 
 # venv makes a folder of .services with the Python packages of a file.
 venv() {

@@ -98,7 +98,7 @@ func (l *layers) roles(cfg Config, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	if l.archive, err = batch.NewArchive(batch.ArchiveConfig{Project: l.project, Stream: l.stream, Lake: l.lake, Logger: cfg.Logger}); err != nil {
+	if l.archive, err = batch.NewArchive(batch.ArchiveConfig{Project: l.project, Stream: l.stream, Lake: l.lake, Logger: cfg.Logger, AskEvery: 100 * time.Millisecond}); err != nil {
 		return err
 	}
 	if l.runner, err = batch.NewRunner(batch.Config{Project: l.project, Stream: l.stream, Lake: l.lake, Live: l.live, Logger: cfg.Logger,
