@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"math/rand/v2"
 	"strconv"
 
@@ -22,6 +23,18 @@ type eventSource struct {
 // newEvents makes 5,000 events a second of event time, from 2026-01-01 UTC on.
 func newEvents(seed uint64) *eventSource {
 	return &eventSource{products: 3000, random: rand.New(rand.NewPCG(seed, 1)), ids: "e", first: 1_767_225_600_000_000, step: 200}
+}
+
+// batches makes the next n events, in batches as a producer hands them over.
+func (e *eventSource) batches(n int) iter.Seq[[]stream.Message] {
+	const batch = 20_000
+	return func(yield func([]stream.Message) bool) {
+		for made := 0; made < n; made += batch {
+			if !yield(e.next(min(batch, n-made))) {
+				return
+			}
+		}
+	}
 }
 
 // next makes the next n events.

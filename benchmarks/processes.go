@@ -38,7 +38,7 @@ type duty struct {
 	Batch   bool          // one full run
 	Rest    time.Duration // the speed layer polls every millisecond, and says so after a SIGUSR2 and as many polls as in so long a time
 	Feed    bool          // events of now at eventRate
-	Fill    int           // so many events of the rollups' source, as fast as they are taken
+	Fill    int           // so many events of the rollups' source, made beforehand and sent, after a SIGUSR2, as fast as they are taken
 }
 
 // runDuty does what another process asks for in JSON, until it is killed or has nothing left to do.
@@ -109,7 +109,7 @@ func (s *stage) work(ctx context.Context, d duty) error {
 		running.Go(func() error { return s.feed(ctx) })
 	}
 	if d.Fill > 0 {
-		running.Go(func() error { return s.send(ctx, newEvents(1), d.Fill) })
+		running.Go(func() error { return s.sendWhenAsked(ctx, newEvents(1), d.Fill) })
 	}
 	return running.Wait()
 }

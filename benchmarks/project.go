@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
+	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/caudal/caudal/internal/embedded"
 	"github.com/caudal/caudal/internal/engine"
@@ -157,14 +161,33 @@ func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 
 // send sends n events.
 func (s *stage) send(ctx context.Context, source *eventSource, n int) error {
+	return s.write(ctx, source.batches(n))
+}
+
+// write sends batches of events, one after the other.
+func (s *stage) write(ctx context.Context, batches iter.Seq[[]stream.Message]) error {
 	out := s.stream.Producer(s.project.Sources[0].Topic)
-	const batch = 20_000
-	for sent := 0; sent < n; sent += batch {
-		if err := out.Write(ctx, source.next(min(batch, n-sent))); err != nil {
+	for batch := range batches {
+		if err := out.Write(ctx, batch); err != nil {
 			return errors.Join(err, out.Close())
 		}
 	}
 	return out.Close()
+}
+
+// sendWhenAsked makes n events, prints a line once it has them, and sends them after a SIGUSR2: to make them is the work of whoever has something to tell,
+// which may be anywhere, and no work of the platform.
+func (s *stage) sendWhenAsked(ctx context.Context, source *eventSource, n int) error {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR2)
+	batches := slices.Collect(source.batches(n))
+	fmt.Println("made")
+	select {
+	case <-asked:
+		return s.write(ctx, slices.Values(batches))
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // note notes which topic it is, and where its log ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/caudal/caudal/internal/testservices"
@@ -93,26 +94,36 @@ func whileProduced(ctx context.Context, s *stage, n int) ([]row, error) {
 		if err := await(ctx, p.ended, s.counted); err != nil {
 			return err
 		}
-		began := time.Now()
-		producer, err := s.start(duty{Project: rollups, Fill: n}, 0)
-		if err != nil {
+		_, err := s.beside(duty{Project: rollups, Fill: n}, func(producer *process) (err error) {
+			produced, counted, err = s.sentAndCounted(ctx, producer, p)
 			return err
-		}
-		if <-producer.ended; producer.err != nil {
-			return fmt.Errorf("produce: %w", producer.err)
-		}
-		produced = time.Since(began)
-		if err := s.note(ctx); err != nil {
-			return err
-		}
-		err = await(ctx, p.ended, s.counted)
-		counted = time.Since(began)
+		})
 		return err
 	})
 	return []row{
 		{Item: "d", Name: "speed layer, Kafka to Redis, while the events are produced", Value: float64(n) / counted.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimWhileProduced},
 		{Item: "d", Name: "the producer meanwhile", Value: float64(n) / produced.Seconds(), Unit: perSecond},
 	}, err
+}
+
+// sentAndCounted lets the producer send what it has made, and returns how long that took, and how long it took until a process had counted all of it.
+func (s *stage) sentAndCounted(ctx context.Context, producer, counting *process) (sent, counted time.Duration, err error) {
+	if err := producer.says("made"); err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	if err := producer.Process.Signal(syscall.SIGUSR2); err != nil {
+		return 0, 0, fmt.Errorf("ask the producer to send: %w", err)
+	}
+	if <-producer.ended; producer.err != nil {
+		return 0, 0, fmt.Errorf("produce: %w", producer.err)
+	}
+	sent = time.Since(began)
+	if err := s.note(ctx); err != nil {
+		return 0, 0, err
+	}
+	err = await(ctx, counting.ended, s.counted)
+	return sent, time.Since(began), err
 }
 
 // bothLayers measures the speed layer and the archive side by side over the same backlog.
