@@ -66,19 +66,28 @@ func (c *chunk) slot(name []byte, h uint64) (i uint64, found bool) {
 	return i, false
 }
 
-// look returns the cell of that name, if there is one.
-func (c *chunk) look(name []byte) (cell uint32, held bool) {
-	i, held := c.slot(name, xxh3.Hash(name))
-	return uint32(c.slots[i]) - 1, held
+// look returns the cell of that name, if there is one, and where it has its slot or would have it, for add.
+func (c *chunk) look(name []byte) (cell uint32, held bool, at home) {
+	h := xxh3.Hash(name)
+	i, held := c.slot(name, h)
+	return uint32(c.slots[i]) - 1, held, home{h, i}
 }
+
+// home is a name's hash, and the position in slots where the search for it ended.
+type home struct{ hash, slot uint64 }
 
 // find returns the cell of that name, made if there was none.
 func (c *chunk) find(name []byte) (cell uint32) {
-	h := xxh3.Hash(name)
-	i, found := c.slot(name, h)
-	if found {
-		return uint32(c.slots[i]) - 1
+	cell, held, at := c.look(name)
+	if held {
+		return cell
 	}
+	return c.add(name, at)
+}
+
+// add makes the cell of a name that has none, where look found its place.
+func (c *chunk) add(name []byte, at home) (cell uint32) {
+	h, i := at.hash, at.slot
 	if (len(c.ends)+1)*4 > len(c.slots)*3 {
 		c.grow()
 		i, _ = c.slot(name, h)

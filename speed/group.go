@@ -188,13 +188,16 @@ func (g *group) resolve(p *partials, rows []int32, tick int64, refs []ref) []ref
 		for k, at := range places {
 			g.want(at.chunk)
 			g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
-			cell, held := at.chunk.look(g.scratch)
-			if !held {
-				if k == 0 && len(g.values.dims) > 0 {
-					key = g.admit(i, key)
+			cell, held, home := at.chunk.look(g.scratch)
+			if !held && k == 0 && len(g.values.dims) > 0 {
+				if admitted, other := g.admit(i, key); other {
+					key = admitted
 					g.scratch = live.AppendField(g.scratch[:0], at.bucket, key)
+					cell, held, home = at.chunk.look(g.scratch)
 				}
-				cell = at.chunk.find(g.scratch)
+			}
+			if !held {
+				cell = at.chunk.add(g.scratch, home)
 			}
 			refs = append(refs, ref{at.chunk, cell})
 		}
@@ -212,12 +215,12 @@ func (g *group) want(c *chunk) {
 
 // admit returns the key of the cells that a row goes into, which the view's limit of cardinality may make one of Other. It is asked only
 // where memory has no cell of the row's own key: where it has one, all of its values are known.
-func (g *group) admit(row int32, key []byte) []byte {
-	key, other := g.values.admit(key)
+func (g *group) admit(row int32, key []byte) (admitted []byte, other bool) {
+	key, other = g.values.admit(key)
 	if other {
 		g.others = append(g.others, row)
 	}
-	return key
+	return key, other
 }
 
 // nextFlush numbers a flush.

@@ -20,6 +20,9 @@ const (
 	lz4Plain      = 1 << 31 // in a block's length: it is not compressed
 	lz4Window     = 64 << 10
 
+	// usualRatio is how much larger the content of a frame is than the frame, for most: more room is made where it is not enough.
+	usualRatio = 4
+
 	// lz4Block is how much of a batch goes into one block, as with Kafka's own producers: whoever reads it needs no more room.
 	lz4Block = 64 << 10
 	// lz4Header begins the frames that are written here: blocks of lz4Block that are separate.
@@ -60,6 +63,7 @@ func inflateLZ4(dst, b []byte) (content []byte, ok bool) {
 	if flags&lz4HasSize != 0 {
 		head += 8
 	}
+	dst = slices.Grow(dst, min(usualRatio*len(b), maxInflated))
 	begin := len(dst)
 	for b = b[min(head, len(b)):]; len(b) >= 4; {
 		length := binary.LittleEndian.Uint32(b)
@@ -93,7 +97,7 @@ func inflateLZ4(dst, b []byte) (content []byte, ok bool) {
 
 // inflateBlock appends the content of a block, at most largest bytes, which may refer to what stands before it. How much it is shows by trying.
 func inflateBlock(dst, block, before []byte, largest int) (content []byte, ok bool) {
-	for room := min(max(4*len(block), cap(dst)-len(dst)), largest); ; room = min(2*room, largest) {
+	for room := min(max(usualRatio*len(block), cap(dst)-len(dst)), largest); ; room = min(2*room, largest) {
 		dst = slices.Grow(dst, room)
 		n, err := lz4.UncompressBlockWithDict(block, dst[len(dst):len(dst)+room], before)
 		if err == nil {
