@@ -161,12 +161,12 @@ func (s *stage) fill(ctx context.Context, source *eventSource, n int) error {
 
 // send sends n events.
 func (s *stage) send(ctx context.Context, source *eventSource, n int) error {
-	return s.write(ctx, source.batches(n))
+	return s.writeTo(ctx, s.project.Sources[0].Topic, source.batches(n))
 }
 
-// write sends batches of events, one after the other.
-func (s *stage) write(ctx context.Context, batches iter.Seq[[]stream.Message]) error {
-	out := s.stream.Producer(s.project.Sources[0].Topic)
+// writeTo sends batches of events to a topic, one after the other.
+func (s *stage) writeTo(ctx context.Context, topic string, batches iter.Seq[[]stream.Message]) error {
+	out := s.stream.Producer(topic)
 	for batch := range batches {
 		if err := out.Write(ctx, batch); err != nil {
 			return errors.Join(err, out.Close())
@@ -184,7 +184,7 @@ func (s *stage) sendWhenAsked(ctx context.Context, source *eventSource, n int) e
 	fmt.Println("made")
 	select {
 	case <-asked:
-		return s.write(ctx, slices.Values(batches))
+		return s.writeTo(ctx, s.project.Sources[0].Topic, slices.Values(batches))
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

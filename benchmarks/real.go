@@ -85,6 +85,9 @@ func backlog(ctx context.Context, s *stage, n int) ([]row, error) {
 
 // whileProduced measures the speed layer while the producer is at work on the same cores: from the first event to the last one's flush.
 func whileProduced(ctx context.Context, s *stage, n int) ([]row, error) {
+	if err := s.warm(ctx); err != nil {
+		return nil, err
+	}
 	// a first event lets the layer take its partitions before the clock runs
 	if err := s.fill(ctx, warmEvents(), 1); err != nil {
 		return nil, err
@@ -104,6 +107,15 @@ func whileProduced(ctx context.Context, s *stage, n int) ([]row, error) {
 		{Item: "d", Name: "speed layer, Kafka to Redis, while the events are produced", Value: float64(n) / counted.Seconds(), Unit: perSecond, Limit: limitSpeed, Aim: aimWhileProduced},
 		{Item: "d", Name: "the producer meanwhile", Value: float64(n) / produced.Seconds(), Unit: perSecond},
 	}, err
+}
+
+// warm sends the broker events of another topic, as one that has just been started compiles itself on the cores that are measured.
+func (s *stage) warm(ctx context.Context) error {
+	const topic, events = "warm-up", 1_000_000
+	if err := s.stream.EnsureTopic(ctx, topic, s.project.Sources[0].Partitions); err != nil {
+		return err
+	}
+	return s.writeTo(ctx, topic, warmEvents().batches(events))
 }
 
 // sentAndCounted lets the producer send what it has made, and returns how long that took, and how long it took until a process had counted all of it.
