@@ -17,10 +17,9 @@ demo: build ## everything embedded, real data, a page on 127.0.0.1:8080
 # the time limit of each package's tests; .ci/run, which asks for the long ones too, sets more
 TEST_TIMEOUT ?= 10m
 
-# three packages at once on two cores, as each waits for a third of its time or more
 test: ## the whole suite
 	@rm -f .services/skipped
-	@go test -count=1 -p 3 -timeout $(TEST_TIMEOUT) ./...; status=$$?; \
+	@go test -count=1 -timeout $(TEST_TIMEOUT) ./...; status=$$?; \
 		if [ -s .services/skipped ]; then echo; echo "Not tested, as a real service is missing:"; sort -u .services/skipped; fi; exit $$status
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2

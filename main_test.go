@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,11 +15,6 @@ const asCommand = "CAUDAL_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) == "" {
-		flag.Parse()
-		// beyond the number of cores: the tests mostly wait for the processes that they start
-		if err := flag.Set("test.parallel", "3"); err != nil {
-			panic(err)
-		}
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
