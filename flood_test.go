@@ -28,7 +28,6 @@ func (l *life) peak() int64 {
 // TestAFloodIsReadInBoundedMemory: ten times the records come at once that came before. Kafka holds what is not yet read, so the roles take
 // no more memory for ten times the backlog; the lag is made up, and every number is right.
 func TestAFloodIsReadInBoundedMemory(t *testing.T) {
-	t.Parallel()
 	long(t)
 	const usual, more = 4000, 128 << 20 // orders; bytes that ten times their cells may take
 	s := siteOf(t, where{asShipped: true})

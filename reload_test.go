@@ -92,7 +92,6 @@ func TestAReloadRefusesAnotherProject(t *testing.T) {
 // TestManyReloadsFailNobody reads the definitions of one process that serves again and again, while visitors ask over connections that they keep, and
 // psql in one session: no question fails, no connection is lost, the session goes on, and what was asked before each reload has its answer.
 func TestManyReloadsFailNobody(t *testing.T) {
-	t.Parallel()
 	long(t)
 	s := siteOf(t, where{})
 	s.produce(200)

@@ -11,7 +11,6 @@ import (
 // TestARollingRestartLeavesNoGapInTheAnswers restarts every process of every role, two of each, one after the other, while orders come in and
 // visitors ask: not one question fails, no answer is partial, and each is right.
 func TestARollingRestartLeavesNoGapInTheAnswers(t *testing.T) {
-	t.Parallel()
 	long(t)
 	s := siteOf(t, where{})
 	s.produce(300)
