@@ -93,6 +93,9 @@ func typed(src *view.Source, expr string, t view.Type) (cast string, safe, maybe
 	if strings.EqualFold(strings.TrimSpace(expr), "true") {
 		return "TRUE", true, false
 	}
+	if cast := narrowed(src, expr, t); cast != "" {
+		return cast, false, true
+	}
 	return "CAST((" + expr + ") AS " + storedType(t).SQL() + ")", false, true
 }
 
