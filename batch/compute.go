@@ -77,7 +77,9 @@ type computation struct {
 	conn   *engine.Conn
 	work   *workdir.Dir
 	engine calculator
-	files  map[origin][]*lake.ChunkFile // of the load in hand, where its rows are read from them; its periods' views read them again and again
+	// scans and groups are of the load in hand, where its rows are read from segments; its periods' views read them again and again.
+	scans  []segmentScan
+	groups []rowGroup
 	// counted are the answers of queries that count rows of the load in hand: views of one cut and without a filter ask the same.
 	counted map[string]int64
 	// erasing says that open erasures may take out rows of the segments, and that erasedTable tells which.
@@ -227,10 +229,10 @@ func (c *computation) load(ctx context.Context, l *load) error {
 	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", keptTable, strings.Join(lake.RowColumns(src), ", "))); err != nil {
 		return err
 	}
-	c.files, c.counted = c.segmentsOf(l), map[string]int64{}
-	scans := []string{"SELECT * FROM " + keptTable}
-	for _, o := range slices.SortedFunc(maps.Keys(c.files), compareOrigins) {
-		files, definition := c.files[o], o.definition
+	c.scans, c.groups, c.counted = nil, nil, map[string]int64{}
+	byOrigin := c.segmentsOf(l)
+	for _, o := range slices.SortedFunc(maps.Keys(byOrigin), compareOrigins) {
+		files, definition := byOrigin[o], o.definition
 		paths, err := c.fetch(ctx, files)
 		if err != nil {
 			return err
@@ -244,20 +246,24 @@ func (c *computation) load(ctx context.Context, l *load) error {
 		if err := c.countRows(ctx, files, paths); err != nil {
 			return err
 		}
-		scans = append(scans, fmt.Sprintf("SELECT * REPLACE (%s AS %s) FROM (%s)", slotOf(o.life, lake.ColumnPartition), lake.ColumnPartition,
-			lake.ReadSegments(src, of, paths, duringSpans(l.spans))))
+		groups, err := c.rowGroups(ctx, files, paths)
+		if err != nil {
+			return err
+		}
+		c.scans, c.groups = append(c.scans, segmentScan{o, of, files}), append(c.groups, groups...)
 		read += len(paths)
 	}
-	if c.readings(l) > rereads && c.rowsOfLoad() <= c.runner.cfg.RowsPerLoad {
-		for _, scan := range scans[1:] {
-			if err := c.conn.Exec(ctx, "INSERT INTO "+keptTable+" "+scan); err != nil {
-				return fmt.Errorf("read %d segments: %w", read, err)
-			}
-		}
-		scans, c.files = scans[:1], nil
+	if err := c.show(ctx, l.spans); err != nil {
+		return err
 	}
-	if err := c.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS %s", rowsView, strings.Join(scans, " UNION ALL "))); err != nil {
-		return fmt.Errorf("read %d segments: %w", read, err)
+	if c.readings(l) > rereads && c.rowsOfLoad() <= c.runner.cfg.RowsPerLoad {
+		if err := c.conn.Exec(ctx, "INSERT INTO "+keptTable+" SELECT * FROM "+rowsView); err != nil {
+			return fmt.Errorf("read %d segments: %w", read, err)
+		}
+		c.scans, c.groups = nil, nil
+		if err := c.show(ctx, l.spans); err != nil {
+			return err
+		}
 	}
 	c.runner.cfg.Logger.Debug("segments checked", "source", src.Name, "segments", read, "seconds", time.Since(began).Seconds())
 	return nil
@@ -279,23 +285,10 @@ func (c *computation) readings(l *load) int {
 // rowsOfLoad is how many rows the segments of the load in hand hold.
 func (c *computation) rowsOfLoad() int64 {
 	n := int64(0)
-	for _, files := range c.files {
-		for _, f := range files {
-			n += f.Rows
-		}
+	for i := range c.groups {
+		n += c.groups[i].rows
 	}
 	return n
-}
-
-// hold sees to it that the segments of the load in hand are still those that were checked, and still there: another process may
-// share the folder that they were fetched to, and what nobody has asked for of late may go from it.
-func (c *computation) hold(ctx context.Context) error {
-	for _, files := range c.files {
-		if _, err := c.fetch(ctx, files); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // segmentsOf are the files that a load reads, each once.

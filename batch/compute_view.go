@@ -54,11 +54,9 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 			}
 		}
 		began := time.Now()
-		cells, err := c.engine.cells(ctx, &of)
-		if err == nil {
-			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, %s, b.* FROM (%s) AS b", resultTable, sqltext.LastStart("b._bucket", starts), sqltext.Text(grain.Name), cells))
-		}
-		if err != nil {
+		if err := c.engine.cells(ctx, &of, func(cells string) error {
+			return c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, %s, b.* FROM (%s) AS b", resultTable, sqltext.LastStart("b._bucket", starts), sqltext.Text(grain.Name), cells))
+		}); err != nil {
 			return fmt.Errorf("grain %s: %w", grain.Name, err)
 		}
 		if err := c.priors(ctx, of, periods); err != nil {
@@ -72,10 +70,9 @@ func (c *computation) unit(ctx context.Context, j *job, periods []period) error 
 	return c.writeFiles(ctx, j, periods)
 }
 
-// rowsOf is the relation of the rows below a job's cuts in some spans of time, without the repeats that are marked. Slots become lives and
-// partitions again.
-func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
-	conditions := []string{within("_event_time_us", spans)}
+// rowsOf is the relation of the rows that are shown below a job's cuts, without the repeats that are marked. Slots become lives and partitions again.
+func (c *computation) rowsOf(j *job, mark string) string {
+	condition := "TRUE"
 	cases := make([]string, 0, len(j.cuts))
 	for p, highest := range c.cuts {
 		if cut := j.cuts[p].Offset; cut < highest || c.straddles(p, cut) {
@@ -84,10 +81,10 @@ func (c *computation) rowsOf(j *job, spans [][2]int64, mark string) string {
 	}
 	if len(cases) > 0 {
 		slices.Sort(cases)
-		conditions = append(conditions, "CASE r._partition "+strings.Join(cases, " ")+" ELSE TRUE END")
+		condition = "CASE r._partition " + strings.Join(cases, " ") + " ELSE TRUE END"
 	}
 	return fmt.Sprintf("(SELECT r.* REPLACE (r._partition %% %d AS _partition), CAST(%d - r._partition // %d AS BIGINT) AS _incarnation FROM ",
-		slotsPerLife, j.topic.Incarnation, slotsPerLife) + rowsView + " AS r" + j.repeats.without(mark) + " WHERE " + strings.Join(conditions, " AND ") + ")"
+		slotsPerLife, j.topic.Incarnation, slotsPerLife) + rowsView + " AS r" + j.repeats.without(mark) + " WHERE " + condition + ")"
 }
 
 // straddles says whether some chunk of a partition holds offsets on both sides of a cut, or beyond it.

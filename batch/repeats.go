@@ -205,11 +205,9 @@ func (c *computation) priors(ctx context.Context, of cellsQuery, periods []perio
 			continue
 		}
 		of.spans, of.mark = w.spans, w.mark
-		cells, err := c.engine.cells(ctx, &of)
-		if err == nil {
-			err = c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, sqltext.Text(grain.Name), cells))
-		}
-		if err != nil {
+		if err := c.engine.cells(ctx, &of, func(cells string) error {
+			return c.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, b.* FROM (%s) AS b", w.table, sqltext.Text(grain.Name), cells))
+		}); err != nil {
 			return fmt.Errorf("grain %s with what was left out before: %w", grain.Name, err)
 		}
 	}

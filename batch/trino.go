@@ -76,14 +76,14 @@ func (t *trinoCalculator) plan(j *job) (*algebra.Plan, error) {
 }
 
 // cells has Trino compute, and keeps the texts that it answers in a table.
-func (t *trinoCalculator) cells(ctx context.Context, q *cellsQuery) (string, error) {
+func (t *trinoCalculator) cells(ctx context.Context, q *cellsQuery, take func(cells string) error) error {
 	plan, err := t.plan(q.job)
 	if err != nil {
-		return "", err
+		return err
 	}
 	from, err := t.from(ctx, q.job, q.spans, q.mark)
 	if err != nil {
-		return "", err
+		return err
 	}
 	names, text := plan.CellsColumns(), view.Type{Kind: view.String}
 	columns, definitions := make([]view.Column, len(names)), []string{"n BIGINT"}
@@ -92,10 +92,10 @@ func (t *trinoCalculator) cells(ctx context.Context, q *cellsQuery) (string, err
 		definitions = append(definitions, c.Name+" VARCHAR")
 	}
 	if err := t.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", cellsTable, strings.Join(definitions, ", "))); err != nil {
-		return "", err
+		return err
 	}
 	if err := t.runner.step("before-trino"); err != nil {
-		return "", err
+		return err
 	}
 	var rows [][]algebra.Value
 	err = t.client.Query(ctx, plan.CellsSQL(algebra.CellsOptions{From: from, Grain: q.grain, Starts: q.starts}), func(row []sql.NullString) error {
@@ -115,7 +115,10 @@ func (t *trinoCalculator) cells(ctx context.Context, q *cellsQuery) (string, err
 	if err == nil {
 		err = t.conn.AppendValues(cellsTable, columns, rows)
 	}
-	return q.job.plan.AnswersSQL(cellsTable), err
+	if err != nil {
+		return err
+	}
+	return take(q.job.plan.AnswersSQL(cellsTable))
 }
 
 // events counts what the answers have to add up to, by a query of its own.

@@ -214,7 +214,8 @@ func TestTrinoAnswersNothingForAPeriodWhoseRecordsHaveAllGone(t *testing.T) {
 	if err != nil || n != 0 {
 		t.Errorf("%d events, %v", n, err)
 	}
-	if _, err := c.engine.cells(t.Context(), &cellsQuery{job: j, grain: j.view.Grains[0], spans: [][2]int64{span}, mark: "now"}); err != nil {
+	nothing := func(string) error { return nil }
+	if err := c.engine.cells(t.Context(), &cellsQuery{job: j, grain: j.view.Grains[0], spans: [][2]int64{span}, mark: "now"}, nothing); err != nil {
 		t.Error(err)
 	}
 }

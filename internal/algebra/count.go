@@ -12,8 +12,11 @@ type countPart struct {
 	at    int
 }
 
+// mergedCount adds counts up.
+const mergedCount = "CAST(sum(%s) AS BIGINT)"
+
 func (c countPart) columns(dialect, layer) []column {
-	return []column{{expr: "count(" + c.value + ")", sql: "BIGINT"}}
+	return []column{{expr: "count(" + c.value + ")", sql: "BIGINT", merge: mergedCount}}
 }
 
 func (c countPart) exact(_ dialect, _ *view.Measure, own []string, _ string) (aggregate, answer string) {

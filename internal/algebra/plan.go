@@ -69,6 +69,7 @@ type column struct {
 	expr   string // aggregate over the rows of a cell
 	refine string // over the aggregate's result, written with %s for it; "" = as it is
 	sql    string // type in view files
+	merge  string // aggregate over the column in the cells of a finer set, written with %s for it; "" = there is none
 }
 
 // layer tells the bounded aggregates of batch from the quick ones of speed.

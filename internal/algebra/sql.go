@@ -28,10 +28,17 @@ type BatchOptions struct {
 	// Starts are the starts of all buckets of a calendar grain that rows may fall into, µs, ascending. Rows before the first are left out. Not
 	// used for Fixed grains.
 	Starts []int64
+	// Few are the starts of all buckets of a Fixed grain that rows fall into, µs, ascending, where they are so few that it costs less to compare than to divide.
+	Few []int64
 	// Sets are the grouping sets; nil: Plan.Sets.
 	Sets []uint32
 	// Bucketed says that From has the bucket of each row in a column _bucket. Grain is not looked at then.
 	Bucketed bool
+	// Large says that a cell may be of more values than fit into memory. StagedSQL then reads the rows twice for an exact percentile, and does not hold
+	// all values at once.
+	Large bool
+	// Sample is how many values tell StagedSQL whether values repeat often enough to be numbered; 0: 100,000.
+	Sample int
 }
 
 // BatchSQL is the query of the batch layer: `_set` (bit i: dimension i is in the key, the others are null), `_bucket`, d<i> per
@@ -70,6 +77,8 @@ func (o BatchOptions) bucketSQL(name string) string {
 	switch {
 	case o.Grain == view.Grain{}:
 		return fmt.Sprintf("(SELECT *, CAST(0 AS BIGINT) AS %s FROM %s)", name, o.From)
+	case o.Grain.Unit == view.Fixed && len(o.Few) > 0:
+		return fmt.Sprintf("(SELECT *, %s AS %s FROM %s)", sqltext.LastStart("_event_time_us", o.Few), name, o.From)
 	case o.Grain.Unit == view.Fixed:
 		return fmt.Sprintf("(SELECT *, %s AS %s FROM %s)", floorSQL("_event_time_us", o.Grain.Size.Microseconds()), name, o.From)
 	}

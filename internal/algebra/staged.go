@@ -4,13 +4,22 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+
+	"github.com/caudal/caudal/internal/view"
 )
 
-// StagedSQL are statements of DuckDB, one after the other, that fill temporary tables, and then a query over these with the rows and columns of BatchSQL:
-// the faster way where cells are of many events. What a cell keeps of its values is computed from groups of equal values, and the cells of coarser grouping sets
-// from what was grouped for the finest; BatchSQL puts all events into a table for each grouping set and each aggregate of distinct values, all at
-// once. Without anything to stage the query is that of BatchSQL.
-func (p *Plan) StagedSQL(o BatchOptions) (statements []string, cells string) {
+// Stages runs the statements of a computation in stages, one after the other.
+type Stages interface {
+	// Exec runs a statement of DuckDB.
+	Exec(sql string) error
+	// Number answers a query for one integer that is not null.
+	Number(sql string) (int64, error)
+}
+
+// StagedSQL fills temporary tables, and is then a query over these with the rows and columns of BatchSQL: the faster way where cells are of many events. What a
+// cell keeps of its values is computed from groups of equal values, and the cells of coarser grouping sets from what was grouped for the finest; BatchSQL puts all
+// events into a table for each grouping set and each aggregate of distinct values, all at once. Without anything to stage the query is that of BatchSQL.
+func (p *Plan) StagedSQL(o BatchOptions, run Stages) (cells string, err error) {
 	from, sets := o.From, o.Sets
 	if !o.Bucketed {
 		from = o.bucketSQL("_bucket")
@@ -18,64 +27,143 @@ func (p *Plan) StagedSQL(o BatchOptions) (statements []string, cells string) {
 	if sets == nil {
 		sets = p.Sets()
 	}
-	g := groups{plan: p, rows: p.rows(from, []string{"_bucket"}), sets: sets}
+	g := groups{Stages: run, plan: p, rows: p.rows(from, []string{"_bucket"}), sets: sets, large: o.Large, sample: o.Sample}
+	if g.sample == 0 {
+		g.sample = usualSample
+	}
 	for _, s := range sets {
 		g.finest |= s
 	}
-	var joins, columns []string
+	tables := map[int]string{}
 	staged := map[string]bool{}
+	var joins, columns []string
 	for k, part := range p.parts {
 		s, ok := part.(stagedPart)
 		if !ok {
 			continue
 		}
-		table := fmt.Sprintf("_stage%d", p.numbers[k])
-		statements = append(statements, s.stages(&g, table)...)
-		joins = append(joins, fmt.Sprintf("LEFT JOIN %s ON %s", table, g.sameCell("c", table)))
-		for column, expr := range p.stagedColumns(k, s, table) {
+		tables[k] = fmt.Sprintf("_stage%d", p.numbers[k])
+		joins = append(joins, fmt.Sprintf("LEFT JOIN %s ON %s", tables[k], g.sameCell("c", tables[k])))
+		for column, expr := range p.stagedColumns(k, s, &g, tables[k]) {
 			staged[column] = true
 			columns = append(columns, expr+" AS "+column)
 		}
 	}
 	if len(staged) == 0 {
-		return nil, p.BatchSQL(o)
+		return p.BatchSQL(o), nil
 	}
-	cells = fmt.Sprintf("SELECT c.*, %s FROM (%s) AS c %s", strings.Join(columns, ", "), p.aggregates(from, sets, staged), strings.Join(joins, " "))
-	return statements, fmt.Sprintf("SELECT %s FROM (%s)", p.batchColumns(staged), cells)
+	if err := g.fillCells(from, staged); err != nil {
+		return "", err
+	}
+	for k, part := range p.parts {
+		if table := tables[k]; table != "" {
+			if err := g.fillStage(part.(stagedPart), table); err != nil {
+				return "", err
+			}
+		}
+	}
+	cells = fmt.Sprintf("SELECT c.*, %s FROM %s AS c %s", strings.Join(columns, ", "), cellsTable, strings.Join(joins, " "))
+	return fmt.Sprintf("SELECT %s FROM (%s)", p.batchColumns(staged), cells), nil
+}
+
+// cellsTable holds the cells with what is not staged of them.
+const cellsTable = "_stage_cells"
+
+// fillCells fills cellsTable: where all of it can be added up, the coarser sets from the finest, so that each event is put into one table.
+func (g *groups) fillCells(from string, staged map[string]bool) error {
+	merges := g.plan.merges(staged)
+	if merges == nil || len(g.sets) == 1 {
+		return g.Exec(create(cellsTable) + " " + g.plan.aggregates(from, g.sets, staged))
+	}
+	const finest = cellsTable + "_finest"
+	statements := []string{create(finest) + " " + g.plan.aggregates(from, []uint32{g.finest}, staged)}
+	statements = append(statements, g.fill(cellsTable, strings.Join(merges, ", "), finest, func(string) string { return "SELECT * FROM " + finest })...)
+	for _, statement := range append(statements, "DROP TABLE "+finest) {
+		if err := g.Exec(statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merges are the aggregates of the columns that are not staged over those of finer cells; nil where one has none.
+func (p *Plan) merges(staged map[string]bool) (columns []string) {
+	for _, name := range []string{"_events", "_late", "_errors"} {
+		columns = append(columns, fmt.Sprintf(mergedCount, name)+" AS "+name)
+	}
+	missing := false
+	for k, part := range p.parts {
+		for j, c := range part.columns(p.dialect, batchLayer) {
+			if name := partColumn(p.numbers[k], j); !staged[name] {
+				missing = missing || c.merge == ""
+				columns = append(columns, strings.ReplaceAll(c.merge, "%s", name)+" AS "+name)
+			}
+		}
+	}
+	p.eachExact(func(_ *view.Measure, x, aggregate, _ string) { missing = missing || aggregate != "" && !staged[x] })
+	if missing {
+		return nil
+	}
+	return columns
+}
+
+// fillStage runs the statements of a part.
+func (g *groups) fillStage(part stagedPart, table string) error {
+	statements, err := part.stages(g, table)
+	for _, statement := range statements {
+		if err == nil {
+			err = g.Exec(statement)
+		}
+	}
+	return err
 }
 
 // stagedPart is a part whose columns are computed from groups of its values.
 type stagedPart interface {
 	part
 	// stages are the statements that fill a table: `_set`, `_bucket`, d<i> and what stagedColumns takes. A cell without values may be missing.
-	stages(g *groups, table string) []string
-	// stagedColumns are expressions over the table of its columns, refined, and of its exact answer; "" where that has an aggregate of its own all the same.
-	stagedColumns(table string) (columns []string, exact string)
+	stages(g *groups, table string) ([]string, error)
+	// stagedColumns are expressions over the table of its columns, refined, and of the exact answer of each of its measures; none where that has an
+	// aggregate of its own all the same.
+	stagedColumns(g *groups, table string) (columns, exact []string)
 }
 
 // stagedColumns yields the columns that part k is staged for, those of exact answers among them, each with its expression.
-func (p *Plan) stagedColumns(k int, part stagedPart, table string) iter.Seq2[string, string] {
+func (p *Plan) stagedColumns(k int, part stagedPart, g *groups, table string) iter.Seq2[string, string] {
 	return func(yield func(column, expr string) bool) {
-		columns, exact := part.stagedColumns(table)
+		columns, exact := part.stagedColumns(g, table)
 		for j, expr := range columns {
 			if !yield(partColumn(p.numbers[k], j), expr) {
 				return
 			}
 		}
-		for m := range p.View.Measures {
-			if p.uses[m] == k && exact != "" && !yield(p.exactColumn(m), exact) {
+		for i, m := range p.measuresOf(part) {
+			if i < len(exact) && !yield(p.exactColumn(m), exact[i]) {
 				return
 			}
 		}
 	}
 }
 
+// measuresOf are the measures that use a part.
+func (p *Plan) measuresOf(of part) (measures []int) {
+	for m := range p.View.Measures {
+		if k := p.uses[m]; k >= 0 && p.parts[k] == of {
+			measures = append(measures, m)
+		}
+	}
+	return measures
+}
+
 // groups are the groups that the stages of a query share.
 type groups struct {
+	Stages
 	plan   *Plan
 	rows   string // the events
 	sets   []uint32
 	finest uint32 // of the sets: of all dimensions in any of them
+	large  bool   // as BatchOptions.Large
+	sample int    // as BatchOptions.Sample
 }
 
 // keys are the columns that a set's cells are told apart by, and more.
@@ -87,14 +175,6 @@ func (g *groups) keys(set uint32, more ...string) string {
 func (g *groups) fill(table, aggregates, finest string, coarser func(keys string) string) []string {
 	statements := make([]string, len(g.sets))
 	for i, set := range g.sets {
-		columns := []string{fmt.Sprintf("CAST(%d AS INTEGER) AS _set", set), "_bucket"}
-		for d := range g.plan.View.Dimensions {
-			column := dimColumn(d)
-			if set>>d&1 == 0 {
-				column = fmt.Sprintf("CAST(NULL AS %s) AS %s", g.plan.dialect.typeName(storedType(g.plan.View.Dimensions[d].Type)), column)
-			}
-			columns = append(columns, column)
-		}
 		into, of := "INSERT INTO "+table, finest
 		if i == 0 {
 			into = create(table)
@@ -102,19 +182,42 @@ func (g *groups) fill(table, aggregates, finest string, coarser func(keys string
 		if set != g.finest {
 			of = "(" + coarser(g.keys(set)) + ")"
 		}
-		statements[i] = fmt.Sprintf("%s SELECT %s, %s FROM %s GROUP BY %s", into, strings.Join(columns, ", "), aggregates, of, g.keys(set))
+		statements[i] = fmt.Sprintf("%s SELECT %s, %s FROM %s GROUP BY %s", into, g.cell(set), aggregates, of, g.keys(set))
 	}
 	return statements
+}
+
+// cell are the columns that tell the cells of all sets apart, over a relation with the keys of one.
+func (g *groups) cell(set uint32) string {
+	columns := []string{fmt.Sprintf("CAST(%d AS INTEGER) AS _set", set), "_bucket"}
+	for d := range g.plan.View.Dimensions {
+		column := dimColumn(d)
+		if set>>d&1 == 0 {
+			column = fmt.Sprintf("CAST(NULL AS %s) AS %s", g.plan.dialect.typeName(storedType(g.plan.View.Dimensions[d].Type)), column)
+		}
+		columns = append(columns, column)
+	}
+	return strings.Join(columns, ", ")
 }
 
 // create begins the statement that makes a table of a query.
 func create(table string) string { return "CREATE OR REPLACE TEMP TABLE " + table + " AS" }
 
+// cellColumns are the names of the columns that tell the cells of all sets apart.
+func (g *groups) cellColumns() string {
+	return strings.Join(append([]string{"_set", "_bucket"}, g.plan.dimColumns()...), ", ")
+}
+
 // sameCell is the condition that rows of two relations are of one cell.
 func (g *groups) sameCell(a, b string) string {
-	same := fmt.Sprintf("%[1]s._set = %[2]s._set AND %[1]s._bucket = %[2]s._bucket", a, b)
-	for _, d := range g.plan.dimColumns() {
-		same += fmt.Sprintf(" AND %s.%s IS NOT DISTINCT FROM %s.%[2]s", a, d, b)
+	return fmt.Sprintf("%s._set = %s._set AND %s", a, b, g.sameKeys(a, b, 1<<len(g.plan.View.Dimensions)-1))
+}
+
+// sameKeys is the condition that rows of two relations are of one cell of a set.
+func (g *groups) sameKeys(a, b string, set uint32) string {
+	same := fmt.Sprintf("%s._bucket = %s._bucket", a, b)
+	for _, key := range g.plan.setColumns(set)[1:] {
+		same += fmt.Sprintf(" AND %s.%s IS NOT DISTINCT FROM %s.%[2]s", a, key, b)
 	}
 	return same
 }
@@ -133,43 +236,4 @@ func (g *groups) derived(relation, value string) string {
 		}
 	}
 	return relation
-}
-
-// stages groups the distinct values of each cell, and of these the registers. Values that are equal are hashed alike: there is no distinct count of doubles.
-func (p distinctPart) stages(g *groups, table string) []string {
-	values, registers, counts, lists := table+"_values", table+"_registers", table+"_counts", table+"_lists"
-	statements := []string{
-		fmt.Sprintf("%s SELECT %s FROM (%s) WHERE %s IS NOT NULL GROUP BY %[2]s", create(values), g.keys(g.finest, p.value), g.rows, p.value),
-		fmt.Sprintf("%s SELECT %s, %s >> 6 AS _register, max(%[3]s) AS _packed FROM %s GROUP BY %[2]s, _register",
-			create(registers), g.keys(g.finest), p.packed, g.derived(values, p.value)),
-	}
-	statements = append(statements, g.fill(counts, "count(*) AS n", values, func(keys string) string {
-		return fmt.Sprintf("SELECT DISTINCT %s, %s FROM %s", keys, p.value, values)
-	})...)
-	statements = append(statements, "DROP TABLE "+values)
-	statements = append(statements, g.fill(lists, "list_sort(list(_packed)) AS packed", registers, func(keys string) string {
-		return fmt.Sprintf("SELECT %s, max(_packed) AS _packed FROM %s GROUP BY %[1]s, _register", keys, registers)
-	})...)
-	return append(statements, "DROP TABLE "+registers,
-		fmt.Sprintf("%s SELECT a.*, b.packed FROM %s AS a JOIN %s AS b ON %s", create(table), counts, lists, g.sameCell("a", "b")),
-		"DROP TABLE "+counts, "DROP TABLE "+lists)
-}
-
-func (distinctPart) stagedColumns(table string) (columns []string, exact string) {
-	return []string{"coalesce(" + table + ".packed, [])"}, "coalesce(" + table + ".n, 0)"
-}
-
-// stages counts the values of each bin.
-func (p percentilePart) stages(g *groups, table string) []string {
-	bins := table + "_bins"
-	statements := []string{fmt.Sprintf("%s SELECT %s, %s AS _bin, CAST(count(*) AS UBIGINT) AS _count FROM (%s) WHERE %[3]s IS NOT NULL GROUP BY %[2]s, %[3]s",
-		create(bins), g.keys(g.finest), p.bin, g.rows)}
-	statements = append(statements, g.fill(table, "list(_bin ORDER BY _bin) AS keys, list(_count ORDER BY _bin) AS counts", bins, func(keys string) string {
-		return fmt.Sprintf("SELECT %s, _bin, CAST(sum(_count) AS UBIGINT) AS _count FROM %s GROUP BY %[1]s, _bin", keys, bins)
-	})...)
-	return append(statements, "DROP TABLE "+bins)
-}
-
-func (percentilePart) stagedColumns(table string) (columns []string, exact string) {
-	return []string{table + ".keys", table + ".counts"}, ""
 }

@@ -21,8 +21,8 @@ func (p sumPart) columns(d dialect, _ layer) []column {
 	// a sum of BIGINT is a HUGEINT, which Parquet would keep as a double
 	t := view.Type{Kind: view.Decimal, Precision: 38, Scale: p.in.Scale}.SQL()
 	return []column{
-		{expr: d.sum(p.value, t), sql: t},
-		{expr: "count(" + p.value + ")", sql: "BIGINT"},
+		{expr: d.sum(p.value, t), sql: t, merge: d.sum("%s", t)},
+		{expr: "count(" + p.value + ")", sql: "BIGINT", merge: mergedCount},
 	}
 }
 

@@ -19,7 +19,7 @@ func TestANarrowProductIsTheProduct(t *testing.T) {
 	minute, _ := view.ParseGrain("15m")
 	src := everyType()
 	rows := intake.NewRows(src)
-	fillRows(rand.New(rand.NewPCG(5, 39)), src, rows, 3000)
+	fillRows(rand.New(rand.NewPCG(5, 39)), src, rows, 800)
 	for i := range rows.Len() {
 		edge := []int64{99_999, 100_000, 999_999_999, 1_000_000_000, 9_999, math.MaxInt64, math.MinInt64, 0}[i%8]
 		if i%3 == 0 {
