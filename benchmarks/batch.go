@@ -16,9 +16,10 @@ import (
 // limitSQL is what a person would write for the same answers, without states that merge, totals over the dimensions, or files that are checked.
 const limitSQL = "the same four aggregates by hand in DuckDB over the same segments, written as Parquet"
 
-// What issue 8 aims at: rows a second, so that 100 million take a minute; and MiB.
+// What issue 8 aims at: rows a second, so that 100 million take a minute; how much longer than SQL by hand a run may take; and MiB.
 const (
-	aimBatch       = 100e6 / 60
+	aimLargeBatch  = 100e6 / 60
+	aimByHand      = 1.1
 	aimBatchMemory = 4096
 	batchMemory    = "3GB" // of DuckDB, for both
 )
@@ -47,9 +48,10 @@ func batchPath(ctx context.Context, n int) (_ []row, err error) {
 	}
 	took := time.Since(began)
 	memory, err := peak()
+	limit := float64(n) / byHand.Seconds()
 	return []row{
-		{Item: "h", Name: limitSQL, Value: float64(n) / byHand.Seconds(), Unit: perSecond},
-		{Item: "h", Name: "batch run, four views, exact answers and states, published", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitSQL, Aim: aimBatch},
+		{Item: "h", Name: limitSQL, Value: limit, Unit: perSecond},
+		{Item: "h", Name: "batch run, four views, exact answers and states, published", Value: float64(n) / took.Seconds(), Unit: perSecond, Limit: limitSQL, Aim: limit / aimByHand},
 		{Item: "h", Name: "peak memory of that process (filling the lake included)", Value: memory, Unit: mebibytes, Aim: aimBatchMemory},
 	}, err
 }
