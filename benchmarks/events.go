@@ -15,6 +15,8 @@ type eventSource struct {
 	ids      string // begins each event's id
 	first    int64  // event time of the first, µs UTC
 	step     int64  // µs of event time from each to the next
+	stamped  int64  // record timestamp of the first, µs UTC; 0: of all when they are sent
+	pace     int64  // µs of record timestamp from each to the next
 	users    int    // so many, one after the other; 0: 100,000 at random
 	products int
 	again    int // every so many of them one more copy of the event before it comes; 0: none does
@@ -77,6 +79,9 @@ func (e *eventSource) next(n int) []stream.Message {
 		b = append(b, channels[random.IntN(len(channels))]...)
 		b = append(b, `"}`...)
 		messages[k] = stream.Message{Key: b[key:keyEnd:keyEnd], Value: b[:len(b):len(b)]}
+		if e.stamped != 0 {
+			messages[k].Timestamp = e.stamped + int64(i)*e.pace
+		}
 		buffer = buffer[:len(buffer)+len(b)]
 	}
 	return messages

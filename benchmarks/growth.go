@@ -76,9 +76,12 @@ func measureScale(ctx context.Context, of scale) (c cost, err error) {
 	s.project.Sources[0].Partitions = of.partitions
 	events := newEvents(1)
 	events.products = of.products
+	events.pace = historyPace
+	events.stamped = time.Now().UnixMicro() - int64(of.history)*historyPace
 	if err := s.fill(ctx, events, of.history); err != nil {
 		return c, err
 	}
+	events.stamped = 0
 	covered, _ := s.progress(ctx)
 	if _, err := s.archive(ctx); err != nil {
 		return c, err
@@ -130,7 +133,12 @@ func (s *stage) eventCost(ctx context.Context, p *process, covered int64) (time.
 	return (after - before) * time.Duration(len(s.project.Views)) / time.Duration(want-taken), err
 }
 
-const hourMicros = int64(time.Hour / time.Microsecond)
+const (
+	hourMicros = int64(time.Hour / time.Microsecond)
+	// historyPace is how long after each other records of history came: so few of them lie within the dedup horizon, whose ids a start reads back, however
+	// long the history is.
+	historyPace = int64(2 * time.Second / time.Microsecond)
+)
 
 // queryCost is the processor time of asking for the products' hour from a time on, again and again. What Redis takes is not in it.
 func (s *stage) queryCost(ctx context.Context, from time.Time) (_ time.Duration, err error) {
