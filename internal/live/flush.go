@@ -130,14 +130,17 @@ func (r *Redis) Flush(ctx context.Context, calls []Flush) []FlushResult {
 		_, _ = pipe.Exec(ctx) // each command has its own error
 	}
 	send(true, func(int) bool { return true })
-	unknown := make([]bool, len(calls))
-	again := false
+	// Somebody else may have loaded the script between two calls: then those of the same group behind the one that was not carried out were refused.
+	missed := map[Group]bool{}
+	again := make([]bool, len(calls))
 	for i, c := range cmds {
-		unknown[i] = unknownScript(c.Err())
-		again = again || unknown[i]
+		if unknownScript(c.Err()) {
+			missed[calls[i].Group] = true
+		}
+		again[i] = missed[calls[i].Group]
 	}
-	if again {
-		send(false, func(i int) bool { return unknown[i] })
+	if len(missed) > 0 {
+		send(false, func(i int) bool { return again[i] })
 	}
 	for i, c := range cmds {
 		results[i] = flushResult(c)

@@ -486,6 +486,50 @@ func TestScriptsAreSentAgainToAServerThatForgotThem(t *testing.T) {
 	})
 }
 
+// loadsBetween loads a script after the first command of a pipeline, as another loop may, once.
+type loadsBetween struct {
+	redis.Hook
+	t      *testing.T
+	r      *Redis
+	source string
+	done   bool
+}
+
+func (*loadsBetween) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*loadsBetween) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (h *loadsBetween) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if h.done || len(cmds) < 2 {
+			return next(ctx, cmds)
+		}
+		h.done = true
+		first := next(ctx, cmds[:1])
+		if err := h.r.client.ScriptLoad(ctx, h.source).Err(); err != nil {
+			h.t.Error(err)
+		}
+		return errors.Join(first, next(ctx, cmds[1:]))
+	}
+}
+
+func TestAFlushBehindOneThatTheServerDidNotKnowYetIsSentAgainToo(t *testing.T) {
+	eachServer(t, func(t *testing.T, r *Redis) {
+		ctx := context.Background()
+		m := take(t, r, 0, "t", "i")
+		if err := r.client.ScriptFlush(ctx).Err(); err != nil {
+			t.Fatal(err)
+		}
+		a := step(m, 10, write(minute(0, 1), true, "a", "1"))
+		m.Off, m.Coarse = 10, 10
+		b := step(m, 20, write(minute(0, 1), false, "a", "2"))
+		between := &loadsBetween{t: t, r: r, source: a.command(ctx, false).Args()[1].(string)}
+		r.client.AddHook(between)
+		if res := r.Flush(ctx, []Flush{a, b}); !res[0].Applied || !res[1].Applied || !between.done {
+			t.Errorf("%+v, between %t", res, between.done)
+		}
+	})
+}
+
 func TestOffsetsBeyondDoublesStayExact(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *Redis) {
 		const big = int64(1)<<53 + 1
