@@ -38,11 +38,7 @@ func TestSlicesDivideBetweenBuckets(t *testing.T) {
 				if s[0] >= s[1] || s[0]%size != 0 || s[1]%size != 0 {
 					t.Fatalf("%v is no span of whole buckets", s)
 				}
-				if n := len(all); n > 0 && all[n-1][1] == s[0] {
-					all[n-1][1] = s[1]
-				} else {
-					all = append(all, s)
-				}
+				all = together(all, s)
 			}
 			begin := map[int64]bool{}
 			for _, g := range c.groups {
@@ -56,11 +52,7 @@ func TestSlicesDivideBetweenBuckets(t *testing.T) {
 		}
 		var want [][2]int64
 		for _, s := range q.spans {
-			if n := len(want); n > 0 && want[n-1][1] == s[0] {
-				want[n-1][1] = s[1]
-			} else {
-				want = append(want, s)
-			}
+			want = together(want, s)
 		}
 		if !slices.Equal(all, want) {
 			t.Fatalf("the slices %v are not %v", all, want)
@@ -69,4 +61,13 @@ func TestSlicesDivideBetweenBuckets(t *testing.T) {
 	if divided == 0 {
 		t.Error("nothing was divided")
 	}
+}
+
+// together adds a span, which is one with the last where it begins at its end.
+func together(spans [][2]int64, s [2]int64) [][2]int64 {
+	if n := len(spans); n > 0 && spans[n-1][1] == s[0] {
+		spans[n-1][1] = s[1]
+		return spans
+	}
+	return append(spans, s)
 }

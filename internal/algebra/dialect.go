@@ -121,7 +121,7 @@ func (d duckDB) canonical(value string, t view.Type) string {
 const RegisterFunction = "caudal_register"
 
 func (duckDB) register(text, value string) []step {
-	return []step{{value + "_register", RegisterFunction + "(" + text + ")"}}
+	return []step{{packedName(value), RegisterFunction + "(" + text + ")"}}
 }
 
 // bin is the packed key in a DDSketch of a double that is finite or null. All dialects say it alike.

@@ -36,8 +36,10 @@ type slot struct {
 // filterName is the column of a filter that can fail, tried.
 func (v *value) filterName() string { return v.name + "_filter" }
 
-// packed is the column of the register, as dialect.register names it.
-func (v *value) packed() string { return v.name + "_register" }
+func (v *value) packed() string { return packedName(v.name) }
+
+// packedName is the column of the register of a value.
+func packedName(value string) string { return value + "_register" }
 
 func (v *value) bin() string { return v.name + "_bin" }
 

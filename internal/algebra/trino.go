@@ -55,7 +55,7 @@ func (trino) register(text, value string) []step {
 	return []step{
 		{hash, "bitwise_and(from_big_endian_64(reverse(substr(md5(to_utf8(" + text + ")), 1, 8))), 9223372036854775807)"},
 		{tail, "bitwise_or(bitwise_and(bitwise_right_shift(" + hash + ", 12), 2251799813685247), 2251799813685248)"},
-		{value + "_register", fmt.Sprintf("bitwise_or(bitwise_left_shift(bitwise_and(%s, 4095), 6), bit_count(bitwise_and(%s, -%s) - 1, 64) + 1)", hash, tail, tail)},
+		{packedName(value), fmt.Sprintf("bitwise_or(bitwise_left_shift(bitwise_and(%s, 4095), 6), bit_count(bitwise_and(%s, -%s) - 1, 64) + 1)", hash, tail, tail)},
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "registers.h"
 
+#include <stdint.h>
 #include <string.h>
 
 // See rows.c for why the symbols are weak.
@@ -129,8 +130,8 @@ static void pack_all(const blocks *m, const uint64_t *rows, int n, uint32_t *pac
 	for (int lane = 0; lane < n; lane++) packed[rows[lane]] = pack(a[lane] + FIRST_A, b[lane] + FIRST_B);
 }
 
-void caudal_registers(const void *texts, const uint64_t *valid, uint64_t n, uint32_t *packed) {
-	const text *all = texts;
+// pack_texts packs the HyperLogLog register and the rank of n texts, register<<6 | rank. What is not valid is left out.
+static void pack_texts(const text *all, const uint64_t *valid, uint64_t n, uint32_t *packed) {
 	blocks m = {0};
 	uint32_t used[LANES] = {0};  // words of each lane that are not zero, but for the number of bits
 	uint64_t rows[LANES];
@@ -164,7 +165,7 @@ static void run(handle info, handle chunk, handle output) {
 	handle texts = duckdb_data_chunk_get_vector(chunk, 0);
 	const uint64_t *valid = duckdb_vector_get_validity(texts);
 	uint64_t n = duckdb_data_chunk_get_size(chunk);
-	caudal_registers(duckdb_vector_get_data(texts), valid, n, duckdb_vector_get_data(output));
+	pack_texts(duckdb_vector_get_data(texts), valid, n, duckdb_vector_get_data(output));
 	if (valid == NULL) return;
 	duckdb_vector_ensure_validity_writable(output);
 	memcpy(duckdb_vector_get_validity(output), valid, (n + 63) / 64 * sizeof *valid);
